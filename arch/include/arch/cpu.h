@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Arch contract: CPUs, interrupt windows and inter-processor interrupts.
+ * The arch's <asm/cpu.h> supplies the inline half: cpu_current() and cpu_pause().
+ */
+#pragma once
+#include <kernel/counters.h>
+#include <kernel/types.h>
+
+struct thread;
+struct pagetable;
+
+/* One per CPU, reached through a register. The arch embeds it at offset 0 of its own structure. */
+struct cpu {
+    struct cpu *self;
+    struct thread *current;
+    struct thread *idle;
+    struct pagetable *pagetable; /* loaded in hardware; kernel threads keep the last user one */
+    uint32_t id; /* 0 … cpu_count()-1 */
+    _Atomic uint32_t need_resched;
+    uint32_t spin_depth; /* spinlocks held (debug) */
+    const void *held[16];
+    uint8_t held_rank[16];
+    uint64_t counters[COUNT_COUNT];
+};
+
+#include <asm/cpu.h>
+
+static inline void cpu_count(enum counter c) { cpu_current()->counters[c]++; }
+
+struct cpu *cpu_get(uint32_t id);
+uint32_t cpu_online(void); /* number of CPUs that run */
+
+void arch_cpu_idle(void); /* atomically enable interrupts and halt; returns with them off */
+void arch_irq_window(void); /* let pending interrupts in for a moment; no spinlock held */
+
+/* Inter-processor interrupts. */
+void arch_ipi_reschedule(uint32_t cpu); /* target sets need_resched and leaves idle */
+void arch_ipi_poll(void); /* serve this CPU's mailbox; called by every spin loop */
+/* Runs fn(arg) on every other CPU in mask with interrupts off and waits until all have done it. */
+void arch_ipi_call(uint64_t mask, void (*fn)(void *), void *arg);
+
+/* Boot: what main.c calls, in this order. */
+struct bootinfo;
+void arch_init_early(const struct bootinfo *boot); /* console, descriptor tables, traps; boot CPU */
+void arch_init_interrupts(void); /* after mm: ACPI tables, interrupt controllers, clock, timer */
+void arch_start_cpus(void (*entry)(void)); /* each other CPU calls entry() on its idle thread's stack */
+
+NORETURN void arch_power_off(int code); /* 0 = normal; otherwise the test exit code */
+NORETURN void arch_reboot(void);
+NORETURN void arch_halt(void);
+
+/* Console of last resort and the kernel log's echo. */
+void arch_console_write(const char *text, size_t len);
+void arch_console_release(void); /* a driver owns the console now; a panic takes it back */
+void arch_backtrace(void (*line)(const char *)); /* this CPU's stack, symbolised */
+NORETURN void arch_panic_stop(void); /* stop other CPUs, print their backtraces, exit or halt */
+
+bool arch_random(uint64_t *out); /* hardware random number, if there is one */

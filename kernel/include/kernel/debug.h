@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+/* Assertions are for our own bugs, never for user or device input.  Compiled out in release. */
+#pragma once
+#include <kernel/types.h>
+
+NORETURN void panic(const char *format, ...) PRINTF_LIKE(1, 2);
+
+#if CATHODE_DEBUG
+#define ASSERT(c) ((c) ? (void)0 : panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #c))
+#else
+#define ASSERT(c) ((void)0)
+#endif

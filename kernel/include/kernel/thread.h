@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads and the scheduler: 64 priorities (63 highest), round robin within one, a run queue per
+ * CPU, direct switch for scheme calls.
+ *
+ *   NEW → RUNNABLE ⇄ RUNNING → BLOCKED → RUNNABLE …      RUNNING → STOPPED (job control, ptrace) → RUNNABLE
+ *                         └→ DEAD (freed by the next thread's sched_finish_switch on that CPU)
+ *
+ * Blocking: thread_block_prepare() sets BLOCKED; the caller publishes itself where wakers look, tests
+ * its condition again, then calls thread_block(), which returns why it woke.  thread_wake() between
+ * the two makes thread_block() return at once, so no wake-up is lost.
+ */
+#pragma once
+#include <arch/thread.h>
+#include <kernel/lock.h>
+#include <kernel/object.h>
+#include <kernel/pin.h>
+#include <kernel/timer.h>
+#include <kernel/tree.h>
+#include <abi/scheme.h>
+#include <abi/signal.h>
+#include <abi/thread.h>
+
+enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_BLOCKED, THREAD_STOPPED, THREAD_DEAD };
+
+/* Reasons to leave the fast path before returning to user mode. */
+enum thread_work {
+    WORK_SIGNAL = 1, /* a signal may be deliverable */
+    WORK_RESCHED = 2, /* yield to another thread */
+    WORK_EXIT = 4, /* the process is being killed */
+    WORK_STOP = 8, /* job-control stop or ptrace */
+    WORK_RESTORE_MASK = 16, /* sigsuspend and its like: saved_mask replaces the mask after delivery */
+};
+
+#define PRIORITY_COUNT 64
+#define PRIORITY_DEFAULT 24
+#define SLICE_NS (10 * 1000000LL)
+
+struct call { /* the calling thread's side of a scheme call; kernel/ipc/call.c */
+    struct request request;
+    struct reply reply;
+    struct scheme *scheme;
+    struct thread *server; /* serving thread, or null while queued */
+    struct list link; /* scheme's queue or its table of calls in service */
+    struct pin in, out; /* the caller's buffers, pinned */
+    struct object *carried; /* handle carried by the request, until delivered */
+    struct object *reply_object; /* object carried by the reply, until installed */
+    uint32_t reply_rights;
+    uint32_t incarnation;
+    enum { CALL_NONE, CALL_QUEUED, CALL_SERVED, CALL_DONE, CALL_ABANDONED } state;
+    bool cancelled; /* CANCEL has been sent */
+};
+
+struct thread {
+    struct arch_thread arch; /* must be first */
+    vaddr_t stack; /* top of the kernel stack */
+    _Atomic uint32_t work; /* enum thread_work bits; read by the return path */
+    uint32_t tid;
+    struct process *process; /* null for kernel threads */
+
+    /* scheduling: protected by the run queue lock of `cpu`, or by being current */
+    _Atomic uint8_t state;
+    uint8_t base_priority, priority; /* priority = max(base, lent) */
+    uint8_t lent_priority; /* from a caller or mutex waiters */
+    uint32_t cpu; /* where it runs or ran last */
+    uint64_t affinity;
+    nsec_t slice_left, run_start;
+    uint64_t run_ns; /* CPU time, for /proc and CPU clocks */
+    uint64_t ready_since; /* for the idle-while-others-wait counter */
+    struct list run_link;
+    _Atomic bool on_cpu; /* context not yet saved: a waker on another CPU waits for false */
+
+    /* blocking */
+    int wake_result; /* 0, -EINTR, -ETIMEDOUT, …: value thread_block returns */
+    bool interruptible; /* a signal wakes it with -EINTR */
+    _Atomic bool wake_pending;
+    struct timer timeout;
+    struct list wait_link;
+    void *wait_on; /* what it blocks on, for the hang dump */
+
+    struct call call;
+    struct port *port; /* server threads: the port whose buffer they use */
+
+    /* signals: protected by the process's signal lock, mask also by being current */
+    uint64_t signal_mask, saved_mask, signal_pending;
+    struct list signal_queue; /* queued siginfo of this thread */
+    struct stack_info altstack;
+    struct thread_control *control; /* kernel address of the wired control area, or null */
+    struct page_pin *control_pin;
+    uaddr_t clear_tid; /* set to 0 and woken at exit (after the stack is out of use) */
+    uaddr_t robust_list;
+    struct list process_link; /* process->threads */
+    struct tree_node tid_node;
+    struct object *exit_event; /* null or what waits for the thread */
+    _Atomic uint32_t refs;
+    char name[16];
+    uint64_t start_ns;
+    uint64_t faults_minor, faults_major, switches_voluntary, switches_forced;
+};
+
+static inline struct thread *thread_current(void) { return cpu_current()->current; }
+
+/* kernel/sched/thread.c. A new thread is NEW with one reference; thread_start makes it runnable. */
+struct thread *thread_create(struct process *p, const char *name, void (*entry)(void *), void *arg); /* null: no memory */
+void thread_start(struct thread *t);
+NORETURN void thread_exit(void); /* the current thread; process accounting is done by the caller */
+void thread_get(struct thread *t);
+void thread_put(struct thread *t);
+struct thread *thread_find(uint32_t tid); /* reference, or null */
+
+/* kernel/sched/sched.c */
+void sched_init_cpu(void); /* this CPU: idle thread, queue */
+NORETURN void sched_idle_loop(void);
+void thread_block_prepare(void *wait_on, bool interruptible);
+void thread_block_cancel(void); /* back to running without a wait */
+int thread_block(nsec_t deadline); /* 0 woken, -EINTR signal, -ETIMEDOUT, or the waker's result */
+/* Wakes t if it is blocked (or about to be): its thread_block returns result. True if it was this call. */
+bool thread_wake(struct thread *t, int result);
+/*
+ * Direct switch: the current thread is prepared to block; `next` was blocked and is owned by the
+ * caller (taken off its wait list). Runs next at once on this CPU, on the current time slice, if
+ * affinity allows, else wakes it and blocks. Returns as thread_block does.
+ */
+int thread_block_switch_to(struct thread *next, nsec_t deadline);
+void thread_yield(void);
+void thread_set_priority(struct thread *t, unsigned base);
+void thread_lend_priority(struct thread *t, unsigned lent); /* 0 ends the loan */
+void thread_set_affinity(struct thread *t, uint64_t mask);
+void preempt_point(void); /* lets interrupts in and switches if due; no spinlock held */
+void sched_tick(void); /* slice used up: rotate, balance */
+void sched_dump(void); /* threads and what they wait for, to the console */
+uint64_t sched_load(unsigned which); /* 1, 5, 15 minute load × 65536 (which 0…2) */
+
+/* Wait queues for simple kernel waits. */
+struct wait_queue {
+    struct spinlock lock;
+    struct list waiters GUARDED_BY(lock);
+};
+void wait_queue_init(struct wait_queue *q);
+/* Sleeps until woken; condition is tested with q->lock held by cond(arg) before each sleep. */
+int wait_queue_sleep(struct wait_queue *q, bool (*cond)(void *), void *arg, bool interruptible, nsec_t deadline);
+void wait_queue_wake(struct wait_queue *q, int count);
