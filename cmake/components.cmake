@@ -10,6 +10,8 @@
 #   add_unit_test(NAME SOURCES...)          host program with ASan and UBSan, run by ctest
 #   add_fuzzer(NAME SOURCES...)             host libFuzzer program, a short run by ctest
 #   install_file(MODE PATH FILE)            a file of the root file system
+#   install_tree(PATH FOLDER [TARGETS...])  a folder of it, filled by the targets
+#   install_line(WORDS...)                  any other line of scripts/lib/cpio.py's lists
 # Options: LIBS libraries..., INCLUDES folders..., INSTALL path in the root file system.
 
 macro(add_optional_subdirectory folder)
@@ -65,16 +67,21 @@ function(link_kernel)
 endfunction()
 
 # --- user programs ---
-define_property(GLOBAL PROPERTY CATHODE_INITFS_ENTRIES)
-define_property(GLOBAL PROPERTY CATHODE_INITFS_DEPENDS)
+function(install_line)
+    string(JOIN " " line ${ARGV})
+    set_property(GLOBAL APPEND_STRING PROPERTY CATHODE_INITFS_ENTRIES "${line}\n")
+endfunction()
 
 function(install_file mode path file)
-    set_property(GLOBAL APPEND_STRING PROPERTY CATHODE_INITFS_ENTRIES
-        "file ${path} ${mode} 0 0 ${file}\n")
-    if(NOT file MATCHES "^\\$<")
-        cmake_path(ABSOLUTE_PATH file)
-        set_property(GLOBAL APPEND PROPERTY CATHODE_INITFS_DEPENDS ${file})
-    endif()
+    cmake_path(ABSOLUTE_PATH file)
+    install_line(file ${path} ${mode} 0 0 ${file})
+endfunction()
+
+# install_tree(PATH FOLDER [TARGETS...]): a whole folder, filled by the targets.
+function(install_tree path folder)
+    cmake_path(ABSOLUTE_PATH folder)
+    install_line(tree ${path} ${folder})
+    set_property(GLOBAL APPEND PROPERTY CATHODE_INITFS_TARGETS ${ARGN})
 endfunction()
 
 function(add_program name)
@@ -86,14 +93,15 @@ function(add_program name)
     target_link_libraries(${name} PRIVATE ${arg_LIBS} flags_user)
     target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${arg_INCLUDES})
     add_dependencies(${name} libposix)
+    set(folder ${PROJECT_BINARY_DIR}/programs)
     set_target_properties(${name} PROPERTIES
-        LINK_DEPENDS ${CATHODE_SYSROOT}/lib/libc.a
-        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/programs)
+        RUNTIME_OUTPUT_DIRECTORY ${folder} LINK_DEPENDS ${CATHODE_SYSROOT}/lib/libc.a)
     # The archive gets the program without debug information; gdb reads the unstripped one.
-    set(stripped ${PROJECT_BINARY_DIR}/programs/stripped/${name})
-    add_custom_command(OUTPUT ${stripped}
-        COMMAND ${CMAKE_STRIP} -o ${stripped} $<TARGET_FILE:${name}> DEPENDS ${name})
-    install_file(0755 ${arg_INSTALL} ${stripped})
+    file(MAKE_DIRECTORY ${folder}/stripped)
+    add_custom_command(TARGET ${name} POST_BUILD
+        COMMAND ${CMAKE_STRIP} -o ${folder}/stripped/${name} $<TARGET_FILE:${name}>)
+    install_file(0755 ${arg_INSTALL} ${folder}/stripped/${name})
+    set_property(GLOBAL APPEND PROPERTY CATHODE_INITFS_TARGETS ${name})
 endfunction()
 
 function(add_server name)

@@ -1,21 +1,39 @@
 # SPDX-License-Identifier: MIT
-# Everything outside the kernel, and the archive that holds it: initfs.cpio, made of the programs'
-# and ports' files (install_file) and of sysroot/rootfs.
+# Everything outside the kernel, and the archive that holds it: initfs.cpio, made of the installed
+# files (install_file, install_tree), and of sysroot/rootfs and the ports through sysroot/.
 
 function(add_userland)
     foreach(folder IN ITEMS libposix servers drivers sysroot)
         add_optional_subdirectory(${folder})
     endforeach()
+    # Deferred to the end: the tests install files too.
+    cmake_language(DEFER DIRECTORY ${PROJECT_SOURCE_DIR} CALL add_initfs)
+endfunction()
+
+# cpio.py itself looks whether anything changed: the files of trees aren't known to CMake.
+function(add_initfs)
+    get_property(entries GLOBAL PROPERTY CATHODE_INITFS_ENTRIES)
+    get_property(targets GLOBAL PROPERTY CATHODE_INITFS_TARGETS)
+    file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/initfs.list CONTENT "${entries}")
+    add_custom_target(initfs ALL
+        COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/lib/cpio.py
+            ${PROJECT_BINARY_DIR}/initfs.cpio --list ${PROJECT_BINARY_DIR}/initfs.list
+        BYPRODUCTS ${PROJECT_BINARY_DIR}/initfs.cpio)
+    if(targets)
+        add_dependencies(initfs ${targets})
+    endif()
 endfunction()
 
 # Presets differ in the kernel only; all but debug take the user programs from debug's folder, so
 # that musl and the ports are built once.
 function(use_userland folder)
+    set(command ${CMAKE_COMMAND} --build ${folder} --target initfs)
     if(NOT EXISTS ${folder}/build.ninja)
-        set(configure ${CMAKE_COMMAND} -S ${PROJECT_SOURCE_DIR} -B ${folder} --preset debug &&)
+        set(command ${CMAKE_COMMAND} -S ${PROJECT_SOURCE_DIR} -B ${folder} --preset debug
+            COMMAND ${command})
     endif()
     add_custom_target(initfs ALL USES_TERMINAL
-        COMMAND ${configure} ${CMAKE_COMMAND} --build ${folder} --target initfs
+        COMMAND ${command}
         COMMAND ${CMAKE_COMMAND} -E create_symlink ${folder}/initfs.cpio
             ${PROJECT_BINARY_DIR}/initfs.cpio)
 endfunction()

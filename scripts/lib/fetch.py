@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Fetch a pinned source tarball (sources.tsv) into the cache and print its path.
+
+Each file is judged by its SHA-256 alone: apt's exit status says nothing about it, since a package's
+other files may be gone from the archive while the tarball that we want is there.
+"""
+
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+TABLE = pathlib.Path(__file__).with_name("sources.tsv")
+SETUP = pathlib.Path(__file__).with_name("setup.sh")
+
+
+def cache_folder():
+    default = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    return pathlib.Path(os.environ.get("CATHODE_CACHE") or default / "cathode")
+
+
+def read_table():
+    rows = {}
+    for line in TABLE.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            name, package, revisions, file, sha256, url = line.split("\t")
+            rows[name] = (package, revisions.split(","), file, sha256, url)
+    return rows
+
+
+def is_good(path, sha256):
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+def say(text):
+    print(f"cathode: {text}", file=sys.stderr, flush=True)
+
+
+def prepare_apt():
+    """The private apt state that setup.sh defines; its lists may be missing or without deb-src."""
+    conf = cache_folder() / "apt" / "apt.conf"
+    lists = conf.parent / "lists"
+    if not conf.exists() or not any(lists.glob("*Sources*")):
+        subprocess.run(["bash", "-c", f". {SETUP}; apt_update"], check=True, stdout=sys.stderr)
+    return conf
+
+
+def try_apt(package, revisions, file, folder):
+    conf = prepare_apt()
+    for revision in revisions:
+        subprocess.run(["apt-get", "-c", conf, "-qq", "source", "--download-only",
+                        f"{package}={revision}"], cwd=folder, stdout=sys.stderr, check=False)
+        if (folder / file).exists():
+            return
+
+
+def try_upstream(url, file, folder):
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            (folder / file).write_bytes(answer.read())
+    except OSError as error:
+        say(f"{url}: {error}")
+
+
+def fetch(name):
+    package, revisions, file, sha256, url = read_table()[name]
+    target = cache_folder() / "sources" / file
+    if is_good(target, sha256):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    say(f"fetching the source of {name}: {file}")
+    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
+        folder = pathlib.Path(temporary)
+        for attempt in (lambda: try_apt(package, revisions, file, folder),
+                        lambda: try_upstream(url, file, folder)):
+            try:
+                attempt()
+            except (OSError, subprocess.CalledProcessError) as error:
+                say(f"{name}: {error}")
+            if is_good(folder / file, sha256):
+                (folder / file).replace(target)
+                return target
+    raise SystemExit(f"cathode: could not fetch {file} with SHA-256 {sha256}; "
+                     f"put it into {target.parent} and start again")
+
+
+def main():
+    names = sys.argv[1:] or list(read_table())
+    for name in names:
+        if name not in read_table():
+            raise SystemExit(f"cathode: no source called {name} in {TABLE}")
+        print(fetch(name))
+
+
+if __name__ == "__main__":
+    main()
