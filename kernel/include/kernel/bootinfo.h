@@ -36,13 +36,13 @@ struct bootinfo {
 };
 
 /*
- * Parsers (kernel/boot/): pure, host-testable.  `data` is the whole structure, `size` its length as
+ * Parsers (kernel/boot/): pure, host-testable.  `data` is the whole structure (at physical `at`), `size` its length as
  * known to the caller; access to physical memory outside of it goes through `map`, which returns
  * null for addresses that are not RAM.  0, or -EINVAL with out->problem set.
  * Multiboot2 Specification 2.0; Xen PVH start info (hvm_start_info) version 1.
  */
 typedef const void *boot_map_fn(paddr_t start, size_t length);
-MUST_CHECK int multiboot2_parse(const void *data, size_t size, struct bootinfo *out);
+MUST_CHECK int multiboot2_parse(paddr_t at, const void *data, size_t size, struct bootinfo *out);
 MUST_CHECK int pvh_parse(const void *data, size_t size, boot_map_fn *map, struct bootinfo *out);
 /* Value of `name=value` or "" for a bare `name`; null if absent. Copies at most size - 1 bytes. */
 bool boot_option(const struct bootinfo *b, const char *name, char *value, size_t size);

@@ -19,6 +19,7 @@ enum lock_rank {
     RANK_FILE, /* file offset (mutex) */
     RANK_OBJECT, /* scheme, channel, memory object */
     RANK_PAGETABLE,
+    RANK_WATCH, /* an object's list of watches */
     RANK_EVENT, /* event objects: posted to with an object held */
     RANK_WAIT, /* futex buckets, wait queues */
     RANK_THREAD,

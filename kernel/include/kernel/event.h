@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+/* Event objects, timer objects, futexes: kernel/ipc/event.c, kernel/time/timer_object.c, kernel/sched/futex.c */
+#pragma once
+#include <abi/event.h>
+#include <kernel/object.h>
+#include <kernel/thread.h>
+
+extern const struct object_ops event_ops, timer_ops;
+struct object *event_create(uint64_t initial); /* null: no memory */
+MUST_CHECK int event_control(struct object *ev, uint32_t op, struct object *source, handle_t key_handle, const struct event *interest);
+MUST_CHECK long event_wait(struct object *ev, struct event *out_kernel, size_t count, nsec_t deadline);
+void event_post(struct object *ev, uint64_t value); /* any context */
+bool event_ready(struct object *ev);
+/* Wakes `t` (thread_wake, result 0) when ev becomes ready; one waiter of this kind per event. null: stop. */
+void event_set_port_waiter(struct object *ev, struct thread *t);
+MUST_CHECK long event_poll(struct poll_entry *kernel_entries, size_t count, nsec_t deadline);
+MUST_CHECK long event_read(struct object *ev, uint64_t *value, bool nonblock, nsec_t deadline); /* eventfd read */
+MUST_CHECK long event_write(struct object *ev, uint64_t value, bool nonblock, nsec_t deadline);
+void watch_remove_all(struct object *source); /* description's last handle went */
+
+struct object *timer_object_create(uint32_t clock);
+MUST_CHECK long timer_object_read(struct object *t, uint64_t *expirations, bool nonblock, nsec_t deadline);
+
+MUST_CHECK long futex_wait(uaddr_t at, uint32_t expected, uint32_t flags, nsec_t deadline);
+MUST_CHECK long futex_wake(uaddr_t at, uint32_t count, uint32_t flags);
+MUST_CHECK long futex_requeue(uaddr_t at, uint32_t expected, uint32_t wake, uint32_t move, uaddr_t to, uint32_t flags);
+MUST_CHECK long futex_pi(uaddr_t at, uint32_t op, uint32_t flags, nsec_t deadline);
+void futex_thread_exit(struct thread *t); /* robust list, clear_tid */

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/* Files: what open returns. kernel/ipc/file.c */
+#pragma once
+#include <kernel/memory.h>
+#include <kernel/scheme.h>
+
+struct channel_end;
+struct cred;
+struct file {
+    struct object object;
+    struct scheme *scheme; /* reference */
+    uint64_t id, generation;
+    uint32_t incarnation;
+    _Atomic uint32_t status; /* FILE_* */
+    uint8_t plane, kind;
+    union {
+        struct memory *memory; /* PLANE_MEMORY: reference and handle */
+        struct object *channel; /* PLANE_CHANNEL: channel end, reference and handle */
+    };
+    struct mutex offset_lock; /* only taken where kind has SEEKABLE */
+    int64_t offset;
+    uint64_t error_seen; /* write-back errors already returned by fsync */
+    struct cred *cred; /* at open: reference */
+    _Atomic uint32_t ready; /* planeless: mask known ready (WATCH/NOTIFY) */
+    bool watch_armed;
+    bool detach; /* REPLY_WATCH_DETACH */
+    struct note close_note, detach_note;
+    struct tree_node node; /* scheme's files by id, for NOTIFY */
+};
+extern const struct object_ops file_ops;
+/* The memory plane of a file or a memory object itself, with a reference: for mmap and exec. -ENODEV if none. */
+MUST_CHECK int object_memory(struct object *o, struct memory **out);
+/* read/write on any readable object; v describes user memory. offset OFFSET_CURRENT = own. Bytes or -errno. */
+struct io_request {
+    struct io_vector *vectors; /* kernel copy */
+    size_t count;
+    int64_t offset;
+    uint32_t flags;
+    nsec_t deadline;
+};
+MUST_CHECK long object_read(struct object *o, struct io_request *r);
+MUST_CHECK long object_write(struct object *o, struct io_request *r);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Handle tables: one per process, two ranges (abi/handle.h).
+ *
+ * A slot is free, reserved (EMFILE was decided, nothing published yet) or open.  Lookups take the
+ * table's lock; the reference they return outlives a close by another thread.
+ */
+#pragma once
+#include <kernel/object.h>
+
+struct handle_slot {
+    struct object *object; /* null: free; HANDLE_RESERVED: reserved */
+    uint16_t rights;
+    uint8_t flags; /* HANDLE_CLOEXEC, HANDLE_KEEP */
+};
+#define HANDLE_RESERVED ((struct object *)1)
+#define HANDLE_CHUNK 64
+struct handle_range {
+    struct handle_slot **chunks; /* arrays of HANDLE_CHUNK slots */
+    uint64_t *full; /* bitmap: every slot of the chunk is taken */
+    uint32_t chunk_count, first_free_hint;
+};
+struct handle_table {
+    struct spinlock lock;
+    struct handle_range low GUARDED_BY(lock), upper GUARDED_BY(lock);
+    uint32_t limit; /* RLIMIT_NOFILE, soft */
+    uint32_t open_count GUARDED_BY(lock);
+};
+
+void handle_table_init(struct handle_table *t);
+void handle_table_fini(struct handle_table *t); /* closes everything */
+/* Copies open handles (fork: all; spawn with SPAWN_INHERIT: not CLOEXEC). -ENOMEM */
+MUST_CHECK int handle_table_copy(struct handle_table *to, struct handle_table *from, bool skip_cloexec);
+void handle_table_exec(struct handle_table *t); /* drops CLOEXEC fds and upper slots without KEEP */
+
+/*
+ * Looks h up in the current process.  type 0: any.  Gives a reference in *out and rights in *rights
+ * (may be null).  -EBADF closed or reserved; -EINVAL wrong type; -EACCES a right of `need` missing.
+ */
+MUST_CHECK int handle_lookup(handle_t h, enum object_type type, uint32_t need, struct object **out,
+                             uint32_t *rights);
+/* Like lookup, but takes a *handle* reference (for carrying in messages): needs RIGHT_TRANSFER. */
+MUST_CHECK int handle_lookup_transfer(handle_t h, struct object **out, uint32_t *rights);
+/* Reserves the lowest free slot ≥ at (0: the start of the range): the number, -EMFILE, -ENOMEM. flags: IN_UPPER. */
+MUST_CHECK handle_t handle_reserve(handle_t at, uint32_t flags);
+/* Publishes a handle in a reserved slot; consumes a handle reference (object_handle_get). */
+void handle_publish(handle_t h, struct object *o, uint32_t rights, uint32_t flags);
+void handle_unreserve(handle_t h);
+/* reserve + publish; consumes the handle reference also on failure. */
+MUST_CHECK handle_t handle_install(struct object *o, uint32_t rights, uint32_t flags);
+/* Installs into another process's table at exactly `at` (spawn, init). Consumes the handle reference. */
+MUST_CHECK int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uint32_t rights, uint32_t flags);
+MUST_CHECK int handle_close(handle_t h);
+/* Object type tests: an object reference as its structure. */
+#define object_as(type, o) container_of(o, struct type, object)

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Schemes, ports, namespaces, and the scheme call.  kernel/ipc/
+ *
+ * A scheme is a queue between clients and the server threads (ports) of one process.  All its state
+ * is under scheme->lock (RANK_OBJECT).
+ */
+#pragma once
+#include <abi/scheme.h>
+#include <abi/system.h>
+#include <kernel/object.h>
+#include <kernel/thread.h>
+
+struct note { /* one-way message that lives inside its object: no allocation, no flood */
+    struct list link; /* in scheme->notes; list_empty: not queued */
+    struct request request;
+    void (*sent)(struct note *n); /* lock held: taken off the queue (may queue again); may be null */
+};
+
+struct port {
+    struct object object;
+    struct scheme *scheme; /* null once detached */
+    struct port_buffer *buffer; /* kernel mapping of the wired buffer */
+    struct memory *memory;
+    struct thread *thread; /* waiting in reply_wait, else null */
+    struct object *event; /* bound event object or null */
+    struct process *process;
+    struct list link; /* scheme->ports */
+    struct list idle_link; /* scheme->idle while waiting */
+    struct list serving; /* calls received and not answered */
+};
+
+#define CALL_BUCKETS 64
+struct scheme {
+    struct object object;
+    struct spinlock lock;
+    char name[32];
+    uint32_t rank, flags, incarnation, next_tag;
+    bool failed; /* given up by the supervisor: calls get ECONNREFUSED */
+    struct list ports, idle; /* struct port */
+    struct list queue; /* struct call: not yet received, by priority then order */
+    struct list notes; /* struct note, in order */
+    struct list served[CALL_BUCKETS]; /* struct call: received, by tag */
+    uint64_t calls;
+    uint32_t queued, files;
+    struct process *server; /* of the present incarnation */
+    struct list link; /* all schemes */
+};
+
+struct scheme *scheme_create(const char *name, uint32_t rank, uint32_t flags);
+/*
+ * One call by the current thread, whose call record's request (op, flags, object, args, length),
+ * in/out pins and carried object are set.  Blocks until the answer.  Result: reply.result, or
+ * -ENOLINK, -EINTR, -ETIMEDOUT, -ECONNREFUSED.  incarnation 0: any.
+ */
+MUST_CHECK long scheme_call(struct scheme *s, struct call *c, nsec_t deadline);
+/* Call from inside the kernel (RESERVE, SYNC, WATCH, READ of plain files), no data or via pins. */
+MUST_CHECK long scheme_call_simple(struct scheme *s, uint16_t op, uint64_t object, uint64_t a0, uint64_t a1,
+                                   uint64_t a2, struct reply *reply, nsec_t deadline);
+void scheme_note(struct scheme *s, struct note *n); /* queues if not queued; lock must not be held */
+void scheme_note_remove(struct scheme *s, struct note *n);
+void scheme_process_exit(struct process *p); /* its ports detach; its calls end with ENOLINK */
+struct namespace *namespace_create(void);
+struct object *namespace_object(struct namespace *n);
+size_t scheme_describe(struct scheme_info *out, size_t count);
+/* Syscall-level entry points of kernel/ipc: call, reply_wait and the like live in kernel/syscall/scheme.c. */

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Address spaces: a tree of regions over a page table.
+ *
+ * Private memory has no object: page tables own its frames, per-frame counts share them after fork.
+ * Regions are changed and faults resolved under `lock` (mutex, RANK_SPACE); entries under
+ * `table_lock` (spinlock, RANK_PAGETABLE), so that a memory object can unmap its pages with its own
+ * lock held and without the region lock.
+ */
+#pragma once
+#include <abi/memory.h>
+#include <arch/mmu.h>
+#include <kernel/mm.h>
+#include <kernel/tree.h>
+
+struct memory;
+struct region {
+    struct tree_node node; /* key = start */
+    vaddr_t end;
+    uint32_t flags; /* VM_* */
+    struct memory *object; /* null: anonymous private; else holds a reference */
+    uint64_t offset; /* of start in the object */
+    struct space *space;
+    struct list mapping_link; /* object's list of mappings */
+};
+struct space {
+    struct pagetable table;
+    struct mutex lock;
+    struct spinlock table_lock;
+    struct tree regions GUARDED_BY(lock);
+    uint64_t mapped_pages GUARDED_BY(lock), limit_pages; /* RLIMIT_AS */
+    _Atomic uint64_t resident; /* pages present */
+    vaddr_t map_hint;
+    uint64_t id; /* for private futex keys */
+    bool service; /* no writable and executable mappings */
+    _Atomic uint32_t refs;
+};
+
+struct space *space_create(void); /* null: no memory */
+struct space *space_fork(struct space *from); /* copy-on-write copy; null: no memory. Preemption points inside */
+void space_put(struct space *s); /* last: unmaps everything, frees */
+/* Result: address or -errno. Takes its own reference to object. */
+MUST_CHECK long space_map(struct space *s, vaddr_t at, size_t length, uint32_t flags, struct memory *object, uint64_t offset);
+MUST_CHECK int space_unmap(struct space *s, vaddr_t at, size_t length);
+MUST_CHECK int space_protect(struct space *s, vaddr_t at, size_t length, uint32_t prot);
+MUST_CHECK long space_remap(struct space *s, vaddr_t at, size_t old, size_t length, uint32_t flags, vaddr_t to);
+MUST_CHECK int space_advise(struct space *s, vaddr_t at, size_t length, uint32_t advice, uaddr_t out);
+/* Resolves a fault at `at` (FAULT_* flags): 0, -EFAULT (no mapping or rights), -EIO (pager: SIGBUS), -ENOMEM, -EINTR. */
+MUST_CHECK int space_fault(struct space *s, vaddr_t at, unsigned flags);
+/* Fills info with regions from address `from` on; number filled. For PROCESS_MAPS. */
+struct map_info;
+size_t space_describe(struct space *s, vaddr_t from, struct map_info *info, size_t count);
+/* Copies to/from another process's memory (spawn arguments, ptrace, /proc): bytes done or -errno. */
+MUST_CHECK int space_write(struct space *s, vaddr_t to, const void *from, size_t n);
+MUST_CHECK int space_read(struct space *s, void *to, vaddr_t from, size_t n);
+/* Key of a futex word: object + offset if shared, else space id + address. Nofault; -EFAULT if not present. */
+struct futex_key {
+    uint64_t a, b;
+};
+MUST_CHECK int space_futex_key(struct space *s, uaddr_t at, bool shared, struct futex_key *out);
+struct space *space_current(void);
