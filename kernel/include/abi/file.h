@@ -34,7 +34,7 @@ enum reply_flags {
     REPLY_REDIRECT = 4, /* path ops: continue at the path in the data */
     REPLY_UP = 8, /* path ops: `..` left this scheme's root; the rest of the path is in the data */
     REPLY_WATCH_DETACH = 16, /* LOCK: send DETACH when a process drops a handle to this file */
-    REPLY_PARKED = 32, /* from libscheme to itself: no reply now */
+    REPLY_HANDLE_MOVE = 64, /* with HANDLE: the server's own handle is closed; else it keeps it */
 };
 enum file_kind {
     FILE_KIND_SEEKABLE = 1, /* the kernel keeps an offset */

@@ -9,6 +9,7 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 void klog(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
+void log_set_console_level(enum log_level level); /* echo to the console up to this level */
 /* Copies whole log text from byte position *at on into buf; advances *at. Returns bytes copied. */
 size_t log_read(uint64_t *at, char *buf, size_t size);
 /* Number of bytes ever logged; log_read() waits are built on it with the log's event source. */

@@ -34,6 +34,7 @@ struct object {
     struct spinlock watch_lock;
     struct list watches; /* struct watch */
     struct object *reap_next;
+    _Atomic bool reap_queued;
 };
 
 void object_init(struct object *o, const struct object_ops *ops); /* one reference, no handle */

@@ -45,6 +45,7 @@ struct process {
     int32_t exit_status; /* as wait(2) encodes */
     bool stopped, stop_reported, continued, executed, group_exit, dumpable, subreaper;
     uaddr_t foreign_handler;
+    uint32_t serve_rank; /* lowest rank of the schemes it serves; 0: it serves none */
     uint32_t nice;
     struct process_usage usage, children_usage;
     struct timer itimer_real;

@@ -11,12 +11,6 @@
 #include <kernel/object.h>
 #include <kernel/thread.h>
 
-struct note { /* one-way message that lives inside its object: no allocation, no flood */
-    struct list link; /* in scheme->notes; list_empty: not queued */
-    struct request request;
-    void (*sent)(struct note *n); /* lock held: taken off the queue (may queue again); may be null */
-};
-
 struct port {
     struct object object;
     struct scheme *scheme; /* null once detached */
@@ -27,7 +21,7 @@ struct port {
     struct process *process;
     struct list link; /* scheme->ports */
     struct list idle_link; /* scheme->idle while waiting */
-    struct list serving; /* calls received and not answered */
+    _Atomic bool delivered; /* a client filled the buffer while `thread` waited */
 };
 
 #define CALL_BUCKETS 64

@@ -30,25 +30,33 @@ enum thread_work {
     WORK_EXIT = 4, /* the process is being killed */
     WORK_STOP = 8, /* job-control stop or ptrace */
     WORK_RESTORE_MASK = 16, /* sigsuspend and its like: saved_mask replaces the mask after delivery */
+    WORK_REAP = 32, /* objects wait for object_reap() */
 };
 
 #define PRIORITY_COUNT 64
 #define PRIORITY_DEFAULT 24
 #define SLICE_NS (10 * 1000000LL)
 
+struct note { /* one-way message that lives inside its object: no allocation, no flood */
+    struct list link; /* in scheme->notes; self-linked: not queued */
+    struct request request;
+    void (*sent)(struct note *n); /* taken off the queue, no lock held (may queue again); may be null */
+};
+
+enum call_state { CALL_NONE, CALL_QUEUED, CALL_SERVED, CALL_REPLYING, CALL_DONE };
 struct call { /* the calling thread's side of a scheme call; kernel/ipc/call.c */
     struct request request;
     struct reply reply;
     struct scheme *scheme;
-    struct thread *server; /* serving thread, or null while queued */
     struct list link; /* scheme's queue or its table of calls in service */
+    struct thread *caller;
     struct pin in, out; /* the caller's buffers, pinned */
     struct object *carried; /* handle carried by the request, until delivered */
     struct object *reply_object; /* object carried by the reply, until installed */
     uint32_t reply_rights;
     uint32_t incarnation;
-    enum { CALL_NONE, CALL_QUEUED, CALL_SERVED, CALL_DONE, CALL_ABANDONED } state;
-    bool cancelled; /* CANCEL has been sent */
+    _Atomic uint8_t state; /* enum call_state */
+    struct note cancel; /* OP_CANCEL for this call */
 };
 
 struct thread {
@@ -122,6 +130,13 @@ bool thread_wake(struct thread *t, int result);
  * affinity allows, else wakes it and blocks. Returns as thread_block does.
  */
 int thread_block_switch_to(struct thread *next, nsec_t deadline);
+/*
+ * Takes a thread that is blocked for a direct switch: false if somebody else has woken it (or it was
+ * not blocked yet).  A claimed thread ignores thread_wake, signals and timeouts until it is switched
+ * to, or woken by thread_wake_claimed.
+ */
+bool thread_claim(struct thread *t);
+void thread_wake_claimed(struct thread *t, int result);
 void thread_yield(void);
 void thread_set_priority(struct thread *t, unsigned base);
 void thread_lend_priority(struct thread *t, unsigned lent); /* 0 ends the loan */
