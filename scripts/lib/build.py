@@ -20,37 +20,37 @@ def build_folder(preset):
 
 
 def run_logged(command, log, verbose):
-    if verbose:
-        return subprocess.call(command, stdin=subprocess.DEVNULL, stdout=2) == 0
-    with open(log, "ab") as out:
-        return subprocess.call(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out) == 0
+    """Show the command's output, or keep it in a file and show that if the command fails."""
+    if sys.stderr.isatty() if verbose is None else verbose:
+        if subprocess.call(command, stdin=subprocess.DEVNULL, stdout=2):
+            say("the build failed")
+            sys.exit(125)
+        return
+    with open(log, "wb") as out:
+        status = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    if status:
+        print(*log.read_text(errors="replace").splitlines()[-60:], sep="\n", file=sys.stderr)
+        say(f"the build failed; all of its output is in {log}")
+        sys.exit(125)
+
+
+def configure(preset, verbose=None):
+    """Make the build folder, if it isn't there yet."""
+    folder = build_folder(preset)
+    if (folder / "build.ninja").exists():
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    say(f"building preset {preset} in {folder}; the first time takes a few minutes")
+    command = ["cmake", "-S", ROOT, "-B", folder, "--preset", preset]
+    if preset not in ("debug", "aarch64"):
+        configure("debug", verbose)
+        command.append(f"-DCATHODE_USERLAND={build_folder('debug')}")
+    run_logged(command, folder / "configure.log", verbose)
+    return folder
 
 
 def build(preset, targets=("kernel", "initfs"), verbose=None):
     """Build and return the folder; exits with a message if it can't be built."""
-    folder = build_folder(preset)
-    verbose = sys.stderr.isatty() if verbose is None else verbose
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "build.log"
-    log.unlink(missing_ok=True)
-    configure = ["cmake", "-S", ROOT, "-B", folder, "--preset", preset]
-    if preset not in ("debug", "aarch64"):
-        configure.append(f"-DCATHODE_USERLAND={build_folder('debug')}")
-    if not (folder / "build.ninja").exists():
-        say(f"building preset {preset} in {folder}; the first time takes a few minutes")
-        if preset not in ("debug", "aarch64"):
-            build("debug", ("initfs",), verbose)
-        check(run_logged(configure, log, verbose), log, verbose)
-    check(run_logged(["ninja", "-C", folder, *targets], log, verbose), log, verbose)
+    folder = configure(preset, verbose)
+    run_logged(["ninja", "-C", folder, *targets], folder / "build.log", verbose)
     return folder
-
-
-def check(good, log, verbose):
-    if good:
-        return
-    if not verbose:
-        lines = log.read_text(errors="replace").splitlines()
-        print("\n".join(lines[-60:]), file=sys.stderr)
-        say(f"all of it is in {log}")
-    say("the build failed")
-    sys.exit(125)

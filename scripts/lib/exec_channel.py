@@ -8,10 +8,11 @@ Frames go both ways: type (1 byte), length of the payload (2 bytes, little endia
     'O' stdout  'E' stderr      'I' stdin; an empty one is its end
     'X' exit status (1 byte)    'W' credit for 'O' and 'E'
 
-The guest begins: its first 'W' says that its agent has set up the port, and the host sends nothing
-before it. Then come 'C', 'W', 'I'... A credit is a 4-byte number of payload bytes (I, or O and E
-together) that the other side may send in addition to earlier credits. Payloads of I, O and E are at
-most 4,096 bytes. 'X' is the guest's last frame, after all output; the port carries any byte.
+The guest begins: with SYNC, since UEFI writes its own messages to both ports (they are skipped), and
+a first 'W'. The host sends nothing before: the port isn't set up yet. Then come 'C', 'W', 'I'... A
+credit is a 4-byte number of payload bytes (I, or O and E
+together) that the other side may send in addition to earlier credits. Payloads of I, O and E
+are at most 4,096 bytes. 'X' is the guest's last frame, after all output; the port carries any byte.
 """
 
 import os
@@ -19,6 +20,7 @@ import selectors
 import struct
 import time
 
+SYNC = b"\0cathode\1"
 MAX_DATA = 4096
 WINDOW = 64 * 1024
 
@@ -37,6 +39,7 @@ class ExecChannel:
         self.command = payload
         self.to_guest = bytearray()
         self.received = bytearray()
+        self.synchronised = False
         self.output = []            # (1 or 2, bytes), to be written to stdout or stderr
         self.ready = False          # the guest's first frame was here
         self.status = None          # set by 'X'
@@ -60,6 +63,12 @@ class ExecChannel:
 
     def feed(self, data):
         self.received += data
+        if not self.synchronised:
+            at = self.received.find(SYNC)
+            self.synchronised = at >= 0
+            del self.received[:at + len(SYNC) if at >= 0 else -len(SYNC)]
+            if not self.synchronised:
+                return
         while len(self.received) >= 3 and self.status is None:
             kind, length = struct.unpack_from("<cH", self.received)
             if kind not in b"WOEX" or (kind in b"OE" and length > MAX_DATA):
@@ -156,14 +165,12 @@ class Pump:
         while True:
             self.arm()
             limit = deadline if self.channel.ready else min(deadline, ready_deadline)
-            # QEMU's end is seen as the end of both ports; the second is for a stuck QEMU.
-            events = self.selector.select(min(1.0, max(0.0, limit - time.monotonic())))
-            for key, mask in events:
+            for key, mask in self.selector.select(max(0.0, min(1.0, limit - time.monotonic()))):
                 key.data(mask)
             self.write_output()
             if self.channel.status is not None:
                 return "exit"
-            if not events and self.process.poll() is not None:
+            if not {self.port, self.log} & {key.fileobj for key in self.selector.get_map().values()}:
                 return "ended"
             if time.monotonic() >= limit:
                 return "timeout" if limit == deadline else "silent"

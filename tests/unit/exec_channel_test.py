@@ -13,7 +13,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts" / "lib"))
-from exec_channel import ExecChannel, ProtocolError, Pump  # noqa: E402
+from exec_channel import SYNC, ExecChannel, ProtocolError, Pump  # noqa: E402
 
 
 class Guest(threading.Thread):
@@ -60,7 +60,7 @@ class Guest(threading.Thread):
             self.frame(kind, piece)
 
     def run(self):
-        self.port.recv(0)
+        self.port.sendall(b"\x1b[2J firmware \0catho" + SYNC)
         self.frame(b"W", struct.pack("<I", 8192))
         while self.command is None:
             self.take()
@@ -150,10 +150,10 @@ class ExecChannelTest(unittest.TestCase):
         for garbage in (b"?\0\0", b"O\xff\xff", b"X\x01\0\0"):
             channel = ExecChannel("true")
             with self.assertRaises(ProtocolError):
-                channel.feed(garbage)
+                channel.feed(SYNC + garbage)
 
     def test_frames_cut_anywhere(self):
-        stream = b"W\x04\0\x10\0\0\0" + b"O\x03\0abc" + b"E\x02\0de" + b"X\x01\0\x05"
+        stream = b"\x1b[2J\0cat" + SYNC + b"W\x04\0\x10\0\0\0" + b"O\x03\0abc" + b"E\x02\0de" + b"X\x01\0\x05"
         for cut in range(len(stream)):
             channel = ExecChannel("true")
             channel.feed(stream[:cut])
