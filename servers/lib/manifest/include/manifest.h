@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Service manifests, /lib/services/NAME: text, one directive per line, words separated by blanks,
+ * `#` starts a comment.  Pure parser, no I/O.
+ *
+ *   program PATH [ARGUMENT...]   what to run; the only directive that must be there
+ *   scheme NAME RANK             provides NAME: ; in this order the SERVE handles are given
+ *   opens NAME... | *            may open these schemes and no others (* = all)
+ *   ports FIRST COUNT            I/O ports      \
+ *   isa-irq LINE                 an interrupt    > handles given in this order after the schemes
+ *   mmio START LENGTH            device memory  /
+ *   grant log|system|modules     may read the log; has the SYSTEM handle; has the boot modules
+ *   mount PATH                   the first scheme is mounted there
+ *   restart always|once|never    after it ended: default always
+ *   priority N                   of its threads, 0 … 63
+ *   when WORD, unless WORD       only if WORD is (not) on the kernel's command line
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MANIFEST_SCHEMES 4
+#define MANIFEST_OPENS 16
+#define MANIFEST_HARDWARE 8
+#define MANIFEST_ARGUMENTS 8
+#define MANIFEST_TEXT 1024
+#define MANIFEST_NAME_MAX 31 /* of a scheme */
+
+enum manifest_hardware_kind { MANIFEST_PORTS, MANIFEST_ISA_IRQ, MANIFEST_MMIO };
+enum manifest_restart { RESTART_ALWAYS, RESTART_ONCE, RESTART_NEVER };
+enum manifest_grant { GRANT_LOG = 1, GRANT_SYSTEM = 2, GRANT_MODULES = 4 };
+
+struct manifest_scheme {
+    const char *name;
+    uint32_t rank;
+};
+struct manifest_hardware {
+    enum manifest_hardware_kind kind;
+    uint64_t start, length;
+};
+struct manifest { /* the strings point into `text` */
+    const char *arguments[MANIFEST_ARGUMENTS + 1]; /* the program first, null at the end */
+    struct manifest_scheme schemes[MANIFEST_SCHEMES];
+    const char *opens[MANIFEST_OPENS];
+    struct manifest_hardware hardware[MANIFEST_HARDWARE];
+    const char *mount, *when, *unless;
+    uint32_t argument_count, scheme_count, open_count, hardware_count;
+    enum manifest_restart restart;
+    uint32_t grants; /* enum manifest_grant */
+    int32_t priority; /* -1: the default */
+    bool opens_all;
+    char text[MANIFEST_TEXT];
+};
+
+/* 0, or -EINVAL with *line = the number of the line at fault (0: no program, or the text is too long). */
+int manifest_parse(struct manifest *m, const char *text, size_t length, unsigned *line);
+/* May it open scheme `name`? */
+bool manifest_opens(const struct manifest *m, const char *name);
+/* Is it to run under this kernel command line (when, unless)? */
+bool manifest_wanted(const struct manifest *m, const char *command_line);

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+/* The manifest parser on arbitrary text. */
+#include <manifest.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct manifest m;
+    unsigned line;
+    if (manifest_parse(&m, (const char *)data, size, &line) == 0) {
+        manifest_opens(&m, "file");
+        manifest_wanted(&m, m.arguments[0]);
+    }
+    return 0;
+}
