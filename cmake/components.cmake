@@ -7,15 +7,17 @@
 #   add_program(NAME SOURCES... [options])  a program under /bin/NAME
 #   add_user_library(NAME SOURCES... [options])  a static library for the above; include/ is public
 #   add_posix_test(NAME SOURCES... [options])    a program under /tests/posix/NAME, run by ctest
-#   add_unit_test(NAME SOURCES...)          host program with ASan and UBSan, run by ctest
-#   add_fuzzer(NAME SOURCES...)             host libFuzzer program, a short run by ctest
+#   add_unit_test(NAME SOURCES... [options])  host program with ASan and UBSan, run by ctest
+#   add_fuzzer(NAME SOURCES... [options])   host libFuzzer program, a short run by ctest
 #   install_file(MODE PATH FILE)            a file of the root file system
 #   install_tree(PATH FOLDER [TARGETS...])  a folder of it, filled by the targets
 #   install_line(WORDS...)                  any other line of scripts/lib/cpio.py's lists
-# Options: LIBS libraries..., INCLUDES folders..., INSTALL path in the root file system.
+# Options: LIBS libraries..., INCLUDES folders...; of the programs: INSTALL path in the guest.
 
+# The glob makes the build notice when such a folder appears.
 macro(add_optional_subdirectory folder)
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt)
+    file(GLOB lists CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt)
+    if(lists)
         add_subdirectory(${folder})
     endif()
 endmacro()
@@ -116,7 +118,8 @@ endfunction()
 
 # A service's manifest is the file "manifest" in its folder; the supervisor reads /lib/services/*.
 function(install_manifest name)
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/manifest)
+    file(GLOB manifest CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/manifest)
+    if(manifest)
         install_file(0644 /lib/services/${name} ${CMAKE_CURRENT_SOURCE_DIR}/manifest)
     endif()
 endfunction()
@@ -137,8 +140,10 @@ function(add_posix_test name)
 endfunction()
 
 function(add_host_program name sanitizers)
-    add_executable(${name} EXCLUDE_FROM_ALL ${ARGN})
-    target_link_libraries(${name} PRIVATE flags_host)
+    cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "INCLUDES;LIBS")
+    add_executable(${name} EXCLUDE_FROM_ALL ${arg_UNPARSED_ARGUMENTS})
+    target_link_libraries(${name} PRIVATE flags_host ${arg_LIBS})
+    target_include_directories(${name} PRIVATE ${arg_INCLUDES})
     target_compile_options(${name} PRIVATE ${sanitizers} -fno-sanitize-recover=all)
     target_link_options(${name} PRIVATE ${sanitizers})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/host)

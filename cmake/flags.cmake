@@ -79,5 +79,6 @@ target_link_libraries(flags_host INTERFACE flags_common)
 target_compile_options(flags_host INTERFACE -O1 -g -fno-omit-frame-pointer)
 target_compile_definitions(flags_host INTERFACE _GNU_SOURCE=1 CATHODE_HOST=1)
 target_include_directories(flags_host INTERFACE
-    ${PROJECT_BINARY_DIR}/include ${PROJECT_SOURCE_DIR}/tests/harness)
+    ${PROJECT_SOURCE_DIR}/kernel/include ${PROJECT_SOURCE_DIR}/arch/include
+    ${PROJECT_SOURCE_DIR}/arch/x86_64/include ${PROJECT_SOURCE_DIR}/tests/harness)
 target_link_options(flags_host INTERFACE -fuse-ld=lld)

@@ -110,7 +110,7 @@ def run_tests(folder, names, jobs):
 
 def prepare(options):
     """Build by need: (folder, tests, record of earlier passes)."""
-    folder = build.configure("debug", verbose=True)
+    folder = build.build("debug", ("build.ninja",), verbose=True)    # the list of tests is current
     passed = Passed(folder, options.long and not options.fresh)
     tests = choose(list_tests(folder), options, passed.names)
     if options.list:
