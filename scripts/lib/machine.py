@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """One virtual machine: what to boot and how, turned into a QEMU process.
 
-Direct boot enters the kernel by its PVH note (-kernel); UEFI boot goes through OVMF, with a fresh
-copy of its variables, and GRUB, from a folder that QEMU shows as a FAT file system. Both load
-initfs.cpio and, with an overlay, a second archive.
+boot is one of: "direct" (QEMU enters the kernel by its PVH note), "uefi" (OVMF, with a fresh copy of
+its variables, and GRUB, from a folder that QEMU shows as a FAT file system), "disk" (the same from
+the image of scripts/image on a USB stick) and "iso". All load initfs.cpio and, with an overlay, a
+second archive.
 """
 
 import os
@@ -16,6 +17,7 @@ import tempfile
 
 import cpio
 import grub
+import media
 
 # QEMU's exit status after the guest wrote VALUE to the debug exit port is 2 * VALUE + 1.
 EXIT_SUCCESS, EXIT_PANIC, EXIT_TEST_FAILED = 33, 35, 37
@@ -90,12 +92,23 @@ class Machine:
         else:
             raise HostError("no OVMF firmware in /usr/share/OVMF (package ovmf)")
         shutil.copy(code.with_name(variables), self.path / "vars.fd")
-        esp = self.path / "esp"
-        grub.make_tree(esp, self.folder, self.modules(), self.append)
         return ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
                 "-drive", f"if=pflash,format=raw,unit=1,file={self.path}/vars.fd",
-                "-drive", f"if=none,id=esp,format=raw,readonly=on,file=fat:{esp}",
-                "-device", "virtio-blk-pci,drive=esp", "-vga", "std"]
+                "-vga", "std", *self.medium_arguments()]
+
+    def medium_arguments(self):
+        """The medium that the firmware boots from: a folder as FAT, or what scripts/image makes."""
+        if self.boot == "uefi":
+            esp = self.path / "esp"
+            grub.make_tree(esp, self.folder, self.modules(), self.append)
+            return ["-drive", f"if=none,id=esp,format=raw,readonly=on,file=fat:{esp}",
+                    "-device", "virtio-blk-pci,drive=esp"]
+        file = self.path / "medium"
+        media.make(self.boot, self.folder, self.modules(), self.append, file)
+        if self.boot == "iso":
+            return ["-cdrom", str(file)]
+        return ["-drive", f"if=none,id=stick,format=raw,file={file}",
+                "-device", "qemu-xhci", "-device", "usb-storage,drive=stick"]
 
     def command(self):
         for file in ("kernel.elf", "initfs.cpio"):
