@@ -86,5 +86,7 @@
 #ifndef ENOTSUP
 #define ENOTSUP EOPNOTSUPP
 #endif
-/* Inside the kernel only: restart the system call unless a handler without SA_RESTART runs. */
-#define ERESTART 512
+/* Inside the kernel only, what becomes of an interrupted system call: */
+#define ERESTART       512 /* done again unless a handler without SA_RESTART runs */
+#define ERESTARTNOINTR 513 /* always done again */
+#define ERESTARTNOHAND 514 /* done again unless a handler runs */

@@ -58,8 +58,10 @@ struct thread_control {
     _Atomic uint32_t cancel;
     uint32_t tid;
     uint32_t flags;
-    uint32_t reserved[9];
+    uint32_t reserved[9]; /* at registration and fork the kernel fills in mask, pending and tid */
 };
 _Static_assert(sizeof(struct thread_control) == 64, "one cache line");
+
+enum thread_control_flags { THREAD_CANCEL_POINT = 1 };
 
 enum signal_how { SIGNAL_BLOCK, SIGNAL_UNBLOCK, SIGNAL_SETMASK };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Files: what open returns. kernel/ipc/file.c */
 #pragma once
+#include <kernel/channel.h>
 #include <kernel/memory.h>
 #include <kernel/scheme.h>
 
@@ -22,12 +23,14 @@ struct file {
     uint64_t error_seen; /* write-back errors already returned by fsync */
     struct cred *cred; /* at open: reference */
     _Atomic uint32_t ready; /* planeless: mask known ready (WATCH/NOTIFY) */
-    bool watch_armed;
     bool detach; /* REPLY_WATCH_DETACH */
     struct note close_note, detach_note;
-    struct tree_node node; /* scheme's files by id, for NOTIFY */
+    struct tree_node node; /* scheme->by_id */
+    bool listed;
 };
 extern const struct object_ops file_ops;
+/* Reopens f at its server if that was restarted since the last use: 0, -ESTALE, -EINTR. */
+MUST_CHECK int file_current(struct file *f);
 /* The memory plane of a file or a memory object itself, with a reference: for mmap and exec. -ENODEV if none. */
 MUST_CHECK int object_memory(struct object *o, struct memory **out);
 /* read/write on any readable object; v describes user memory. offset OFFSET_CURRENT = own. Bytes or -errno. */

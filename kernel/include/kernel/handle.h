@@ -13,6 +13,9 @@ struct handle_slot {
     uint16_t rights;
     uint8_t flags; /* HANDLE_CLOEXEC, HANDLE_KEEP */
 };
+struct handle_info;
+/* Fills what handle_info reports of an object (also for PROCESS_HANDLES). */
+void handle_info_fill(struct object *o, uint32_t rights, uint32_t flags, struct handle_info *i);
 #define HANDLE_RESERVED ((struct object *)1)
 #define HANDLE_CHUNK 64
 struct handle_range {
@@ -50,6 +53,15 @@ void handle_unreserve(handle_t h);
 MUST_CHECK handle_t handle_install(struct object *o, uint32_t rights, uint32_t flags);
 /* Installs into another process's table at exactly `at` (spawn, init). Consumes the handle reference. */
 MUST_CHECK int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uint32_t rights, uint32_t flags);
+/* The same into the lowest free slot of another process's table (a handle carried by a call). */
+MUST_CHECK handle_t handle_install_in(struct handle_table *t, struct object *o, uint32_t rights, uint32_t flags);
 MUST_CHECK int handle_close(handle_t h);
+int handle_close_range(handle_t first, handle_t last); /* within one range */
+/* Slot flags of the open handles in first … last; -EBADF if there is none. */
+MUST_CHECK int handle_set_flags(handle_t first, handle_t last, uint32_t mask, uint32_t flags);
+/* What is in slot h of any table: gives a reference. -EBADF */
+MUST_CHECK int handle_describe(struct handle_table *t, handle_t h, struct object **out, uint32_t *rights,
+                               uint32_t *flags);
+void file_dropped(struct object *o); /* kernel/ipc/file.c: a process dropped a handle to o */
 /* Object type tests: an object reference as its structure. */
 #define object_as(type, o) container_of(o, struct type, object)

@@ -79,6 +79,8 @@ struct CAPABILITY mutex {
     struct spinlock lock;
     struct list waiters;
     uint8_t rank;
+    bool lent; /* a waiter has lent its priority to the owner, */
+    uint8_t owner_lent; /* who had this loan before */
 };
 void mutex_init(struct mutex *m, enum lock_rank rank);
 void mutex_lock(struct mutex *m) ACQUIRES(m);

@@ -1,94 +1,120 @@
 // SPDX-License-Identifier: MIT
 /*
  * Processes, credentials, signals, images.  kernel/process/
- * The process tree (parents, groups, sessions) is under process_lock (RANK_PROCESS), signal state
- * under process->signal_lock (RANK_THREAD: taken after objects, before run queues).
+ *
+ * The tree (parents, groups, sessions) is under process_lock (RANK_PROCESS); threads and signal state
+ * of one process are under its signal_lock (RANK_THREAD), which may be taken with process_lock or any
+ * object locked.
  */
 #pragma once
 #include <abi/process.h>
 #include <abi/signal.h>
+#include <kernel/account.h>
 #include <kernel/handle.h>
+#include <kernel/signal.h>
 #include <kernel/space.h>
 #include <kernel/thread.h>
 
 struct cred { /* immutable */
     _Atomic uint32_t refs;
     struct credentials c;
+    struct account *account; /* of c.uid */
     struct tree_node node;
 };
-struct signal_state { /* dispositions and what is pending for the process */
-    struct signal_action actions[SIGNAL_COUNT];
-    uint64_t pending;
-    struct list queue;
+struct session {
+    uint32_t id, members; /* processes in it and terminal objects of it */
+    struct process *leader; /* null once it has exited */
+    uint32_t foreground; /* group */
+    uint32_t terminal; /* device number of the controlling terminal, 0: none */
+    struct list terminals; /* terminal objects */
 };
-struct session;
+struct group {
+    struct tree_node node; /* by id */
+    struct session *session;
+    struct list members; /* struct process.group_link */
+};
+struct cpu_clock_timer { /* ITIMER_VIRTUAL, ITIMER_PROF: in ns of CPU time */
+    uint64_t expiry, interval;
+};
 struct process {
     struct object object;
     uint32_t pid;
-    enum { PROCESS_ALIVE, PROCESS_EXITING, PROCESS_ZOMBIE, PROCESS_REAPED } state;
-    struct space *space;
+    struct space *space; /* own threads: at will; others: under process_lock; null after the end */
     struct handle_table handles;
-    struct cred *cred; /* under process_lock; readers take a reference */
+    /* Replaced as a whole; a reader that neither sleeps nor takes a lock needs no reference. */
+    _Atomic(struct cred *) cred;
+
+    /* protected by process_lock */
+    enum { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED } state;
     struct process *parent;
     struct list children, sibling_link;
-    struct list threads; /* struct thread.process_link */
-    uint32_t thread_count;
-    uint32_t group, exit_signal;
+    struct group *group_of;
     struct session *session;
     struct list group_link;
-    struct spinlock signal_lock;
-    struct signal_state signals;
-    struct wait_queue child_wait; /* waiters for children */
     struct tree_node node; /* by pid */
-    uint32_t umask, epoch;
-    struct process_limit limits[LIMIT_COUNT];
+    uint32_t group; /* its number */
+    uint32_t parent_signal; /* sent to this process when its parent ends */
+    bool executed, subreaper;
+
+    /* protected by signal_lock */
+    struct spinlock signal_lock;
+    struct list threads; /* struct thread.process_link */
+    uint32_t thread_count;
+    struct signal_action actions[SIGNAL_COUNT];
+    struct signal_pending pending;
     int32_t exit_status; /* as wait(2) encodes */
-    bool stopped, stop_reported, continued, executed, group_exit, dumpable, subreaper;
-    uaddr_t foreign_handler;
+    bool group_exit; /* all threads are ending */
+    struct thread *exec_thread; /* the others are ending */
+    bool stopped, stop_reported, continued, continue_notify;
+    uint32_t stop_signal, continue_count;
+    struct process_usage usage, children_usage; /* of ended threads; of waited-for children */
+    struct wait_queue self_wait; /* its own threads: stopped, or exec waiting for the others to end */
+
+    struct wait_queue child_wait; /* threads that wait for children */
+    _Atomic uint32_t child_events;
+    struct process_limit limits[LIMIT_COUNT];
+    struct timer itimer_real, cpu_timer;
+    nsec_t itimer_expiry, itimer_interval;
+    struct cpu_clock_timer cpu_clocks[2];
+    uint32_t umask, epoch, nice;
     uint32_t serve_rank; /* lowest rank of the schemes it serves; 0: it serves none */
-    uint32_t nice;
-    struct process_usage usage, children_usage;
-    struct timer itimer_real;
-    nsec_t itimer_interval;
+    bool dumpable;
+    uaddr_t foreign_handler;
     vaddr_t arguments, arguments_end, environment_end; /* in user memory, for /proc */
     uint64_t start_ns;
     char name[32];
-    struct process *vfork_parent;
 };
-extern const struct object_ops process_ops;
+extern const struct object_ops process_ops, terminal_ops;
 extern struct spinlock process_lock;
 
 static inline struct process *process_current(void) { return thread_current()->process; }
 struct process *process_find(uint32_t pid); /* reference (object), or null */
-/* init: first process from an ELF image in a memory object. */
+bool process_id_used(uint32_t id); /* by a process or a group: no thread may get this number */
+/* init: process 1 from an ELF image, or err_ptr. Install its handles, then process_start. */
 struct process *process_create_first(struct memory *image, const char *path);
+void process_start(struct process *p);
 NORETURN void process_exit(int32_t wait_status); /* whole process; current thread */
 NORETURN void process_thread_exit(void); /* current thread only; last one ends the process */
-void process_kill(struct process *p, int signal, int code); /* from the kernel: fault, memory */
-struct cred *cred_get(struct process *p);
+void process_kill(struct process *p, int signal); /* from the kernel (memory): at once, not caught */
+void process_describe_caller(struct thread *t, struct caller_info *out); /* pid … terminal_state */
+uint64_t process_cpu_time(struct process *p); /* ns */
+
+struct cred *cred_get(struct process *p); /* reference */
 void cred_put(struct cred *c);
 struct cred *cred_find(uint64_t id); /* reference, or null */
 static inline bool cred_privileged(const struct cred *c) { return c->c.privileges & PRIVILEGE_ROOT; }
 
-/* Signals. */
+/* Signals. info null: as from the kernel. Callable in any context up to RANK_THREAD. */
 void signal_send_process(struct process *p, int signal, const struct signal_info *info);
 void signal_send_thread(struct thread *t, int signal, const struct signal_info *info);
 void signal_send_fault(int signal, int code, uaddr_t address); /* to the current thread, forced */
 bool signal_pending(struct thread *t); /* a deliverable one, or exit: blocking calls return -EINTR */
 uint64_t signal_mask_of(struct thread *t); /* control area's mask if registered */
-
-/* ELF (kernel/process/elf.c): pure, host-testable. System V gABI 4.1, x86-64 psABI 1.0. */
-struct elf_segment {
-    uint64_t vaddr, file_offset, file_size, memory_size;
-    uint32_t flags; /* VM_READ… */
-};
-#define ELF_SEGMENTS_MAX 32
-struct elf_image {
-    uint64_t entry, phdr_vaddr, low, high; /* low … high: extent, page-aligned */
-    uint32_t phdr_count, segment_count;
-    bool position_independent, has_interpreter, executable_stack;
-    uint64_t stack_size;
-    struct elf_segment segments[ELF_SEGMENTS_MAX];
-};
-/* header: first `size` bytes (≥ 64, all program headers must be within) of a file of file_size bytes. -ENOEXEC */
-MUST_CHECK int elf_parse(const void *header, size_t size, uint64_t file_size, struct elf_image *out);
+/* The current thread's mask until this system call returns (event_poll, sigsuspend). */
+void signal_mask_temporary(uint64_t mask);
+/* Result of a system call that may be done again after a signal: deadlines are absolute. */
+static inline long syscall_restartable(long result) {
+    bool signal = atomic_load_explicit(&thread_current()->work, memory_order_relaxed) &
+                  (WORK_SIGNAL | WORK_STOP | WORK_EXIT);
+    return unlikely(result == -EINTR) && signal ? -ERESTART : result;
+}

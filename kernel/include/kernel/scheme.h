@@ -16,6 +16,7 @@ struct port {
     struct scheme *scheme; /* null once detached */
     struct port_buffer *buffer; /* kernel mapping of the wired buffer */
     struct memory *memory;
+    struct frame *frames[PORT_BUFFER_SIZE / PAGE_SIZE]; /* one reference each */
     struct thread *thread; /* waiting in reply_wait, else null */
     struct object *event; /* bound event object or null */
     struct process *process;
@@ -29,6 +30,7 @@ struct scheme {
     struct object object;
     struct spinlock lock;
     char name[32];
+    uint32_t number; /* never reused: handle_info.scheme, device numbers */
     uint32_t rank, flags, incarnation, next_tag;
     bool failed; /* given up by the supervisor: calls get ECONNREFUSED */
     struct list ports, idle; /* struct port */
@@ -38,6 +40,7 @@ struct scheme {
     uint64_t calls;
     uint32_t queued, files;
     struct process *server; /* of the present incarnation */
+    struct tree by_id; /* struct file: open files by the server's id */
     struct list link; /* all schemes */
 };
 
@@ -54,7 +57,11 @@ MUST_CHECK long scheme_call_simple(struct scheme *s, uint16_t op, uint64_t objec
 void scheme_note(struct scheme *s, struct note *n); /* queues if not queued; lock must not be held */
 void scheme_note_remove(struct scheme *s, struct note *n);
 void scheme_process_exit(struct process *p); /* its ports detach; its calls end with ENOLINK */
-struct namespace *namespace_create(void);
-struct object *namespace_object(struct namespace *n);
 size_t scheme_describe(struct scheme_info *out, size_t count);
-/* Syscall-level entry points of kernel/ipc: call, reply_wait and the like live in kernel/syscall/scheme.c. */
+
+/* Attaches the current process: a port with one reference and its buffer's address. -EBUSY, -ENOMEM, -ECONNREFUSED */
+MUST_CHECK int port_create(struct scheme *s, struct object *event, struct port **out, uaddr_t *address);
+/* enum port_result, -EAGAIN, -EINTR, -ETIMEDOUT, -EINVAL (not attached any more), -EBUSY. flags 1: do not wait */
+MUST_CHECK long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline);
+MUST_CHECK int port_caller(struct port *p, uint32_t tag, struct caller_info *out);
+void port_notify(struct port *p, uint64_t object, uint32_t mask);

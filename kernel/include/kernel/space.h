@@ -10,14 +10,23 @@
 #pragma once
 #include <abi/memory.h>
 #include <arch/mmu.h>
+#include <kernel/lock.h>
 #include <kernel/mm.h>
 #include <kernel/tree.h>
 
 struct memory;
+/* Flags of the kernel's own, beside enum vm_flags: what mprotect may never add (rights of the handle). */
+enum region_flags { VM_DENY_WRITE = 1 << 16, VM_DENY_EXEC = 1 << 17 };
+
+/* A user's private pages in all his processes together; 0 = no limit. Owned by whoever sets it. */
+struct quota {
+    _Atomic int64_t pages, limit;
+};
+
 struct region {
     struct tree_node node; /* key = start */
-    vaddr_t end;
-    uint32_t flags; /* VM_* */
+    vaddr_t end; /* of a region with an object: changes under the object's lock */
+    uint32_t flags; /* VM_* that last: protection, SHARED, STACK, LOCKED, DENY_* */
     struct memory *object; /* null: anonymous private; else holds a reference */
     uint64_t offset; /* of start in the object */
     struct space *space;
@@ -28,9 +37,13 @@ struct space {
     struct mutex lock;
     struct spinlock table_lock;
     struct tree regions GUARDED_BY(lock);
+    struct region *last GUARDED_BY(lock); /* found last */
     uint64_t mapped_pages GUARDED_BY(lock), limit_pages; /* RLIMIT_AS */
-    _Atomic uint64_t resident; /* pages present */
-    vaddr_t map_hint;
+    uint64_t stack_pages; /* RLIMIT_STACK: how far VM_STACK regions grow */
+    _Atomic uint64_t resident; /* pages present; changed under table_lock */
+    uint64_t private_pages GUARDED_BY(table_lock); /* entries with frames of FRAME_PRIVATE: charged to the quota */
+    struct quota *quota;
+    vaddr_t map_hint GUARDED_BY(lock); /* free addresses are looked for below */
     uint64_t id; /* for private futex keys */
     bool service; /* no writable and executable mappings */
     _Atomic uint32_t refs;
@@ -38,6 +51,7 @@ struct space {
 
 struct space *space_create(void); /* null: no memory */
 struct space *space_fork(struct space *from); /* copy-on-write copy; null: no memory. Preemption points inside */
+void space_set_quota(struct space *s, struct quota *q); /* moves the charge; null: none */
 void space_put(struct space *s); /* last: unmaps everything, frees */
 /* Result: address or -errno. Takes its own reference to object. */
 MUST_CHECK long space_map(struct space *s, vaddr_t at, size_t length, uint32_t flags, struct memory *object, uint64_t offset);
@@ -45,6 +59,8 @@ MUST_CHECK int space_unmap(struct space *s, vaddr_t at, size_t length);
 MUST_CHECK int space_protect(struct space *s, vaddr_t at, size_t length, uint32_t prot);
 MUST_CHECK long space_remap(struct space *s, vaddr_t at, size_t old, size_t length, uint32_t flags, vaddr_t to);
 MUST_CHECK int space_advise(struct space *s, vaddr_t at, size_t length, uint32_t advice, uaddr_t out);
+/* VM_REMAP flags of space_remap: as mremap(2). */
+enum remap_flags { REMAP_MAY_MOVE = 1, REMAP_FIXED = 2 };
 /* Resolves a fault at `at` (FAULT_* flags): 0, -EFAULT (no mapping or rights), -EIO (pager: SIGBUS), -ENOMEM, -EINTR. */
 MUST_CHECK int space_fault(struct space *s, vaddr_t at, unsigned flags);
 /* Fills info with regions from address `from` on; number filled. For PROCESS_MAPS. */

@@ -52,11 +52,25 @@ struct call { /* the calling thread's side of a scheme call; kernel/ipc/call.c *
     struct thread *caller;
     struct pin in, out; /* the caller's buffers, pinned */
     struct object *carried; /* handle carried by the request, until delivered */
+    uint32_t carried_rights;
     struct object *reply_object; /* object carried by the reply, until installed */
     uint32_t reply_rights;
     uint32_t incarnation;
     _Atomic uint8_t state; /* enum call_state */
     struct note cancel; /* OP_CANCEL for this call */
+};
+
+/* Pending signals of a thread or a process: a bit for each number, what is known about them queued. */
+struct signal_entry {
+    struct list link;
+    bool allocated;
+    struct signal_info info;
+};
+struct signal_pending {
+    uint64_t set;
+    struct list queue; /* struct signal_entry */
+    struct signal_entry slot; /* for one: needs no allocation */
+    bool slot_used;
 };
 
 struct thread {
@@ -72,16 +86,12 @@ struct thread {
     uint8_t lent_priority; /* from a caller or mutex waiters */
     uint32_t cpu; /* where it runs or ran last */
     uint64_t affinity;
-    nsec_t slice_left, run_start;
-    uint64_t run_ns; /* CPU time, for /proc and CPU clocks */
-    uint64_t ready_since; /* for the idle-while-others-wait counter */
+    uint64_t run_start, slice_start, run_cycles; /* arch_cycles(); thread_run_ns() for others */
     struct list run_link;
-    _Atomic bool on_cpu; /* context not yet saved: a waker on another CPU waits for false */
+    _Atomic bool on_cpu; /* context not yet saved: nobody else may run it */
 
     /* blocking */
-    int wake_result; /* 0, -EINTR, -ETIMEDOUT, …: value thread_block returns */
-    bool interruptible; /* a signal wakes it with -EINTR */
-    _Atomic bool wake_pending;
+    _Atomic uint32_t sleep; /* enum sleep_state, SLEEP_INTERRUPTIBLE, result of the wake-up; sched.c */
     struct timer timeout;
     struct list wait_link;
     void *wait_on; /* what it blocks on, for the hang dump */
@@ -89,16 +99,24 @@ struct thread {
     struct call call;
     struct port *port; /* server threads: the port whose buffer they use */
 
-    /* signals: protected by the process's signal lock, mask also by being current */
-    uint64_t signal_mask, saved_mask, signal_pending;
-    struct list signal_queue; /* queued siginfo of this thread */
+    /* signals (kernel/process): protected by the process's signal lock, the mask also by being current */
+    uint64_t signal_mask, saved_mask;
+    uint64_t signal_waiting; /* sigtimedwait: counts as unblocked */
+    struct signal_pending pending;
     struct stack_info altstack;
     struct thread_control *control; /* kernel address of the wired control area, or null */
-    struct page_pin *control_pin;
+    struct frame *control_frame;
+    uaddr_t control_address; /* user address of the control area, or 0 */
     uaddr_t clear_tid; /* set to 0 and woken at exit (after the stack is out of use) */
     uaddr_t robust_list;
     struct list process_link; /* process->threads */
     struct tree_node tid_node;
+    void (*entry)(void *); /* what a new thread runs */
+    void *entry_argument;
+    uint8_t pi_owned; /* a futex_pi waiter counts on this thread's exit */
+#if CATHODE_DEBUG
+    uint8_t mutexes_held[RANK_COUNT];
+#endif
     struct object *exit_event; /* null or what waits for the thread */
     _Atomic uint32_t refs;
     char name[16];
@@ -115,6 +133,9 @@ NORETURN void thread_exit(void); /* the current thread; process accounting is do
 void thread_get(struct thread *t);
 void thread_put(struct thread *t);
 struct thread *thread_find(uint32_t tid); /* reference, or null */
+uint32_t tid_allocate(void); /* a number that no thread, process or group has */
+void thread_set_tid(struct thread *t, uint32_t tid); /* exec: the number is free */
+uint64_t thread_run_ns(const struct thread *t); /* CPU time, for /proc and CPU clocks */
 
 /* kernel/sched/sched.c */
 void sched_init_cpu(void); /* this CPU: idle thread, queue */
@@ -124,6 +145,8 @@ void thread_block_cancel(void); /* back to running without a wait */
 int thread_block(nsec_t deadline); /* 0 woken, -EINTR signal, -ETIMEDOUT, or the waker's result */
 /* Wakes t if it is blocked (or about to be): its thread_block returns result. True if it was this call. */
 bool thread_wake(struct thread *t, int result);
+/* t->work was just set: ends an interruptible wait with -EINTR, or makes t enter the kernel soon. */
+void thread_interrupt(struct thread *t);
 /*
  * Direct switch: the current thread is prepared to block; `next` was blocked and is owned by the
  * caller (taken off its wait list). Runs next at once on this CPU, on the current time slice, if
@@ -136,15 +159,17 @@ int thread_block_switch_to(struct thread *next, nsec_t deadline);
  * to, or woken by thread_wake_claimed.
  */
 bool thread_claim(struct thread *t);
+bool thread_claim_self(void); /* thread_block_cancel if nobody has woken or claimed us yet */
 void thread_wake_claimed(struct thread *t, int result);
 void thread_yield(void);
 void thread_set_priority(struct thread *t, unsigned base);
 void thread_lend_priority(struct thread *t, unsigned lent); /* 0 ends the loan */
 void thread_set_affinity(struct thread *t, uint64_t mask);
 void preempt_point(void); /* lets interrupts in and switches if due; no spinlock held */
-void sched_tick(void); /* slice used up: rotate, balance */
 void sched_dump(void); /* threads and what they wait for, to the console */
 uint64_t sched_load(unsigned which); /* 1, 5, 15 minute load × 65536 (which 0…2) */
+void sched_cpu_times(uint32_t cpu, uint64_t *idle_ns, uint64_t *busy_ns);
+void sched_count(uint32_t *running, uint32_t *total); /* threads running or ready; all user threads */
 
 /* Wait queues for simple kernel waits. */
 struct wait_queue {

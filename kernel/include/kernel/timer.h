@@ -12,4 +12,4 @@ struct timer {
 void timer_init(struct timer *t, void (*fire)(struct timer *));
 void timer_start(struct timer *t, nsec_t deadline); /* absolute; restarts if armed */
 bool timer_stop(struct timer *t); /* false: it was not armed or is firing now (waits for it to end) */
-void timer_interrupt(void); /* from trap_timer */
+void timer_init_cpu(void); /* this CPU's queue, before its first timer */

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Schemes: creation, one-way notes, failure and death.  The call itself is call.c, the server's side
+ * port.c.
+ *
+ * A scheme lives as long as anything refers to it; when its last *handle* goes (supervisor and
+ * servers hold those) it has failed: nobody can serve it again.
+ */
+#include <kernel/file.h>
+#include <kernel/mm.h>
+#include <kernel/process.h>
+#include "ipc.h"
+
+static struct spinlock schemes_lock = SPINLOCK_INIT(RANK_HANDLES);
+static struct list schemes = {&schemes, &schemes};
+
+static void scheme_last_handle(struct object *o) {
+    struct scheme *s = object_as(scheme, o);
+    spin_lock(&s->lock);
+    s->failed = true;
+    spin_unlock(&s->lock);
+    scheme_flush_queue(s, -ECONNREFUSED);
+}
+
+static void scheme_destroy(struct object *o) {
+    struct scheme *s = object_as(scheme, o);
+    spin_lock(&schemes_lock);
+    list_remove(&s->link);
+    spin_unlock(&schemes_lock);
+    kfree(s);
+}
+
+static const struct object_ops scheme_ops = {
+    .type = OBJECT_SCHEME,
+    .name = "scheme",
+    .on_last_handle = scheme_last_handle,
+    .destroy = scheme_destroy,
+};
+
+struct scheme *scheme_create(const char *name, uint32_t rank, uint32_t flags) {
+    struct scheme *s = kzalloc(sizeof(*s));
+    if (!s) return nullptr;
+    object_init(&s->object, &scheme_ops);
+    spin_init(&s->lock, RANK_OBJECT);
+    for (size_t i = 0; i < sizeof(s->name) - 1 && name[i]; i++) s->name[i] = name[i];
+    static _Atomic uint32_t next_number = 1;
+    s->number = atomic_fetch_add(&next_number, 1);
+    s->rank = rank;
+    s->flags = flags;
+    list_init(&s->ports);
+    list_init(&s->idle);
+    list_init(&s->queue);
+    list_init(&s->notes);
+    for (unsigned i = 0; i < CALL_BUCKETS; i++) list_init(&s->served[i]);
+    spin_lock(&schemes_lock);
+    list_push_back(&schemes, &s->link);
+    spin_unlock(&schemes_lock);
+    return s;
+}
+
+size_t scheme_describe(struct scheme_info *out, size_t count) {
+    size_t n = 0;
+    spin_lock(&schemes_lock);
+    list_for_each(l, &schemes) {
+        if (n == count) break;
+        struct scheme *s = list_entry(l, struct scheme, link);
+        struct scheme_info *i = &out[n++];
+        *i = (struct scheme_info){.rank = s->rank, .incarnation = s->incarnation, .calls = s->calls,
+                                  .queued = s->queued, .files = s->files};
+        for (unsigned c = 0; c < sizeof(i->name); c++) i->name[c] = s->name[c];
+        spin_lock(&s->lock);
+        list_for_each(p, &s->ports) i->servers++;
+        if (s->server) i->pid = s->server->pid;
+        spin_unlock(&s->lock);
+    }
+    spin_unlock(&schemes_lock);
+    return n;
+}
+
+/* --- one-way messages --------------------------------------------------------------------------- */
+
+/*
+ * A note goes straight to an idle server thread, else it is queued.  Its storage belongs to the
+ * object it is about, so there is nothing to allocate and each object can have one at a time.
+ */
+void scheme_note(struct scheme *s, struct note *n) {
+    spin_lock(&s->lock);
+    bool queued = !list_empty(&n->link);
+    if (!queued) list_push_back(&s->notes, &n->link);
+    struct thread *server = queued ? nullptr : scheme_take_idle(s);
+    spin_unlock(&s->lock);
+    if (server) thread_wake_claimed(server, 0); /* it looks at the queues itself */
+}
+
+void scheme_note_remove(struct scheme *s, struct note *n) {
+    spin_lock(&s->lock);
+    list_remove(&n->link);
+    spin_unlock(&s->lock);
+}
+
+/* Takes an idle server thread, claimed, with lock held; null if there is none. */
+struct thread *scheme_take_idle(struct scheme *s) {
+    while (!list_empty(&s->idle)) {
+        struct port *p = list_entry(s->idle.next, struct port, idle_link);
+        list_remove(&p->idle_link);
+        struct thread *t = p->thread;
+        if (t && thread_claim(t)) return t;
+        /* Something else has just woken it: it finds itself off the list and looks again. */
+    }
+    return nullptr;
+}
+
+/* --- endings ------------------------------------------------------------------------------------ */
+
+/* The caller is claimed before the call is DONE: after that it may run and exit on another CPU. */
+void call_end(struct call *c, int error) {
+    struct thread *caller = c->caller;
+    bool claimed = thread_claim(caller);
+    c->reply = (struct reply){.result = error, .handle = HANDLE_NONE};
+    atomic_store_explicit(&c->state, CALL_DONE, memory_order_release);
+    if (claimed) thread_wake_claimed(caller, 0);
+}
+
+/* Ends what is queued and not yet received. */
+void scheme_flush_queue(struct scheme *s, int error) {
+    spin_lock(&s->lock);
+    while (!list_empty(&s->queue)) {
+        struct call *c = list_entry(list_pop_front(&s->queue), struct call, link);
+        s->queued--;
+        call_end(c, error);
+    }
+    spin_unlock(&s->lock);
+}
+
+/* The last port is gone: received calls end, queued ones wait for the next instance. */
+void scheme_server_lost(struct scheme *s) {
+    spin_lock(&s->lock);
+    for (unsigned i = 0; i < CALL_BUCKETS; i++)
+        while (!list_empty(&s->served[i]))
+            call_end(list_entry(list_pop_front(&s->served[i]), struct call, link), -ENOLINK);
+    spin_unlock(&s->lock);
+    memory_pager_lost(s);
+    scheme_files_lost(s);
+}

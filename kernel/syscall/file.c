@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+/* read, write and seek on any handle. */
+#include <kernel/file.h>
+#include <kernel/process.h>
+#include <kernel/syscall.h>
+
+#define SIGPIPE 13
+#define SMALL_VECTORS 8
+
+/* A handle that can be read (or written): EBADF if it is not open that way, as POSIX has it. */
+static int lookup_io(handle_t h, uint32_t right, struct object **o) {
+    uint32_t rights;
+    int e = handle_lookup(h, 0, 0, o, &rights);
+    if (unlikely(!e && !(rights & right))) {
+        object_put(*o);
+        e = -EBADF;
+    }
+    return e;
+}
+
+static long io_do(struct object *o, struct io_request *r, bool write) {
+    if (unlikely(r->offset < OFFSET_CURRENT)) return -EINVAL;
+    long n = write ? object_write(o, r) : object_read(o, r);
+    if (unlikely(n == -EPIPE && write && !(r->flags & IO_NO_SIGNAL)))
+        signal_send_thread(thread_current(), SIGPIPE, nullptr);
+    return n == -EINTR ? -ERESTART : n;
+}
+
+static long io_buffer(handle_t h, uaddr_t buffer, size_t size, int64_t offset, uint32_t flags, nsec_t deadline, bool write) {
+    struct object *o;
+    int e = lookup_io(h, write ? RIGHT_WRITE : RIGHT_READ, &o);
+    if (unlikely(e)) return e;
+    struct io_vector v = {(void *)buffer, min(size, (size_t)0x7ffff000)};
+    struct io_request r = {&v, 1, offset, flags, deadline};
+    long n = io_do(o, &r, write);
+    object_put(o);
+    return n;
+}
+
+long sys_read(handle_t h, void *buffer, size_t size, int64_t offset, uint32_t flags, int64_t deadline) {
+    return io_buffer(h, (uaddr_t)buffer, size, offset, flags, deadline, false);
+}
+
+long sys_write(handle_t h, const void *buffer, size_t size, int64_t offset, uint32_t flags, int64_t deadline) {
+    return io_buffer(h, (uaddr_t)buffer, size, offset, flags, deadline, true);
+}
+
+static int check_vectors(const struct io_vector *v, size_t count) {
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (v[i].length > 0x7fffffffffffffff - total) return -EINVAL;
+        total += v[i].length;
+    }
+    return 0;
+}
+
+static long io_vectors(handle_t h, uaddr_t vectors, size_t count, int64_t offset, uint32_t flags, nsec_t deadline, bool write) {
+    struct io_vector small[SMALL_VECTORS], *v = small;
+    struct object *o;
+    if (count > IO_VECTOR_MAX) return -EINVAL;
+    long n = lookup_io(h, write ? RIGHT_WRITE : RIGHT_READ, &o);
+    if (n) return n;
+    if (count > SMALL_VECTORS) v = kmalloc(count * sizeof(*v));
+    n = v ? copy_from_user(v, vectors, count * sizeof(*v)) : -ENOMEM;
+    if (!n) n = check_vectors(v, count);
+    struct io_request r = {v, count, offset, flags, deadline};
+    if (!n) n = io_do(o, &r, write);
+    if (v != small) kfree(v);
+    object_put(o);
+    return n;
+}
+
+long sys_readv(handle_t h, const struct io_vector *v, size_t count, int64_t offset, uint32_t flags, int64_t deadline) {
+    return io_vectors(h, (uaddr_t)v, count, offset, flags, deadline, false);
+}
+
+long sys_writev(handle_t h, const struct io_vector *v, size_t count, int64_t offset, uint32_t flags, int64_t deadline) {
+    return io_vectors(h, (uaddr_t)v, count, offset, flags, deadline, true);
+}
+
+enum seek_whence { SEEK_START, SEEK_HERE, SEEK_TO_END, SEEK_TO_DATA, SEEK_TO_HOLE };
+
+/* Data and holes: a stream is all data up to its end, where the one hole is. */
+static int64_t seek_target(struct file *f, int64_t offset, uint32_t whence) {
+    int64_t size = f->plane == PLANE_MEMORY ? (int64_t)memory_size(f->memory) : 0;
+    int64_t base = whence == SEEK_HERE ? f->offset : whence == SEEK_TO_END || whence == SEEK_TO_HOLE ? size : 0;
+    if (whence == SEEK_TO_END && f->plane != PLANE_MEMORY) return -EINVAL; /* libposix asks the server */
+    if (whence >= SEEK_TO_DATA) {
+        if (f->plane != PLANE_MEMORY) return -EINVAL;
+        return offset < 0 || offset >= size ? -ENXIO : whence == SEEK_TO_DATA ? offset : size;
+    }
+    if (__builtin_add_overflow(base, offset, &base)) return -EOVERFLOW;
+    return base < 0 ? -EINVAL : base;
+}
+
+long sys_seek(handle_t h, int64_t offset, uint32_t whence) {
+    struct object *o;
+    int e = handle_lookup(h, 0, 0, &o, nullptr);
+    if (e) return e;
+    long result = -ESPIPE;
+    struct file *f = o->ops == &file_ops ? object_as(file, o) : nullptr;
+    if (whence > SEEK_TO_HOLE) result = -EINVAL;
+    else if (f && (f->kind & (FILE_KIND_SEEKABLE | FILE_KIND_DIRECTORY))) {
+        mutex_lock(&f->offset_lock);
+        result = seek_target(f, offset, whence);
+        if (result >= 0) f->offset = result;
+        mutex_unlock(&f->offset_lock);
+    }
+    object_put(o);
+    return result;
+}

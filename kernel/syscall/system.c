@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+/* System-wide information and control. */
+#include <kernel/clock.h>
+#include <kernel/log.h>
+#include <kernel/memory.h>
+#include <kernel/process.h>
+#include <kernel/scheme.h>
+#include <kernel/system.h>
+#include <kernel/syscall.h>
+
+static struct {
+    struct spinlock lock;
+    char name[65];
+} hostname = {.lock = SPINLOCK_INIT(RANK_HANDLES), .name = "cathode"};
+
+static void plain_destroy(struct object *) {}
+static const struct object_ops system_ops = {.type = OBJECT_SYSTEM, .name = "system", .destroy = plain_destroy};
+static const struct object_ops hardware_ops = {.type = OBJECT_HARDWARE, .name = "hardware", .destroy = plain_destroy};
+static const struct object_ops log_ops = {.type = OBJECT_LOG, .name = "log", .destroy = plain_destroy};
+static struct object system_root, hardware_root, log_root;
+
+struct object *system_object(enum object_type type) {
+    static const struct {
+        struct object *object;
+        const struct object_ops *ops;
+    } roots[] = {{&system_root, &system_ops}, {&hardware_root, &hardware_ops}, {&log_root, &log_ops}};
+    for (unsigned i = 0; i < array_size(roots); i++) {
+        if (roots[i].ops->type != type) continue;
+        if (!roots[i].object->ops) object_init(roots[i].object, roots[i].ops);
+        return roots[i].object;
+    }
+    return nullptr;
+}
+
+/* --- information: each fills buf and returns its length --------------------------------------------- */
+
+static const struct bootinfo *boot;
+void system_init(const struct bootinfo *b) { boot = b; }
+
+static size_t put(char *buf, size_t size, const void *data, size_t n) {
+    n = min(n, size);
+    __builtin_memcpy(buf, data, n);
+    return n;
+}
+static size_t put_text(char *buf, size_t size, const char *text) { return put(buf, size, text, __builtin_strlen(text)); }
+
+static size_t info_memory(char *buf, size_t size) {
+    uint64_t total = frame_total_count() * PAGE_SIZE, free = frame_free_count() * PAGE_SIZE;
+    struct memory_totals t = {.total = total, .free = free, .cache = memory_cache_pages() * PAGE_SIZE,
+                              .kernel = kmalloc_total()};
+    return put(buf, size, &t, sizeof(t));
+}
+
+static size_t info_counters(char *buf, size_t size) {
+    uint64_t sum[COUNT_COUNT] = {};
+    for (uint32_t c = 0; c < cpu_online(); c++)
+        for (unsigned i = 0; i < COUNT_COUNT; i++) {
+            uint64_t n = cpu_get(c)->counters[i];
+            sum[i] = i == COUNT_IRQ_OFF_MAX ? max(sum[i], n) : sum[i] + n;
+        }
+    return put(buf, size, sum, sizeof(sum));
+}
+
+static size_t info_cpus(char *buf, size_t size) {
+    size_t n = 0;
+    for (uint32_t c = 0; c < cpu_online() && n < size; c++) {
+        struct cpu_info i = {.id = c, .online = 1, .switches = cpu_get(c)->counters[COUNT_SWITCH]};
+        sched_cpu_times(c, &i.idle_ns, &i.busy_ns);
+        n += put(buf + n, size - n, &i, sizeof(i));
+    }
+    return n;
+}
+
+static size_t info_load(char *buf, size_t size) {
+    uint64_t v[5] = {sched_load(0), sched_load(1), sched_load(2)};
+    sched_thread_counts(&v[3], &v[4]);
+    return put(buf, size, v, sizeof(v));
+}
+
+static size_t info_modules(char *buf, size_t size) {
+    size_t n = 0;
+    for (uint32_t i = 0; i < boot->module_count; i++) n += put(buf + n, size - n, &boot->modules[i].length, 8);
+    return n;
+}
+
+static size_t info_framebuffer(char *buf, size_t size) {
+    const struct boot_framebuffer *f = &boot->framebuffer;
+    struct framebuffer_info i = {f->address, f->pitch, f->width, f->height, f->bits, f->red_shift, f->red_bits,
+                                 f->green_shift, f->green_bits, f->blue_shift, f->blue_bits, 0};
+    return f->width ? put(buf, size, &i, sizeof(i)) : 0;
+}
+
+static size_t info_hostname(char *buf, size_t size) {
+    spin_lock(&hostname.lock);
+    size_t n = put_text(buf, size, hostname.name);
+    spin_unlock(&hostname.lock);
+    return n;
+}
+
+static long info_fill(uint32_t topic, char *buf, size_t size) {
+    switch (topic) {
+    case SYSTEM_MEMORY: return (long)info_memory(buf, size);
+    case SYSTEM_COUNTERS: return (long)info_counters(buf, size);
+    case SYSTEM_CPUS: return (long)info_cpus(buf, size);
+    case SYSTEM_LOAD: return (long)info_load(buf, size);
+    case SYSTEM_VERSION: return (long)put_text(buf, size, CATHODE_VERSION);
+    case SYSTEM_COMMAND_LINE: return (long)put_text(buf, size, boot->command_line);
+    case SYSTEM_MODULES: return (long)info_modules(buf, size);
+    case SYSTEM_FRAMEBUFFER: return (long)info_framebuffer(buf, size);
+    case SYSTEM_ACPI_ROOT: return (long)put(buf, size, &boot->rsdp, sizeof(boot->rsdp));
+    case SYSTEM_HOSTNAME: return (long)info_hostname(buf, size);
+    case SYSTEM_SCHEMES: return (long)(scheme_describe((struct scheme_info *)buf, size / sizeof(struct scheme_info)) * sizeof(struct scheme_info));
+    default: return -EINVAL;
+    }
+}
+
+long sys_system_info(uint32_t topic, void *out, size_t size) {
+    size = min(size, PAGE_SIZE * 4);
+    char *buf = kzalloc(PAGE_SIZE * 4);
+    if (!buf) return -ENOMEM;
+    long n = info_fill(topic, buf, size);
+    if (n > 0) {
+        int e = copy_to_user((uaddr_t)out, buf, (size_t)n);
+        if (e) n = e;
+    }
+    kfree(buf);
+    return n;
+}
+
+/* --- control -------------------------------------------------------------------------------------- */
+
+static int set_hostname(uaddr_t text, size_t length) {
+    char name[65] = {};
+    if (length >= sizeof(name)) return -EINVAL;
+    int e = copy_from_user(name, text, length);
+    if (e) return e;
+    spin_lock(&hostname.lock);
+    __builtin_memcpy(hostname.name, name, sizeof(name));
+    spin_unlock(&hostname.lock);
+    return 0;
+}
+
+static long control(uint32_t op, uint64_t a, uint64_t b) {
+    switch (op) {
+    case SYSTEM_POWER_OFF: arch_power_off((int)a);
+    case SYSTEM_REBOOT: arch_reboot();
+    case SYSTEM_HALT: arch_halt();
+    case SYSTEM_CLOCK_SET: clock_set_realtime((nsec_t)a); return 0;
+    case SYSTEM_CLOCK_ADJUST: clock_set_realtime(clock_realtime() + (nsec_t)a); return 0;
+    case SYSTEM_LOG_LEVEL: log_set_console_level((enum log_level)min(a, (uint64_t)LOG_DEBUG)); return 0;
+    case SYSTEM_SET_HOSTNAME: return set_hostname(a, b);
+    case SYSTEM_CONSOLE_RELEASE: arch_console_release(); return 0;
+#if CATHODE_DEBUG
+    case SYSTEM_FAIL_ALLOCATION: kmalloc_fail_nth(a); return 0;
+#endif
+    default: return -EINVAL;
+    }
+}
+
+long sys_system_control(handle_t h, uint32_t op, uint64_t a, uint64_t b) {
+    struct object *o;
+    int e = handle_lookup(h, OBJECT_SYSTEM, RIGHT_CONTROL, &o, nullptr);
+    if (e) return e;
+    object_put(o);
+    return control(op, a, b);
+}
