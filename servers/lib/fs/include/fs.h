@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The class library of file-system servers: everything POSIX says about names, permissions, opens,
+ * links, locks and times, over a small interface (struct fs_ops) that stores nodes and entries.
+ *
+ * The library owns the attributes in struct fs_node (also links and times) and tells ops->changed;
+ * the file system owns directory entries and data.  One thread.  A node from ops->lookup is borrowed
+ * for the operation at hand; one with refs ≠ 0 stays.  Times are CLOCK_REALTIME nanoseconds.
+ */
+#pragma once
+#include <fs_lock.h>
+#include <object_map.h>
+#include <scheme.h>
+
+#define FS_NAME_MAX 255
+#define FS_PATH_MAX 4096 /* with NUL */
+#define FS_LINK_MAX 65000
+#define FS_SYMLINKS_MAX 40
+
+/* Results beside ≥ 0 and -errno. */
+#define FS_REDIRECT (-5000) /* the walk goes on at fs->path, absolute */
+#define FS_UP (-5001)       /* `..` left this file system's root; what is left of the path: fs->path */
+#define FS_WAIT (-5002)     /* nothing done: wait on call->wait, then the same again */
+
+enum { /* st_mode */
+    MODE_TYPE = 0170000,
+    MODE_FIFO = 0010000,
+    MODE_CHAR = 0020000,
+    MODE_DIRECTORY = 0040000,
+    MODE_BLOCK = 0060000,
+    MODE_REGULAR = 0100000,
+    MODE_SYMLINK = 0120000,
+    MODE_SOCKET = 0140000,
+    MODE_SETUID = 04000,
+    MODE_SETGID = 02000,
+    MODE_STICKY = 01000,
+    MODE_BITS = 07777,
+};
+enum { MAY_EXECUTE = 1, MAY_WRITE = 2, MAY_READ = 4 }; /* X_OK W_OK R_OK */
+
+struct fs_open;
+struct fs_xattr;
+struct fs_fifo;
+
+struct fs_node {
+    struct fs *fs;
+    uint64_t inode, rdev;
+    uint32_t mode, uid, gid, links;
+    int64_t size, blocks; /* blocks of 512 bytes */
+    int64_t atime, mtime, ctime;
+    uint32_t refs; /* opens and, of a directory, its subdirectories */
+    struct fs_node *parent; /* directories: with a reference; the root: itself, without */
+    char *mount; /* absolute path that takes this node's place, or null */
+    struct fs_open *opens;
+    struct fs_lock *locks, *flocks;
+    struct scheme_queue lock_queue;
+    struct fs_fifo *fifo; /* while open */
+    struct fs_xattr *xattrs;
+};
+
+struct fs_open { /* one open file: what the object ids of calls name */
+    struct fs_node *node;
+    struct fs_open *next; /* node->opens */
+    uint64_t id;
+    uint32_t flags; /* FILE_* */
+    struct scheme_watch watch;
+    void *data; /* the file system's own */
+    uint64_t peers_seen; /* FIFO: how many peers had opened it before */
+    bool in_fifo; /* FIFO: counted as reader or writer */
+};
+
+struct fs_call { /* who asks */
+    struct fs *fs;
+    const struct credentials *who;
+    uint32_t pid, tag;
+    struct fs_node *root; /* the process's root directory if it is ours, else null */
+    struct scheme_queue *wait; /* out, with FS_WAIT */
+};
+
+struct fs_name {
+    const char *text;
+    size_t length;
+};
+
+struct fs_new { /* what to create */
+    uint32_t mode, uid, gid;
+    uint64_t rdev;
+    struct fs_name target; /* symbolic link */
+};
+
+struct fs_entry {
+    int64_t cookie; /* > 2, rising; stays the entry's own while it exists */
+    uint64_t inode;
+    uint32_t mode; /* its type */
+    struct fs_name name;
+};
+
+/* Null is allowed where it says so. dir is a directory, names have 1 … 255 bytes without '/'. */
+struct fs_ops {
+    int (*lookup)(struct fs_call *c, struct fs_node *dir, struct fs_name name,
+                  struct fs_node **out); /* -ENOENT */
+    /* First entry with a cookie > the given one; -ENOENT: none. Name valid until the next change. */
+    int (*next)(struct fs_node *dir, int64_t cookie, struct fs_entry *out);
+    /* The name of a directory in its parent. */
+    int (*name)(struct fs_node *dir, struct fs_name *out);
+    int (*readlink)(struct fs_call *c, struct fs_node *n, char *out, size_t size); /* length */
+
+    /* Changes. All null: read-only (EROFS). A new node has the attributes of `what`; without a
+     * name it is in no directory (O_TMPFILE). */
+    int (*create)(struct fs_node *dir, struct fs_name name, const struct fs_new *what,
+                  struct fs_node **out);
+    int (*insert)(struct fs_node *dir, struct fs_name name, struct fs_node *n);
+    int (*remove)(struct fs_node *dir, struct fs_name name, struct fs_node *n);
+    /* Entry from → to; the entry `victim` at `to` goes, or with exchange comes to `from`. */
+    int (*move)(struct fs_node *from, struct fs_name from_name, struct fs_node *n,
+                struct fs_node *to, struct fs_name to_name, struct fs_node *victim, bool exchange);
+    int (*resize)(struct fs_node *n, int64_t size);
+    int (*allocate)(struct fs_node *n, int64_t end); /* room up to there; null: EOPNOTSUPP */
+    void (*changed)(struct fs_node *n); /* attributes; null: nothing to do */
+
+    /* Data of regular files: the stream (a handle that stays the file system's), or calls. */
+    int (*stream)(struct fs_node *n, bool write, handle_t *out);
+    void (*refresh)(struct fs_node *n); /* size, blocks and times from the stream; may be null */
+    void (*times_set)(struct fs_node *n); /* times in n are newer than the stream's; may be null */
+    int64_t (*read)(struct fs_call *c, struct fs_open *o, void *out, size_t size, int64_t offset);
+    int64_t (*write)(struct fs_call *c, struct fs_open *o, const void *in, size_t size,
+                     int64_t offset);
+    int (*opened)(struct fs_call *c, struct fs_open *o); /* may be null */
+    void (*closed)(struct fs_open *o); /* may be null */
+    int (*sync)(struct fs_node *n, bool data_only); /* may be null */
+    void (*statfs)(struct fs *fs, struct filesystem_info *out);
+    void (*release)(struct fs_node *n); /* refs became 0 */
+};
+
+enum fs_flags {
+    FS_READ_ONLY = 1,
+    FS_NO_XATTR = 2,
+};
+
+struct fs {
+    const struct fs_ops *ops;
+    struct fs_node *root; /* its parent is itself */
+    int64_t (*now)(void);
+    uint32_t flags; /* enum fs_flags */
+    uint64_t device; /* st_dev */
+    char *above; /* mounted: absolute path of the directory above the mount point; else null */
+    char *mount_point; /* mounted: its absolute path, else null */
+    struct object_map opens; /* struct fs_open */
+    struct fs_lock_wait *lock_waits;
+    struct scheme scheme;
+    char path[FS_PATH_MAX]; /* see FS_REDIRECT, FS_UP */
+    size_t path_length;
+    char expand[2][FS_PATH_MAX]; /* symbolic links during a walk */
+};
+
+/* Sets what is common; the caller sets root. mount_point: null, or absolute path. 0 or -ENOMEM. */
+[[nodiscard]] int fs_init(struct fs *fs, const struct fs_ops *ops, const char *mount_point);
+/* Attaches to the scheme and serves; returns -errno when the port is gone. */
+int fs_serve(struct fs *fs, handle_t scheme);
+
+/* --- for file systems --------------------------------------------------------------------------- */
+void fs_node_init(struct fs *fs, struct fs_node *n, const struct fs_new *what);
+static inline void fs_node_get(struct fs_node *n) { n->refs++; }
+void fs_node_put(struct fs_node *n); /* ops->release at the last */
+void fs_node_fini(struct fs_node *n); /* frees what the library hung on it */
+void fs_parent_set(struct fs_node *dir, struct fs_node *parent); /* moves the reference */
+static inline bool node_is(const struct fs_node *n, uint32_t type) {
+    return (n->mode & MODE_TYPE) == type;
+}
+static inline bool name_is(struct fs_name n, const char *text, size_t length) {
+    return n.length == length && __builtin_memcmp(n.text, text, length) == 0;
+}
+
+/* --- operations (names as enum scheme_op) -------------------------------------------------------- */
+struct fs_plane { /* answer of fs_open */
+    uint32_t plane, kind;
+    handle_t handle; /* or HANDLE_NONE; stays the server's */
+};
+/* FS_WAIT: the open exists (*out) and fs_open_continue() goes on or fs_close() gives up. */
+int fs_open(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
+            uint32_t mode, struct fs_open **out, struct fs_plane *plane);
+int fs_open_continue(struct fs_call *c, struct fs_open *o, struct fs_plane *plane);
+void fs_close(struct fs *fs, struct fs_open *o, uint32_t pid);
+/* Bytes; *next is the new offset. FS_WAIT. `done`: bytes of this request already written. */
+int64_t fs_read(struct fs_call *c, struct fs_open *o, void *out, size_t size, int64_t offset,
+                uint32_t io_flags, int64_t *next);
+int64_t fs_write(struct fs_call *c, struct fs_open *o, const void *in, size_t size, int64_t offset,
+                 uint32_t io_flags, uint64_t *done, int64_t *next);
+int fs_stat(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
+            struct file_attributes *out);
+int fs_set_attributes(struct fs_call *c, struct fs_node *start, struct fs_open *o,
+                      struct fs_name path, uint32_t flags, uint32_t set,
+                      const struct file_attributes *a);
+int fs_access(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
+              uint32_t want);
+int fs_make_node(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t mode,
+                 uint64_t rdev);
+int fs_symlink(struct fs_call *c, struct fs_node *start, struct fs_name path,
+               struct fs_name target);
+int fs_readlink(struct fs_call *c, struct fs_node *start, struct fs_name path, char *out,
+                size_t size);
+int fs_remove(struct fs_call *c, struct fs_node *start, struct fs_name path, bool directory);
+int fs_link(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
+            struct fs_node *new_start, struct fs_name new_path);
+enum fs_rename_flags { RENAME_KEEP = 1, RENAME_SWAP = 2 }; /* RENAME_NOREPLACE, RENAME_EXCHANGE */
+int fs_rename(struct fs_call *c, struct fs_node *start, struct fs_name path,
+              struct fs_node *new_start, struct fs_name new_path, uint32_t flags);
+int fs_mount(struct fs_call *c, struct fs_node *start, struct fs_name path, struct fs_name target);
+int fs_unmount(struct fs_call *c, struct fs_node *start, struct fs_name path);
+/* The absolute path of a directory, from the process's root on if that is above it: length. */
+int fs_path(struct fs_call *c, struct fs_node *dir, char *out, size_t size);
+enum fs_xattr_op { XATTR_GET, XATTR_SET, XATTR_LIST, XATTR_REMOVE };
+/* Bytes (the size if `room` is 0), or -errno. The value goes to out, which may overlap it. */
+int64_t fs_xattr(struct fs_call *c, struct fs_node *n, enum fs_xattr_op op, uint32_t flags,
+                 const char *name, const void *value, size_t size, void *out, size_t room);
+uint32_t fs_ready(struct fs_open *o); /* EVENT_* */
+
+/* --- inside the library -------------------------------------------------------------------------- */
+enum walk_flags {
+    WALK_FOLLOW = 1,  /* a final symbolic link is followed */
+    WALK_PARENT = 2,  /* for changing the entry: final links and mounts are meant themselves */
+    WALK_MISSING = 4, /* the final name may be missing: node is null */
+};
+struct fs_walk {
+    struct fs_node *dir, *node;
+    struct fs_name name; /* empty: the path ends in nothing, `.` or `..`, dir is null */
+    bool slash;          /* a slash follows the name */
+    bool dotdot;         /* the path ends in `..` */
+};
+int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
+            struct fs_walk *out);
+/* 0, -EACCES, -EROFS */
+int fs_permit(const struct fs_call *c, const struct fs_node *n, uint32_t want);
+bool fs_owner(const struct fs_call *c, const struct fs_node *n); /* or privileged */
+bool fs_in_group(const struct credentials *who, uint32_t gid);
+static inline bool fs_privileged(const struct fs_call *c) {
+    return c->who->privileges & PRIVILEGE_ROOT;
+}
+enum { TOUCH_ATIME = 1, TOUCH_MTIME = 2, TOUCH_CTIME = 4 };
+void fs_touch(struct fs_node *n, uint32_t which);
+void fs_atime_update(struct fs_node *n); /* relatime */
+/* Creates path's last name in w->dir; checks permission. */
+int fs_create(struct fs_call *c, const struct fs_walk *w, uint32_t mode, uint64_t rdev,
+              struct fs_name target, struct fs_node **out);
+void fs_locks_drop(struct fs_node *n, uint64_t owner, bool flock); /* wakes waiters */
+int fs_lock(struct fs_call *c, struct fs_open *o, uint32_t command, bool flock,
+            struct fs_flock *range);
+void fs_lock_cancel(struct fs *fs, uint32_t tag);
+int fs_fifo_open(struct fs_call *c, struct fs_open *o, bool again);
+void fs_fifo_close(struct fs_open *o);
+int64_t fs_fifo_read(struct fs_call *c, struct fs_open *o, void *out, size_t size, bool nonblock);
+int64_t fs_fifo_write(struct fs_call *c, struct fs_open *o, const void *in, size_t size,
+                      bool nonblock, uint64_t *done);
+uint32_t fs_fifo_ready(struct fs_open *o);
+int32_t fs_fifo_bytes(struct fs_open *o);
+void fs_xattrs_free(struct fs_node *n);
+extern const struct scheme_ops fs_scheme_ops;

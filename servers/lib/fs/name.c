@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT
+/* Operations on names: create, link, remove, rename, symbolic links, mounts. */
+#include <fs.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool ascends_to(const struct fs_node *n, const struct fs_node *ancestor) {
+    for (; n != n->parent; n = n->parent)
+        if (n == ancestor)
+            return true;
+    return n == ancestor;
+}
+
+/* May entries of dir change? A removed directory takes none. */
+static int dir_permit(struct fs_call *c, struct fs_node *dir) {
+    if (c->fs->flags & FS_READ_ONLY || !c->fs->ops->create)
+        return -EROFS;
+    if (!dir->links)
+        return -ENOENT;
+    return fs_permit(c, dir, MAY_WRITE | MAY_EXECUTE);
+}
+
+/* May the entry for n go from dir? In a sticky directory only for the owner of either. */
+static int entry_permit(struct fs_call *c, struct fs_node *dir, struct fs_node *n) {
+    int result = dir_permit(c, dir);
+    if (result)
+        return result;
+    if (dir->mode & MODE_STICKY && !fs_privileged(c) && c->who->fsuid != n->uid &&
+        c->who->fsuid != dir->uid)
+        return -EPERM;
+    return n->mount || n == c->fs->root ? -EBUSY : 0;
+}
+
+static bool dir_empty(struct fs_node *dir) {
+    struct fs_entry entry;
+    return dir->fs->ops->next(dir, 0, &entry) == -ENOENT;
+}
+
+int fs_create(struct fs_call *c, const struct fs_walk *w, uint32_t mode, uint64_t rdev,
+              struct fs_name target, struct fs_node **out) {
+    struct fs_node *dir = w->dir;
+    bool directory = (mode & MODE_TYPE) == MODE_DIRECTORY;
+    int result = dir_permit(c, dir);
+    if (result)
+        return result;
+    if (directory && dir->links >= FS_LINK_MAX)
+        return -EMLINK;
+    struct fs_new what = {.mode = mode, .uid = c->who->fsuid, .gid = c->who->fsgid, .rdev = rdev,
+                          .target = target};
+    if (dir->mode & MODE_SETGID) {
+        what.gid = dir->gid;
+        if (directory)
+            what.mode |= MODE_SETGID;
+        else if (!fs_privileged(c) && !fs_in_group(c->who, dir->gid))
+            what.mode &= ~(uint32_t)MODE_SETGID;
+    }
+    if ((result = c->fs->ops->create(dir, w->name, &what, out)))
+        return result;
+    if (directory) {
+        (*out)->links = 2;
+        dir->links++;
+        fs_parent_set(*out, dir);
+    }
+    if (w->name.length)
+        fs_touch(dir, TOUCH_MTIME | TOUCH_CTIME);
+    return 0;
+}
+
+/* Walks to a name that must not exist yet. */
+static int walk_to_new(struct fs_call *c, struct fs_node *start, struct fs_name path,
+                       bool directory, struct fs_walk *w) {
+    int result = fs_walk(c, start, path, WALK_PARENT | WALK_MISSING, w);
+    if (result == -ENOTDIR && w->node)
+        return -EEXIST;
+    if (result)
+        return result;
+    if (w->node)
+        return -EEXIST;
+    return w->slash && !directory ? -ENOENT : 0;
+}
+
+int fs_make_node(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t mode,
+                 uint64_t rdev) {
+    struct fs_walk w;
+    struct fs_node *node;
+    uint32_t type = mode & MODE_TYPE ? mode & MODE_TYPE : MODE_REGULAR;
+    int result = walk_to_new(c, start, path, type == MODE_DIRECTORY, &w);
+    if (result)
+        return result;
+    switch (type) {
+    case MODE_DIRECTORY:
+        mode &= ~(MODE_SETUID | MODE_SETGID); /* the latter comes from the parent */
+        rdev = 0;
+        break;
+    case MODE_CHAR:
+    case MODE_BLOCK:
+        if (!fs_privileged(c))
+            return -EPERM;
+        break;
+    case MODE_REGULAR:
+    case MODE_FIFO:
+    case MODE_SOCKET: rdev = 0; break;
+    default: return -EINVAL;
+    }
+    return fs_create(c, &w, type | (mode & MODE_BITS), rdev, (struct fs_name){}, &node);
+}
+
+int fs_symlink(struct fs_call *c, struct fs_node *start, struct fs_name path,
+               struct fs_name target) {
+    struct fs_walk w;
+    struct fs_node *node;
+    if (!target.length)
+        return -ENOENT;
+    if (target.length >= FS_PATH_MAX)
+        return -ENAMETOOLONG;
+    int result = walk_to_new(c, start, path, false, &w);
+    return result ? result : fs_create(c, &w, MODE_SYMLINK | 0777, 0, target, &node);
+}
+
+int fs_readlink(struct fs_call *c, struct fs_node *start, struct fs_name path, char *out,
+                size_t size) {
+    struct fs_walk w;
+    int result = fs_walk(c, start, path, 0, &w);
+    if (result)
+        return result;
+    if (!node_is(w.node, MODE_SYMLINK))
+        return -EINVAL;
+    return c->fs->ops->readlink(c, w.node, out, size);
+}
+
+/* The link count went down: the node goes when nobody has it open. */
+static void node_unlinked(struct fs_node *n) {
+    if (node_is(n, MODE_DIRECTORY)) {
+        n->links = 0;
+        n->parent->links--;
+    } else {
+        n->links--;
+    }
+    fs_touch(n, TOUCH_CTIME);
+    if (!n->refs)
+        n->fs->ops->release(n);
+}
+
+/* What unlink and rmdir say about a path without a final name. */
+static int no_name_error(const struct fs_call *c, const struct fs_walk *w, bool directory) {
+    if (!directory)
+        return -EISDIR;
+    if (w->node == c->fs->root || w->node == c->root)
+        return -EBUSY;
+    return w->dotdot ? -ENOTEMPTY : -EINVAL;
+}
+
+int fs_remove(struct fs_call *c, struct fs_node *start, struct fs_name path, bool directory) {
+    struct fs_walk w;
+    int result = fs_walk(c, start, path, WALK_PARENT, &w);
+    if (result)
+        return result;
+    if (!w.dir)
+        return no_name_error(c, &w, directory);
+    if ((result = entry_permit(c, w.dir, w.node)))
+        return result;
+    if (!directory && node_is(w.node, MODE_DIRECTORY))
+        return -EISDIR;
+    if (directory && !node_is(w.node, MODE_DIRECTORY))
+        return -ENOTDIR;
+    if (directory && w.node == c->root)
+        return -EBUSY;
+    if (directory && !dir_empty(w.node))
+        return -ENOTEMPTY;
+    if ((result = c->fs->ops->remove(w.dir, w.name, w.node)))
+        return result;
+    fs_touch(w.dir, TOUCH_MTIME | TOUCH_CTIME);
+    node_unlinked(w.node);
+    return 0;
+}
+
+int fs_link(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
+            struct fs_node *new_start, struct fs_name new_path) {
+    struct fs_walk old, new;
+    int result = fs_walk(c, start, path, flags & FILE_NOFOLLOW ? 0 : WALK_FOLLOW, &old);
+    if (!result)
+        result = walk_to_new(c, new_start, new_path, false, &new);
+    if (!result)
+        result = dir_permit(c, new.dir);
+    if (result)
+        return result;
+    if (node_is(old.node, MODE_DIRECTORY))
+        return -EPERM;
+    if (!old.node->links)
+        return -ENOENT;
+    if (old.node->links >= FS_LINK_MAX)
+        return -EMLINK;
+    if ((result = c->fs->ops->insert(new.dir, new.name, old.node)))
+        return result;
+    old.node->links++;
+    fs_touch(old.node, TOUCH_CTIME);
+    fs_touch(new.dir, TOUCH_MTIME | TOUCH_CTIME);
+    return 0;
+}
+
+/* --- rename -------------------------------------------------------------------------------------- */
+
+/* A directory whose parent changes has its `..` written. */
+static int move_permit(struct fs_call *c, struct fs_node *from, struct fs_node *n,
+                       struct fs_node *to) {
+    int result = entry_permit(c, from, n);
+    if (!result && from != to && node_is(n, MODE_DIRECTORY))
+        result = fs_permit(c, n, MAY_WRITE);
+    return result;
+}
+
+/* May `victim` be replaced by n? */
+static int replace_permit(struct fs_call *c, struct fs_node *n, struct fs_walk *to) {
+    struct fs_node *victim = to->node;
+    int result = entry_permit(c, to->dir, victim);
+    if (result)
+        return result;
+    if (!node_is(victim, MODE_DIRECTORY))
+        return node_is(n, MODE_DIRECTORY) ? -ENOTDIR : 0;
+    if (!node_is(n, MODE_DIRECTORY))
+        return -EISDIR;
+    return victim == c->root ? -EBUSY : dir_empty(victim) ? 0 : -ENOTEMPTY;
+}
+
+static int rename_check(struct fs_call *c, struct fs_walk *from, struct fs_walk *to,
+                        uint32_t flags) {
+    struct fs_node *n = from->node;
+    int result = move_permit(c, from->dir, n, to->dir);
+    if (result)
+        return result;
+    if (n == c->root)
+        return -EBUSY;
+    if (to->slash && !node_is(n, MODE_DIRECTORY) && !(flags & RENAME_SWAP))
+        return -ENOTDIR;
+    if (node_is(n, MODE_DIRECTORY) && ascends_to(to->dir, n))
+        return -EINVAL;
+    if (flags & RENAME_SWAP) {
+        if (node_is(to->node, MODE_DIRECTORY) && ascends_to(from->dir, to->node))
+            return -EINVAL;
+        return move_permit(c, to->dir, to->node, from->dir);
+    }
+    if (to->node) {
+        if (node_is(to->node, MODE_DIRECTORY) && ascends_to(from->dir, to->node))
+            return -ENOTEMPTY;
+        return replace_permit(c, n, to);
+    }
+    if (node_is(n, MODE_DIRECTORY) && from->dir != to->dir && to->dir->links >= FS_LINK_MAX)
+        return -EMLINK;
+    return dir_permit(c, to->dir);
+}
+
+/* n is now in `to`: `..` and link counts follow. */
+static void parent_change(struct fs_node *n, struct fs_node *from, struct fs_node *to) {
+    if (from == to || !node_is(n, MODE_DIRECTORY))
+        return;
+    to->links++;
+    from->links--;
+    fs_parent_set(n, to);
+}
+
+static void rename_finish(struct fs_walk *from, struct fs_walk *to, uint32_t flags) {
+    parent_change(from->node, from->dir, to->dir);
+    fs_touch(from->dir, TOUCH_MTIME | TOUCH_CTIME);
+    if (to->dir != from->dir)
+        fs_touch(to->dir, TOUCH_MTIME | TOUCH_CTIME);
+    fs_touch(from->node, TOUCH_CTIME);
+    if (flags & RENAME_SWAP) {
+        parent_change(to->node, to->dir, from->dir);
+        fs_touch(to->node, TOUCH_CTIME);
+    } else if (to->node) {
+        node_unlinked(to->node);
+    }
+}
+
+int fs_rename(struct fs_call *c, struct fs_node *start, struct fs_name path,
+              struct fs_node *new_start, struct fs_name new_path, uint32_t flags) {
+    struct fs_walk from, to;
+    if (flags & ~(uint32_t)(RENAME_KEEP | RENAME_SWAP) || flags == (RENAME_KEEP | RENAME_SWAP))
+        return -EINVAL;
+    int result = fs_walk(c, start, path, WALK_PARENT, &from);
+    if (result)
+        return result;
+    if (!from.dir)
+        return -EBUSY;
+    result = fs_walk(c, new_start, new_path, WALK_PARENT | WALK_MISSING, &to);
+    if (result)
+        return result;
+    if (!to.dir)
+        return flags & RENAME_KEEP ? -EEXIST : -EBUSY;
+    if (to.node && flags & RENAME_KEEP)
+        return -EEXIST;
+    if (!to.node && flags & RENAME_SWAP)
+        return -ENOENT;
+    if (to.node == from.node)
+        return 0;
+    if ((result = rename_check(c, &from, &to, flags)))
+        return result;
+    result = c->fs->ops->move(from.dir, from.name, from.node, to.dir, to.name, to.node,
+                              flags & RENAME_SWAP);
+    if (result == 0)
+        rename_finish(&from, &to, flags);
+    return result;
+}
+
+/* --- mounts: the entry of this directory is replaced by an absolute path -------------------------- */
+int fs_mount(struct fs_call *c, struct fs_node *start, struct fs_name path, struct fs_name target) {
+    struct fs_walk w;
+    if (!fs_privileged(c))
+        return -EPERM;
+    if (!target.length || target.text[0] != '/' || target.length >= FS_PATH_MAX)
+        return -EINVAL;
+    int result = fs_walk(c, start, path, WALK_PARENT, &w);
+    if (result)
+        return result;
+    if (!w.dir || w.node->mount)
+        return -EBUSY;
+    if (!(w.node->mount = strndup(target.text, target.length)))
+        return -ENOMEM;
+    fs_node_get(w.node);
+    return 0;
+}
+
+int fs_unmount(struct fs_call *c, struct fs_node *start, struct fs_name path) {
+    struct fs_walk w;
+    if (!fs_privileged(c))
+        return -EPERM;
+    int result = fs_walk(c, start, path, WALK_PARENT, &w);
+    if (result)
+        return result;
+    if (!w.dir || !w.node->mount)
+        return -EINVAL;
+    free(w.node->mount);
+    w.node->mount = nullptr;
+    fs_node_put(w.node);
+    return 0;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The loop that every server runs.  port_reply_wait() answers one caller and takes the next in one
+ * system call; only when parked requests were woken does an answer go out by itself.
+ */
+#include <scheme.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct parked {
+    struct parked *next; /* in its queue */
+    struct parked *tag_next; /* in scheme->tags */
+    struct scheme_queue *queue;
+    struct request request;
+    uint8_t data[];
+};
+
+int scheme_init(struct scheme *s, handle_t scheme, const struct scheme_ops *ops, void *server) {
+    *s = (struct scheme){.ops = ops, .deadline = DEADLINE_NEVER, .server = server};
+    long event = sys_event_create(0, HANDLE_IN_UPPER);
+    if (event < 0)
+        return (int)event;
+    uintptr_t buffer;
+    long port = sys_scheme_attach(scheme, (handle_t)event, &buffer);
+    if (port < 0) {
+        sys_handle_close((handle_t)event);
+        return (int)port;
+    }
+    s->event = (handle_t)event;
+    s->port = (handle_t)port;
+    s->buffer = (struct port_buffer *)buffer;
+    return 0;
+}
+
+static inline void request_serve(struct scheme *s, struct port_buffer *b) {
+    b->reply = (struct reply){.tag = b->request.tag, .handle = HANDLE_NONE};
+    uint32_t op = b->request.op;
+    int64_t (*handler)(struct scheme *, struct port_buffer *) =
+        op < SCHEME_HANDLERS ? s->ops->handler[op] : nullptr;
+    if (op >= OP_USER)
+        handler = s->ops->user;
+    int64_t result = handler ? handler(s, b) : -ENOSYS;
+    b->reply.result = result;
+    if (result == PARK)
+        b->reply.tag = 0;
+}
+
+static void queue_append(struct scheme_queue *q, struct parked *p) {
+    p->next = nullptr;
+    p->queue = q;
+    if (q->last)
+        q->last->next = p;
+    else
+        q->first = p;
+    q->last = p;
+}
+
+static void queue_remove(struct parked *p) {
+    struct scheme_queue *q = p->queue;
+    struct parked *before = nullptr;
+    for (struct parked *i = q->first; i != p; i = i->next)
+        before = i;
+    if (before)
+        before->next = p->next;
+    else
+        q->first = p->next;
+    if (q->last == p)
+        q->last = before;
+}
+
+/* Takes the parked request with this tag out of the table; null if there is none. */
+static struct parked *tag_take(struct scheme *s, uint32_t tag) {
+    for (struct parked **p = &s->tags[tag % SCHEME_TAG_BUCKETS]; *p; p = &(*p)->tag_next) {
+        struct parked *found = *p;
+        if (found->request.tag == tag) {
+            *p = found->tag_next;
+            return found;
+        }
+    }
+    return nullptr;
+}
+
+int64_t scheme_park(struct scheme *s, struct port_buffer *call, struct scheme_queue *q) {
+    struct parked *p = s->spare;
+    s->spare = nullptr;
+    if (!p) {
+        p = malloc(sizeof(*p) + call->request.length);
+        if (!p)
+            return -ENOMEM;
+        memcpy(p->data, call->data, call->request.length);
+    }
+    p->request = call->request;
+    queue_append(q, p);
+    p->tag_next = s->tags[p->request.tag % SCHEME_TAG_BUCKETS];
+    s->tags[p->request.tag % SCHEME_TAG_BUCKETS] = p;
+    return PARK;
+}
+
+void scheme_wake(struct scheme *s, struct scheme_queue *q) {
+    struct parked *p;
+    while ((p = q->first)) {
+        q->first = p->next;
+        queue_append(&s->woken, p);
+    }
+    q->last = nullptr;
+}
+
+static void request_restore(struct scheme *s, const struct parked *p) {
+    s->buffer->request = p->request;
+    memcpy(s->buffer->data, p->data, p->request.length);
+}
+
+/* Sends the answer in the buffer, if there is one, without taking a new request. */
+static void answer_send(struct scheme *s) {
+    if (s->buffer->reply.tag)
+        sys_port_reply_wait(s->port, PORT_REPLY_ONLY, 0);
+    s->buffer->reply.tag = 0;
+}
+
+static void woken_serve(struct scheme *s) {
+    struct parked *p;
+    while ((p = s->woken.first)) {
+        answer_send(s);
+        queue_remove(p);
+        tag_take(s, p->request.tag);
+        request_restore(s, p);
+        s->spare = p;
+        request_serve(s, s->buffer);
+        free(s->spare);
+        s->spare = nullptr;
+    }
+}
+
+/* OP_CANCEL is one-way: what is answered here is the parked request. */
+static void cancel_serve(struct scheme *s, struct port_buffer *b) {
+    struct parked *p = tag_take(s, (uint32_t)b->request.args[0]);
+    if (!p)
+        return;
+    queue_remove(p);
+    request_restore(s, p);
+    free(p);
+    b->reply = (struct reply){.tag = b->request.tag, .handle = HANDLE_NONE};
+    b->reply.result = s->ops->cancel ? s->ops->cancel(s, b) : -EINTR;
+}
+
+static void events_serve(struct scheme *s) {
+    struct event ready[16];
+    long count = sys_event_wait(s->event, ready, 16, 0);
+    for (long i = 0; i < count && s->ops->event; i++)
+        s->ops->event(s, ready[i].key, ready[i].mask);
+}
+
+int scheme_serve(struct scheme *s) {
+    struct port_buffer *b = s->buffer;
+    b->reply.tag = 0;
+    for (;;) {
+        long got = sys_port_reply_wait(s->port, 0, s->deadline);
+        if (got == PORT_REQUEST && b->request.op != OP_CANCEL) {
+            request_serve(s, b);
+        } else if (got == PORT_REQUEST) {
+            b->reply.tag = 0;
+            cancel_serve(s, b);
+        } else {
+            b->reply.tag = 0;
+            if (got == PORT_EVENT)
+                events_serve(s);
+            else if (got == -ETIMEDOUT && s->ops->timeout)
+                s->ops->timeout(s);
+            else if (got != -ETIMEDOUT && got != -EINTR && got != -EAGAIN)
+                return (int)got;
+        }
+        if (s->woken.first)
+            woken_serve(s);
+    }
+}
+
+int scheme_event_add(struct scheme *s, handle_t h, uint32_t mask, uint64_t key) {
+    struct event interest = {.mask = mask, .key = key};
+    return (int)sys_event_control(s->event, EVENT_ADD, h, &interest);
+}
+
+int scheme_event_delete(struct scheme *s, handle_t h) {
+    return (int)sys_event_control(s->event, EVENT_DELETE, h, nullptr);
+}
+
+/* Records are immutable and ids never reused: a cached one stays true. */
+const struct credentials *scheme_credentials(struct scheme *s, uint64_t id) {
+    struct credentials **slot = &s->credentials[id % SCHEME_CREDENTIALS_CACHED];
+    if (*slot && (*slot)->id == id)
+        return *slot;
+    if (!*slot && !(*slot = malloc(sizeof(**slot))))
+        return nullptr;
+    (*slot)->id = 0;
+    if (sys_credentials_info(id, *slot) < 0)
+        return nullptr;
+    (*slot)->id = id;
+    return *slot;
+}
