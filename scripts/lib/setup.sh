@@ -68,7 +68,8 @@ apt_update() {
 
 packages_missing() {
     local installed
-    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+    # dpkg-query fails if one is unknown, and still tells about the others.
+    installed=$({ dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true; } |
         sed -n 's/^installed //p')
     printf '%s\n' "$@" | grep -vxF "$installed" || true
 }

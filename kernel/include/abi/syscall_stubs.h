@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* User-side stubs: sys_NAME(arguments), made from syscalls.def. x86-64. */
 #pragma once
+#include <abi/syscall.h>
 
 static inline long syscall_raw(long n, long a, long b, long c, long d, long e, long f) {
     register long r10 __asm__("r10") = d;
