@@ -219,13 +219,17 @@ long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) {
         p->buffer->request = (struct request){.op = OP_CLOSE, .object = orphan};
         return PORT_REQUEST;
     }
+    if (unlikely(flags & PORT_REPLY_ONLY)) {
+        if (back) thread_wake_claimed(back, 0);
+        return -EAGAIN;
+    }
     self->port = p;
     for (;;) {
         struct scheme *s = p->scheme;
         bool event = p->event && event_ready(p->event);
         spin_lock(&s->lock);
         bool work = !list_empty(&s->notes) || !list_empty(&s->queue);
-        if (unlikely(work || event || deadline == 0 || (flags & 1))) {
+        if (unlikely(work || event || deadline == 0 || (flags & PORT_NO_WAIT))) {
             if (event) spin_unlock(&s->lock);
             bool got = !event && port_take_queued(p);
             if (back) thread_wake_claimed(back, 0);

@@ -30,11 +30,10 @@ enum file_plane { PLANE_NONE, PLANE_MEMORY, PLANE_CHANNEL, PLANE_NULL, PLANE_ZER
 /* What a server says of a file it opens, in reply.flags. */
 enum reply_flags {
     REPLY_FILE = 1, /* OPEN: args[0] object id, args[1] generation, args[2] plane, args[3] FILE_KIND_* */
-    REPLY_HANDLE = 2, /* reply.handle (a handle of the server) goes to the caller, or is the plane */
+    REPLY_HANDLE = 2, /* reply.handle (of the server, which keeps it) goes to the caller, or is the plane */
     REPLY_REDIRECT = 4, /* path ops: continue at the path in the data */
     REPLY_UP = 8, /* path ops: `..` left this scheme's root; the rest of the path is in the data */
     REPLY_WATCH_DETACH = 16, /* LOCK: send DETACH when a process drops a handle to this file */
-    REPLY_HANDLE_MOVE = 64, /* with HANDLE: the server's own handle is closed; else it keeps it */
 };
 enum file_kind {
     FILE_KIND_SEEKABLE = 1, /* the kernel keeps an offset */

@@ -135,7 +135,7 @@ struct call_args {
 };
 
 /* Result of port_reply_wait. */
-enum port_flags { PORT_NO_WAIT = 1, PORT_REPLY_ONLY = 2 /* answer, take no request: 0 */ };
+enum port_flags { PORT_NO_WAIT = 1, PORT_REPLY_ONLY = 2 }; /* -EAGAIN: nothing to take; REPLY_ONLY takes nothing */
 enum port_result { PORT_REQUEST = 0, PORT_EVENT = 1 }; /* EVENT: the port's bound event object is ready */
 
 struct caller_info {
