@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""scripts/bench: count guest instructions per operation, beside budgets, Linux and seL4.
+
+QEMU's clock advances by 1 ns per instruction (icount), so that times inside the guest are counts.
+The guest's /bin/bench prints lines of
+    bench NAME VALUE CR3LOADS IPIS FLUSHES LOCKS SWITCHES
+where all but VALUE are counter differences per operation. tests/bench/budgets.tsv has the budgets,
+tests/bench/recorded.tsv what was measured last (--record).
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+
+import build
+
+FOLDER = build.ROOT / "tests" / "bench"
+COUNTERS = ("crs", "ipis", "flush", "locks", "switch")
+TOLERANCE = 1.02
+GATED = {"kernel"}          # rows that must be met now; the others are printed
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description=__doc__.split(": ", 1)[1], allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true",
+                        help="fail if a [kernel] budget is missed or a row got worse by over 2 %%")
+    parser.add_argument("--record", action="store_true", help="keep the figures in recorded.tsv")
+    parser.add_argument("--only", metavar="NAME", default="", help="one row")
+    parser.add_argument("--smp", default="1", help="more than one CPU: counters only, no icount")
+    return parser.parse_args(arguments)
+
+
+def read_rows(path):
+    rows = {}
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line and not line.startswith("#"):
+                name, *values = line.split("\t")
+                rows[name] = values
+    return rows
+
+
+def measure(options):
+    """name -> [value, counters...] as numbers."""
+    build.build("release")
+    command = [pathlib.Path(__file__).parents[1] / "run", "--no-build", "--preset", "release",
+               "--boot", "direct", "--timeout", "600",
+               *(["--icount"] if options.smp == "1" else ["--smp", options.smp]),
+               "--exec", f"exec bench {options.only}".strip()]
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                            check=False)
+    rows = {}
+    for line in result.stdout.splitlines():
+        words = line.split()
+        if words[:1] == ["bench"] and len(words) == 3 + len(COUNTERS):
+            rows[words[1]] = [float(word) for word in words[2:]]
+        else:
+            print(line)
+    if result.returncode:
+        build.say(f"bench ended with status {result.returncode}")
+        sys.exit(result.returncode)
+    return rows
+
+
+def text(value):
+    return f"{value:.1f}" if value < 100 and value != int(value) else f"{value:,.0f}"
+
+
+def report(rows, budgets, recorded):
+    """Print the table; the complaints."""
+    print(f"{'operation':20} {'count':>10} {'budget':>10} {'aim':>10} {'Linux':>10} {'seL4':>6}",
+          *(f"{name:>6}" for name in COUNTERS))
+    problems = []
+    for name in [*budgets, *(name for name in rows if name not in budgets)]:
+        tag, budget, aim, linux, sel4, _ = budgets.get(name, ["?", "-", "-", "-", "-", ""])
+        if name not in rows:
+            if tag in GATED:
+                problems.append(f"{name}: not measured")
+            continue
+        value, *counters = rows[name]
+        mark = "" if budget == "-" else "+" if value <= float(budget) else "!"
+        shown = [number if number == "-" else text(float(number))
+                 for number in (budget, aim, linux, sel4)]
+        print(f"{name:20} {text(value):>10}{mark or ' '}{shown[0]:>10} {shown[1]:>10} "
+              f"{shown[2]:>10} {shown[3]:>6}", *(f"{text(c):>6}" for c in counters))
+        if tag in GATED and mark == "!":
+            problems.append(f"{name}: {text(value)}, budget {budget}")
+        problems += worse(name, rows[name], recorded)
+    return problems
+
+
+def worse(name, values, recorded):
+    """Instructions bought by more of what hardware pays for are no gain: counters are held too."""
+    old = [float(word) for word in recorded.get(name, [])]
+    for what, now, before in zip(("count",) + COUNTERS, values, old):
+        if now > before * TOLERANCE + 0.5:
+            yield f"{name}: {what} went from {text(before)} to {text(now)}"
+
+
+def main():
+    options = parse(sys.argv[1:])
+    budgets = read_rows(FOLDER / "budgets.tsv")
+    recorded = read_rows(FOLDER / "recorded.tsv") if options.smp == "1" else {}
+    if options.only:
+        budgets = {name: row for name, row in budgets.items() if name == options.only}
+    rows = measure(options)
+    problems = report(rows, budgets, recorded)
+    print(*problems, sep="\n")
+    if options.record:
+        lines = ["# name, count, " + ", ".join(COUNTERS)]
+        merged = {**recorded, **{name: [f"{v:g}" for v in row] for name, row in rows.items()}}
+        lines += ["\t".join([name, *map(str, values)]) for name, values in sorted(merged.items())]
+        (FOLDER / "recorded.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return 1 if problems and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
