@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The first process's image, copied out of the boot module. */
+#include <kernel/cpio.h>
 #include <kernel/initfs.h>
 #include <kernel/mm.h>
 

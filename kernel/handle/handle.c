@@ -84,7 +84,7 @@ static long range_take(struct handle_range *r, uint32_t at, uint32_t limit) {
 }
 
 /* Empties a slot; the caller puts the object down after unlocking. */
-static struct object *slot_clear(struct handle_table *t, handle_t h, struct handle_slot *s) REQUIRES(t->lock) {
+static struct object *slot_clear(struct handle_table *t, handle_t h, struct handle_slot *s) REQUIRES(t->lock) UNCHECKED {
     struct handle_range *r = range_of(t, h);
     uint32_t n = (uint32_t)(h - range_base(h));
     struct object *o = s->object;
@@ -129,7 +129,7 @@ static handle_t table_reserve(struct handle_table *t, handle_t at, uint32_t flag
     return n < 0 ? (handle_t)n : base + (handle_t)n;
 }
 
-static void table_publish(struct handle_table *t, handle_t h, struct object *o, uint32_t rights, uint32_t flags) {
+static void table_publish(struct handle_table *t, handle_t h, struct object *o, uint32_t rights, uint32_t flags) UNCHECKED {
     spin_lock(&t->lock);
     struct handle_slot *s = slot_find(t, h);
     ASSERT(s);
@@ -166,7 +166,7 @@ handle_t handle_install(struct object *o, uint32_t rights, uint32_t flags) {
     return handle_install_in(&process_current()->handles, o, rights, flags);
 }
 
-int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uint32_t rights, uint32_t flags) {
+int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uint32_t rights, uint32_t flags) UNCHECKED {
     bool upper = at >= HANDLE_UPPER;
     uint32_t n = (uint32_t)(at - range_base(at));
     int e = -EBADF;

@@ -133,7 +133,7 @@ long scheme_call(struct scheme *s, struct call *c, nsec_t deadline) {
     c->caller = self;
     c->request.tag = 0;
     c->request.pid = p->pid;
-    c->request.credentials = p->credentials;
+    c->request.credentials = atomic_load_explicit(&p->cred, memory_order_relaxed)->c.id;
     cpu_count(COUNT_CALL);
     if (unlikely(p->serve_rank && s->rank >= p->serve_rank)) {
         klog(LOG_ERROR, "%s (rank %u) calls %s (rank %u): refused", p->name, p->serve_rank, s->name, s->rank);

@@ -6,6 +6,7 @@
  * A file whose server was restarted is reopened (OP_REOPEN) at its first use under the new
  * incarnation.  Readiness of files without a plane: WATCH asks the server and arms; NOTIFY posts.
  */
+#include <kernel/clock.h>
 #include <kernel/file.h>
 #include <kernel/mm.h>
 #include <kernel/process.h>
@@ -119,10 +120,15 @@ void file_dropped(struct object *o) {
     if (o->ops != &file_ops) return;
     struct file *f = object_as(file, o);
     if (likely(!f->detach)) return;
+    /* The last process's message is still on its way: this one must not be lost. */
+    for (int tries = 0; !list_empty(&f->detach_note.link) && tries < 1000; tries++) {
+        thread_block_prepare(f, false);
+        thread_block(clock_now() + 1000000);
+    }
     object_get(o);
     f->detach_note.request = (struct request){.op = OP_DETACH, .object = f->id, .pid = process_current()->pid};
     f->detach_note.sent = detach_sent;
-    scheme_note(f->scheme, &f->detach_note);
+    if (!scheme_note(f->scheme, &f->detach_note)) object_put(o);
 }
 
 int object_memory(struct object *o, struct memory **out) {

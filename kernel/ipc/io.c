@@ -70,7 +70,7 @@ static long plain_step(void *context, uaddr_t base, size_t length, int64_t offse
     return n;
 }
 
-static long plain_io(struct file *f, struct io_request *r, uint16_t op) {
+static long plain_io(struct file *f, struct io_request *r, uint16_t op) UNCHECKED {
     struct plain p = {.file = f, .request = r, .op = op};
     bool own = r->offset == OFFSET_CURRENT && (f->kind & (FILE_KIND_SEEKABLE | FILE_KIND_DIRECTORY));
     if ((f->kind & FILE_KIND_DIRECTORY) && !(r->flags & IO_DIRECTORY)) return -EISDIR;
@@ -130,7 +130,7 @@ static int limit_size(struct io_request *r, int64_t offset) {
     return 0;
 }
 
-static long stream_write(struct file *f, struct io_request *r) {
+static long stream_write(struct file *f, struct io_request *r) UNCHECKED {
     bool own = r->offset == OFFSET_CURRENT, append = f->status & FILE_APPEND;
     if (own) mutex_lock(&f->offset_lock);
     int64_t from = append ? (int64_t)memory_size(f->memory) : own ? f->offset : r->offset;

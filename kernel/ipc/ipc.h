@@ -19,7 +19,3 @@ void scheme_files_lost(struct scheme *s); /* file.c: watchers of its files hear 
 void scheme_file_add(struct scheme *s, struct file *f);
 void scheme_file_remove(struct scheme *s, struct file *f);
 void scheme_files_notify(struct scheme *s, uint64_t id, uint32_t mask);
-/* Opens through a reply: makes the file the reply describes. Consumes `plane` (a handle reference or null). */
-struct file *file_prepare(struct scheme *s); /* null: no memory */
-MUST_CHECK int file_open_reply(struct file *f, const struct reply *r, struct object *plane, uint32_t status);
-uint32_t file_rights(const struct file *f);

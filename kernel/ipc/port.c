@@ -97,8 +97,7 @@ int port_create(struct scheme *s, struct object *event, struct port **out, uaddr
     }
     spin_unlock(&s->lock);
     if (e) {
-        int unmapped = space_unmap(self->space, (vaddr_t)at, PORT_BUFFER_SIZE);
-        ASSERT(!unmapped);
+        (void)!space_unmap(self->space, (vaddr_t)at, PORT_BUFFER_SIZE);
         object_put(&p->object);
         return e;
     }
@@ -209,7 +208,7 @@ static bool port_awake(struct port *p) {
     return atomic_load_explicit(&p->delivered, memory_order_acquire);
 }
 
-long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) {
+long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) UNCHECKED {
     struct thread *self = thread_current(), *back = nullptr;
     uint64_t orphan = 0;
     if (unlikely(p->process != self->process || !p->scheme)) return -EINVAL;
@@ -274,7 +273,7 @@ int port_caller(struct port *p, uint32_t tag, struct caller_info *out) {
     if (caller) thread_get(caller);
     spin_unlock(&s->lock);
     if (!caller) return -ESRCH;
-    process_caller_info(caller, out);
+    process_describe_caller(caller, out);
     thread_put(caller);
     return 0;
 }

@@ -83,13 +83,14 @@ size_t scheme_describe(struct scheme_info *out, size_t count) {
  * A note goes straight to an idle server thread, else it is queued.  Its storage belongs to the
  * object it is about, so there is nothing to allocate and each object can have one at a time.
  */
-void scheme_note(struct scheme *s, struct note *n) {
+bool scheme_note(struct scheme *s, struct note *n) {
     spin_lock(&s->lock);
     bool queued = !list_empty(&n->link);
     if (!queued) list_push_back(&s->notes, &n->link);
     struct thread *server = queued ? nullptr : scheme_take_idle(s);
     spin_unlock(&s->lock);
     if (server) thread_wake_claimed(server, 0); /* it looks at the queues itself */
+    return !queued;
 }
 
 void scheme_note_remove(struct scheme *s, struct note *n) {

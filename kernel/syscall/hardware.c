@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* System calls of drivers: minting hardware objects, interrupts, ports. */
 #include <arch/mmu.h>
+#include <kernel/handle.h>
 #include <kernel/irq.h>
 #include <kernel/memory.h>
 #include <kernel/mm.h>

@@ -164,6 +164,7 @@ static long call_object(struct object *o, struct call *c, struct call_tail *t) {
         int e = resolve_target(o, c, t, &s);
         long result = e ? e : call_run(s, c, t);
         if (s) object_put(&s->object);
+        if (o->ops == &file_ops && (c->reply.flags & REPLY_WATCH_DETACH)) object_as(file, o)->detach = true;
         if (likely(result != -ESTALE || c->incarnation == 0 || tries == 2)) {
             return c->request.op == OP_SYNC ? sync_result(o, result) : result;
         }

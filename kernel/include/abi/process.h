@@ -138,3 +138,13 @@ struct map_info {
 struct process_signals {
     uint64_t pending, thread_pending, ignored, caught, mask;
 };
+
+/* terminal_control(h, op, a, b) */
+enum terminal_op {
+    TERMINAL_SIGNAL, /* a signal (0: only checks), b group, 0 = foreground. ESRCH; EPERM another session */
+    TERMINAL_SESSION, /* result: session id */
+    TERMINAL_DEVICE, /* a: device number shown as process_state.terminal; 0: no longer a terminal */
+    TERMINAL_HANG_UP, /* SIGHUP and SIGCONT to the leader and the foreground group */
+    TERMINAL_FOREGROUND, /* result: foreground group */
+};
+enum terminal_state { TERMINAL_TTOU = 1, TERMINAL_TTIN = 2, TERMINAL_ORPHANED = 4 }; /* caller_info */

@@ -6,7 +6,6 @@
 struct account {
     struct list link;
     uint32_t uid;
-    uint32_t refs; /* credentials records */
     _Atomic uint32_t tasks; /* processes until they are waited for, and further threads */
     _Atomic uint32_t signals; /* queued */
     _Atomic int64_t pages; /* private, resident */

@@ -29,6 +29,10 @@ struct file {
     bool listed;
 };
 extern const struct object_ops file_ops;
+struct file *file_prepare(struct scheme *s); /* before the server is asked; null: no memory */
+/* Makes f what the server's answer to OPEN says. Consumes `plane` (a handle reference, or null). -EIO: nonsense */
+MUST_CHECK int file_open_reply(struct file *f, const struct reply *r, struct object *plane, uint32_t status);
+uint32_t file_rights(const struct file *f); /* of a handle to it, by its access mode */
 /* Reopens f at its server if that was restarted since the last use: 0, -ESTALE, -EINTR. */
 MUST_CHECK int file_current(struct file *f);
 /* The memory plane of a file or a memory object itself, with a reference: for mmap and exec. -ENODEV if none. */

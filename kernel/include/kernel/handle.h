@@ -63,5 +63,3 @@ MUST_CHECK int handle_set_flags(handle_t first, handle_t last, uint32_t mask, ui
 MUST_CHECK int handle_describe(struct handle_table *t, handle_t h, struct object **out, uint32_t *rights,
                                uint32_t *flags);
 void file_dropped(struct object *o); /* kernel/ipc/file.c: a process dropped a handle to o */
-/* Object type tests: an object reference as its structure. */
-#define object_as(type, o) container_of(o, struct type, object)

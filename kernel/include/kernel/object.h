@@ -37,6 +37,9 @@ struct object {
     _Atomic bool reap_queued;
 };
 
+/* An object whose type is known, as its structure. */
+#define object_as(type, o) container_of(o, struct type, object)
+
 void object_init(struct object *o, const struct object_ops *ops); /* one reference, no handle */
 static inline void object_get(struct object *o) {
     atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);

@@ -84,6 +84,12 @@ struct process {
     uint64_t start_ns;
     char name[32];
 };
+enum limit { /* RLIMIT_* */
+    LIMIT_CPU, LIMIT_FILE_SIZE, LIMIT_DATA, LIMIT_STACK, LIMIT_CORE, LIMIT_RESIDENT, LIMIT_TASKS,
+    LIMIT_HANDLES, LIMIT_LOCKED, LIMIT_SPACE, LIMIT_LOCKS, LIMIT_SIGNALS,
+};
+#define LIMIT_INFINITE UINT64_MAX
+
 extern const struct object_ops process_ops, terminal_ops;
 extern struct spinlock process_lock;
 

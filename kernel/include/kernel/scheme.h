@@ -54,14 +54,14 @@ MUST_CHECK long scheme_call(struct scheme *s, struct call *c, nsec_t deadline);
 /* Call from inside the kernel (RESERVE, SYNC, WATCH, READ of plain files), no data or via pins. */
 MUST_CHECK long scheme_call_simple(struct scheme *s, uint16_t op, uint64_t object, uint64_t a0, uint64_t a1,
                                    uint64_t a2, struct reply *reply, nsec_t deadline);
-void scheme_note(struct scheme *s, struct note *n); /* queues if not queued; lock must not be held */
+bool scheme_note(struct scheme *s, struct note *n); /* queues it: false if it is queued already; lock not held */
 void scheme_note_remove(struct scheme *s, struct note *n);
 void scheme_process_exit(struct process *p); /* its ports detach; its calls end with ENOLINK */
 size_t scheme_describe(struct scheme_info *out, size_t count);
 
 /* Attaches the current process: a port with one reference and its buffer's address. -EBUSY, -ENOMEM, -ECONNREFUSED */
 MUST_CHECK int port_create(struct scheme *s, struct object *event, struct port **out, uaddr_t *address);
-/* enum port_result, -EAGAIN, -EINTR, -ETIMEDOUT, -EINVAL (not attached any more), -EBUSY. flags 1: do not wait */
+/* enum port_result, -EAGAIN, -EINTR, -ETIMEDOUT, -EINVAL (not attached any more), -EBUSY. flags: PORT_* */
 MUST_CHECK long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline);
 MUST_CHECK int port_caller(struct port *p, uint32_t tag, struct caller_info *out);
 void port_notify(struct port *p, uint64_t object, uint32_t mask);
