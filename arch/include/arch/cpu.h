@@ -15,6 +15,7 @@ struct cpu {
     struct cpu *self;
     struct thread *current;
     struct thread *idle;
+    struct thread *previous; /* whom the last arch_switch came from; for a thread's first run */
     struct pagetable *pagetable; /* loaded in hardware; kernel threads keep the last user one */
     uint32_t id; /* 0 … cpu_count()-1 */
     _Atomic uint32_t need_resched;
@@ -26,7 +27,10 @@ struct cpu {
 
 #include <asm/cpu.h>
 
-static inline void cpu_count(enum counter c) { cpu_current()->counters[c]++; }
+/* One instruction, by asm_cpu_increment(offset in struct cpu). */
+static inline void cpu_count(enum counter c) {
+    asm_cpu_increment(offsetof(struct cpu, counters) + c * sizeof(uint64_t));
+}
 
 struct cpu *cpu_get(uint32_t id);
 uint32_t cpu_online(void); /* number of CPUs that run */
@@ -44,7 +48,8 @@ void arch_ipi_call(uint64_t mask, void (*fn)(void *), void *arg);
 struct bootinfo;
 void arch_init_early(const struct bootinfo *boot); /* console, descriptor tables, traps; boot CPU */
 void arch_init_interrupts(void); /* after mm: ACPI tables, interrupt controllers, clock, timer */
-void arch_start_cpus(void (*entry)(void)); /* each other CPU calls entry() on its idle thread's stack */
+void arch_start_cpus(void (*entry)(void)); /* each other CPU calls entry(), on a stack that it keeps */
+vaddr_t arch_boot_stack(void); /* top of the stack this CPU started on: its idle thread's */
 
 NORETURN void arch_power_off(int code); /* 0 = normal; otherwise the test exit code */
 NORETURN void arch_reboot(void);
@@ -54,6 +59,7 @@ NORETURN void arch_halt(void);
 void arch_console_write(const char *text, size_t len);
 void arch_console_release(void); /* a driver owns the console now; a panic takes it back */
 void arch_backtrace(void (*line)(const char *)); /* this CPU's stack, symbolised */
+void arch_panic_begin(void); /* takes the console back, whoever holds it */
 NORETURN void arch_panic_stop(void); /* stop other CPUs, print their backtraces, exit or halt */
 
 bool arch_random(uint64_t *out); /* hardware random number, if there is one */

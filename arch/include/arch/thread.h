@@ -12,12 +12,15 @@
 struct thread;
 struct signal_info; /* abi/signal.h */
 
-MUST_CHECK int arch_thread_init(struct thread *t); /* FPU area; kernel stack is already set. -ENOMEM */
-void arch_thread_fini(struct thread *t);
+void arch_thread_init(struct thread *t); /* fresh user state; t->stack is already set */
+/* The address space t runs in, null for a kernel thread: set before t first runs. If t is the
+ * current thread (exec), it is loaded at once. */
+void arch_thread_set_pagetable(struct thread *t, struct pagetable *pt);
 /* First switch to t calls entry(arg) on its kernel stack with interrupts off. */
 void arch_thread_set_entry(struct thread *t, void (*entry)(void *), void *arg);
 /*
- * Saves prev's user state (FPU, TLS base) and kernel context, loads next's, and its page table.
+ * Saves prev's user state (FPU, TLS base) and kernel context, loads next's and its page table, and
+ * sets cpu->current.
  * Returns in next's context: the thread that ran before on this CPU is the result.
  */
 struct thread *arch_switch(struct thread *prev, struct thread *next);
@@ -67,10 +70,10 @@ int trap_page_fault(struct trapframe *f, uaddr_t addr, unsigned flags);
 void trap_exception(struct trapframe *f, int sig, int code, uaddr_t addr);
 void trap_irq(unsigned vector); /* device vector; end of interrupt is sent by the arch */
 void trap_timer(void); /* this CPU's one-shot timer expired */
-/* Before each return to user mode if thread->work != 0: signals, reschedule, exit. */
+/* Before a return to user mode, as long as thread->work != 0: signals, reschedule, exit. */
 void trap_return_work(struct trapframe *f);
 /* The table the system call entry jumps through; index = number - SYSCALL_BASE. */
 typedef long syscall_fn(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 extern syscall_fn *const syscall_table[];
 extern const unsigned syscall_count;
-long syscall_foreign(uint64_t number); /* number outside the table; sets the frame itself */
+long syscall_foreign(uint64_t number); /* outside the table: arch_foreign_call() and number, or SIGSYS */

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The extended register state (SDM vol. 1 ch. 13): x87, SSE, AVX, AVX-512, in the standard format of
+ * XSAVE. Saved and loaded eagerly at each switch between user threads.
+ */
+#include <asm/arch.h>
+#include <asm/regs.h>
+#include <kernel/lib.h>
+#include <kernel/thread.h>
+
+#define XCR0_STATES 0xe7 /* x87 SSE AVX opmask ZMM_Hi256 Hi16_ZMM: no PKRU, no AMX */
+#define MXCSR_INITIAL 0x1f80
+#define FCW_INITIAL   0x37f
+
+size_t fpu_size;
+uint64_t fpu_mask;
+uint32_t mxcsr_mask;
+/* All zero but the two control words: XSTATE_BV = x87 | SSE. The largest area with XCR0_STATES. */
+static _Alignas(64) struct {
+    uint16_t fcw, fsw;
+    uint8_t ftw, reserved;
+    uint16_t fop;
+    uint64_t fip, fdp;
+    uint32_t mxcsr, mxcsr_mask;
+    uint8_t registers[480];
+    uint64_t xstate_bv;
+    uint8_t header_rest[56];
+} initial = {.fcw = FCW_INITIAL, .mxcsr = MXCSR_INITIAL, .xstate_bv = 3};
+static_assert(sizeof(initial) == 576);
+
+void fpu_init_cpu(void) {
+    struct cpuid states = read_cpuid(0xd, 0);
+    fpu_mask = states.a & XCR0_STATES;
+    asm volatile("xsetbv" ::"c"(0), "a"((uint32_t)fpu_mask), "d"(0));
+    fpu_size = align_up(read_cpuid(0xd, 0).b, 64);
+    fpu_load_initial();
+}
+
+/* After fpu_init_cpu(), once. */
+void fpu_init_features(void) {
+    static _Alignas(64) uint8_t area[512];
+    asm volatile("fxsave64 %0" : "=m"(area));
+    memcpy(&mxcsr_mask, area + 28, sizeof(mxcsr_mask));
+    if (!mxcsr_mask)
+        mxcsr_mask = 0xffbf; /* SDM vol. 1 §11.6.6 */
+}
+
+void fpu_save(void *area) {
+    asm volatile("xsave64 (%0)" ::"r"(area), "a"((uint32_t)fpu_mask), "d"(0) : "memory");
+}
+void fpu_restore(const void *area) {
+    asm volatile("xrstor64 (%0)" ::"r"(area), "a"((uint32_t)fpu_mask), "d"(0) : "memory");
+}
+void fpu_load_initial(void) { fpu_restore(&initial); }
+
+void arch_thread_init(struct thread *t) {
+    t->arch = (struct arch_thread){};
+    memcpy(fpu_area(t->stack), &initial, sizeof(initial));
+}
+
+void arch_thread_reset(struct thread *t) {
+    t->arch.fs_base = t->arch.gs_base = 0;
+    if (t != thread_current()) {
+        memcpy(fpu_area(t->stack), &initial, sizeof(initial));
+        return;
+    }
+    fpu_load_initial();
+    user_fs_base_set(0);
+    user_gs_base_set(0);
+}

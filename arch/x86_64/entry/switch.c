@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+/* Threads' register state: switching, first runs, copies for fork, user entry frames. */
+#include <asm/arch.h>
+#include <asm/regs.h>
+#include <kernel/lib.h>
+#include <kernel/thread.h>
+
+static_assert(sizeof(struct arch_thread) == THREAD_ARCH_SIZE);
+static_assert(offsetof(struct thread, work) == THREAD_WORK);
+static_assert(offsetof(struct cpu, current) == CPU_CURRENT);
+static_assert(offsetof(struct cpu, counters) == CPU_COUNTERS);
+static_assert(CPU_COUNTERS + 8 * COUNT_SYSCALL == COUNTER_SYSCALL);
+static_assert(CPU_COUNTERS + 8 * COUNT_IRQ_OFF_MAX == COUNTER_IRQ_OFF_MAX);
+static_assert(offsetof(struct arch_cpu, user_rsp) == CPU_USER_RSP);
+static_assert(offsetof(struct arch_cpu, kernel_since) == CPU_SINCE);
+static_assert(offsetof(struct arch_cpu, tss.rsp0) == CPU_RSP0 && CPU_RSP0 % 8 == 0);
+static_assert(sizeof(struct cpu) <= CPU_ARCH);
+static_assert(sizeof(struct trapframe) == FRAME_SIZE && FRAME_SIZE % 16 == 0);
+static_assert(offsetof(struct trapframe, rcx) == FRAME_RCX);
+static_assert(offsetof(struct trapframe, rax) == FRAME_RAX);
+static_assert(offsetof(struct trapframe, r10) == FRAME_R10);
+static_assert(offsetof(struct trapframe, rdi) == FRAME_RDI);
+static_assert(offsetof(struct trapframe, number) == FRAME_NUMBER);
+static_assert(offsetof(struct trapframe, rip) == FRAME_RIP);
+static_assert(offsetof(struct trapframe, rsp) == FRAME_RSP);
+static_assert(BOOT_STACK_SIZE >= KERNEL_STACK_SIZE + PAGE_SIZE);
+
+void switch_stacks(uint64_t *save, uint64_t load); /* entry.S */
+
+struct trapframe *arch_frame(struct thread *t) {
+    return (struct trapframe *)fpu_area(t->stack) - 1;
+}
+
+static void user_state_save(struct thread *t) {
+    void *area = fpu_area(t->stack);
+    if (likely(cpu_features.xsaveopt))
+        asm volatile("xsaveopt64 (%0)" ::"r"(area), "a"((uint32_t)fpu_mask), "d"(0) : "memory");
+    else
+        fpu_save(area);
+    t->arch.fs_base = user_fs_base();
+    t->arch.gs_base = user_gs_base();
+}
+
+struct thread *arch_switch(struct thread *prev, struct thread *next) {
+    struct arch_cpu *c = arch_cpu();
+    if (prev->arch.pagetable)
+        user_state_save(prev);
+    c->cpu.current = next;
+    c->cpu.previous = prev;
+    if (next->arch.pagetable) {
+        pt_activate(next->arch.pagetable);
+        c->tss.rsp0 = (uint64_t)fpu_area(next->stack);
+        user_fs_base_set(next->arch.fs_base);
+        user_gs_base_set(next->arch.gs_base);
+        fpu_restore(fpu_area(next->stack));
+    }
+    cpu_count(COUNT_SWITCH);
+    switch_stacks(&prev->arch.kernel_sp, next->arch.kernel_sp);
+    return cpu_current()->previous; /* possibly on another CPU than before */
+}
+
+void arch_thread_set_entry(struct thread *t, void (*entry)(void *), void *arg) {
+    struct {
+        uint64_t r15, r14, r13, r12, rbx, rbp, rip;
+    } *s = (void *)arch_frame(t);
+    s--; /* what switch_stacks pops */
+    *s = (typeof(*s)){
+        .r12 = (uint64_t)entry,
+        .r13 = (uint64_t)arg,
+        .rip = (uint64_t)thread_first_run,
+    };
+    t->arch.kernel_sp = (uint64_t)s;
+}
+
+void arch_thread_set_pagetable(struct thread *t, struct pagetable *pt) {
+    t->arch.pagetable = pt;
+    if (t != thread_current())
+        return;
+    pt_activate(pt ? pt : &kernel_pagetable);
+    arch_cpu()->tss.rsp0 = (uint64_t)fpu_area(t->stack);
+}
+
+void arch_thread_set_tls(struct thread *t, uaddr_t base) {
+    base = min(base, USER_END); /* WRFSBASE takes canonical addresses only */
+    if (t == thread_current())
+        user_fs_base_set(base);
+    else
+        t->arch.fs_base = base;
+}
+
+/* The frame of a system call in progress no longer is what the fast path out may assume. */
+static void frame_changed(struct trapframe *f) {
+    struct thread *t = thread_current();
+    if (f == arch_frame(t))
+        atomic_fetch_or_explicit(&t->work, WORK_FRAME, memory_order_relaxed);
+}
+
+/* IRET with a non-canonical rip would fault in the kernel; the page at USER_END is never mapped. */
+static uint64_t safe_pc(uint64_t pc) { return min(pc, USER_END); }
+
+void arch_frame_init(struct trapframe *f, uaddr_t pc, uaddr_t sp, uint64_t arg0) {
+    *f = (struct trapframe){
+        .rip = safe_pc(pc),
+        .rsp = sp,
+        .rdi = arg0,
+        .cs = USER_CS,
+        .ss = USER_SS,
+        .rflags = RFLAGS_IF | 2,
+    };
+    frame_changed(f);
+}
+
+/* What user code may not choose: mode, interrupts off, I/O privilege, a pc that faults IRET. */
+void arch_frame_sanitize(struct trapframe *f) {
+    f->rip = safe_pc(f->rip);
+    f->rflags = (f->rflags & RFLAGS_USER) | RFLAGS_IF | 2;
+    f->cs = USER_CS;
+    f->ss = USER_SS;
+    frame_changed(f);
+}
+
+void arch_thread_copy(struct thread *to, struct thread *from) {
+    struct trapframe *f = arch_frame(to);
+    *f = *arch_frame(from);
+    f->rcx = f->rip; /* as SYSCALL leaves them; the fast path has not stored them */
+    f->r11 = f->rflags;
+    fpu_save(fpu_area(to->stack));
+    to->arch.fs_base = user_fs_base();
+    to->arch.gs_base = user_gs_base();
+}
+
+void arch_syscall_restart(struct trapframe *f, uint64_t number) {
+    f->rip -= 2; /* SYSCALL is 0f 05 */
+    f->rax = number;
+    frame_changed(f);
+}
+
+void arch_foreign_call(struct trapframe *f, uaddr_t handler) {
+    f->rip = safe_pc(handler); /* rcx and r11 are set: syscall_unknown in entry.S */
+    frame_changed(f);
+}

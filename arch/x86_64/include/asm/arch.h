@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+/* What the files of arch/x86_64 share among themselves. Generic code uses <arch/...> only. */
+#pragma once
+#include <arch/cpu.h>
+#include <arch/mmu.h>
+#include <arch/thread.h>
+#include <kernel/bootinfo.h>
+
+/* kernel.ld */
+extern char image_start[], image_boot_data[], image_boot_end[], image_text_end[],
+    image_rodata_end[], image_end[];
+/* boot/ */
+#define FRAMEBUFFER_WINDOW ARCH_MAP_START
+struct boot_stack {
+    char guard[PAGE_SIZE], stack[BOOT_STACK_SIZE - PAGE_SIZE];
+};
+extern struct boot_stack boot_stack; /* the boot CPU's first stack */
+extern paddr_t trampoline_page; /* below 1 MiB, reserved; 0: none */
+extern paddr_t boot_rsdp;
+NORETURN void kernel_main(const struct bootinfo *boot); /* kernel/main.c */
+
+/* mm/ */
+extern struct pagetable kernel_pagetable; /* without a user half */
+bool physmap_has(paddr_t pa);
+
+/* cpu/ */
+struct cpu_features {
+    bool xsaveopt, hypervisor, invariant_tsc, rdrand, pages_1g;
+};
+extern struct cpu_features cpu_features;
+extern struct arch_cpu boot_cpu;
+extern struct arch_cpu *cpu_table[CPU_MAX];
+static inline struct arch_cpu *arch_cpu(void) { return (struct arch_cpu *)cpu_current(); }
+void cpu_features_init(void);
+void cpu_descriptors_init(struct arch_cpu *c, vaddr_t ist_top[IST_COUNT]);
+void cpu_registers_init(void); /* control registers, MSRs, FPU of this CPU */
+extern size_t fpu_size; /* bytes at the top of each kernel stack */
+void fpu_init_features(void);
+void fpu_init_cpu(void);
+static inline void *fpu_area(vaddr_t stack_top) { return (void *)(stack_top - fpu_size); }
+void fpu_save(void *area);
+void fpu_restore(const void *area);
+void fpu_load_initial(void);
+extern uint64_t fpu_mask;
+extern uint32_t mxcsr_mask;
+
+/* entry/ */
+extern const char trap_vectors[256][16];
+extern const char nmi_entry[], double_fault_entry[], machine_check_entry[], syscall_entry[],
+    thread_first_run[];
+void idt_init(void);
+void idt_load(void);
+/* Marks the current thread's frame as changed: it leaves the kernel restoring every register. */
+#define WORK_FRAME 0x80000000u
+void arch_frame_sanitize(struct trapframe *f); /* after registers came from user memory */
+/* For tests: a fault in kernel mode at `at` resumes there instead of panicking; see kernel/test. */
+struct fault_expected {
+    uintptr_t resume;
+    uint64_t vector, address, code;
+};
+extern struct fault_expected *fault_expected;
+
+/* irq/ */
+#define VECTOR_DEVICE   32
+#define VECTOR_TIMER    240
+#define VECTOR_WAKE     241
+#define VECTOR_CALL     242
+#define VECTOR_ERROR    254
+#define VECTOR_SPURIOUS 255
+void lapic_eoi(void);
+enum { ICR_FIXED = 0, ICR_NMI = 4 << 8, ICR_INIT = 5 << 8, ICR_STARTUP = 6 << 8 };
+void lapic_send(uint32_t apic_id, uint32_t command);
+void irq_dispatch(unsigned vector); /* vectors from VECTOR_DEVICE on */
+
+/* debug/ */
+void console_init(const struct bootinfo *boot);
+void nmi_handle(struct trapframe *f);
+NORETURN void trap_fatal(struct trapframe *f, const char *what);
+
+/* Longest stretch with interrupts off: from an entry or the end of a window to its exit. */
+static inline void irq_off_begin(void) {
+    uint32_t low, high;
+    asm volatile("rdtsc" : "=a"(low), "=d"(high));
+    arch_cpu()->kernel_since = low;
+}
+static inline void irq_off_end(void) {
+    uint32_t low, high;
+    asm volatile("rdtsc" : "=a"(low), "=d"(high));
+    struct arch_cpu *c = arch_cpu();
+    uint32_t length = low - c->kernel_since;
+    if (length > c->cpu.counters[COUNT_IRQ_OFF_MAX])
+        c->cpu.counters[COUNT_IRQ_OFF_MAX] = length;
+}
