@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+/*
+ * bench [NAME…]: runs the rows and prints `bench NAME VALUE cr3 ipis flushes locks switches`, each
+ * per operation.  Built for Linux too (without the native rows), to measure it in the same machine.
+ */
+#include "bench.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#ifdef __cathode__
+#define CATHODE_USER_STUBS
+#include <abi/syscall.h>
+#include <kernel/counters.h>
+#endif
+
+int64_t bench_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+void bench_fail(const char *what) {
+    fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static void counters_read(uint64_t out[5]) {
+    memset(out, 0, 5 * sizeof(*out));
+#ifdef __cathode__
+    static const enum counter which[5] = {COUNT_CR3, COUNT_IPI, COUNT_TLB_FLUSH, COUNT_LOCK, COUNT_SWITCH};
+    uint64_t all[COUNT_COUNT] = {0};
+    sys_system_info(SYSTEM_COUNTERS, all, sizeof(all));
+    for (int i = 0; i < 5; i++) out[i] = all[which[i]];
+#endif
+}
+
+void bench_report(const char *name, double value, const double counters[5]) {
+    printf("bench %s %.1f %.2f %.2f %.2f %.2f %.2f\n", name, value, counters[0], counters[1], counters[2], counters[3], counters[4]);
+    fflush(stdout);
+}
+
+static int64_t bench_once(const struct bench *b, unsigned count) {
+    if (b->measure) return b->measure(count);
+    int64_t start = bench_now();
+    b->run(count);
+    return bench_now() - start;
+}
+
+static void bench_run(const struct bench *b) {
+    uint64_t before[5], after[5];
+    double per[5];
+    if (b->prepare) b->prepare();
+    bench_once(b, b->count / 10 + 1); /* warm: pages present, caches filled */
+    counters_read(before);
+    int64_t cost = bench_once(b, b->count);
+    counters_read(after);
+    if (b->finish) b->finish();
+    for (int i = 0; i < 5; i++) per[i] = (double)(after[i] - before[i]) / b->count;
+    bench_report(b->name, (double)cost / b->count, per);
+}
+
+static int wanted(const char *name, int argc, char **argv) {
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], name)) return 1;
+    return argc == 1;
+}
+
+int main(int argc, char **argv) {
+    const struct bench *tables[] = {
+#ifdef __cathode__
+        bench_native,
+#endif
+        bench_posix,
+    };
+    for (unsigned t = 0; t < sizeof(tables) / sizeof(*tables); t++)
+        for (const struct bench *b = tables[t]; b->name; b++)
+            if (wanted(b->name, argc, argv)) bench_run(b);
+    return 0;
+}

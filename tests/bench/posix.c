@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: MIT
+/* Rows that any POSIX system can be measured with. */
+#include "bench.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MIB (1 << 20)
+#define BLOCK 65536
+#define PAGE 4096
+#define FILE_NAME "/tmp/bench"
+
+static int fd = -1, peer[2], other[2];
+static pid_t child;
+static char block[BLOCK];
+
+static void need(int ok, const char *what) {
+    if (!ok) bench_fail(what);
+}
+
+static void clock_run(unsigned n) {
+    struct timespec t;
+    while (n--) clock_gettime(CLOCK_MONOTONIC, &t);
+}
+
+/* --- devices, pipes, sockets ---------------------------------------------------------------------- */
+
+static void null_open(void) { need((fd = open("/dev/null", O_WRONLY)) >= 0, "/dev/null"); }
+static void zero_open(void) { need((fd = open("/dev/zero", O_RDONLY)) >= 0, "/dev/zero"); }
+static void fd_close(void) { close(fd); }
+static void write_byte(unsigned n) {
+    while (n--) need(write(fd, block, 1) == 1, "write");
+}
+static void read_byte(unsigned n) {
+    while (n--) need(read(fd, block, 1) == 1, "read");
+}
+
+/* The child sends back each byte that it gets. */
+static void echo_child(int in, int out) {
+    char c;
+    while (read(in, &c, 1) == 1)
+        if (write(out, &c, 1) != 1) break;
+    _exit(0);
+}
+
+static void pair_fork(int in, int out, int mine_in, int mine_out) {
+    child = fork();
+    need(child >= 0, "fork");
+    if (child) return;
+    close(mine_in);
+    close(mine_out);
+    echo_child(in, out);
+}
+
+static void pipe_prepare(void) {
+    need(!pipe(peer) && !pipe(other), "pipe");
+    pair_fork(peer[0], other[1], peer[1], other[0]);
+    close(peer[0]);
+    close(other[1]);
+}
+static void pipe_run(unsigned n) {
+    while (n--) need(write(peer[1], block, 1) == 1 && read(other[0], block, 1) == 1, "pipe");
+}
+static void pipe_finish(void) {
+    close(peer[1]);
+    close(other[0]);
+    waitpid(child, NULL, 0);
+}
+
+static void unix_prepare(void) {
+    need(!socketpair(AF_UNIX, SOCK_STREAM, 0, peer), "socketpair");
+    pair_fork(peer[1], peer[1], peer[0], peer[0]);
+    close(peer[1]);
+}
+static void unix_run(unsigned n) {
+    while (n--) need(write(peer[0], block, 1) == 1 && read(peer[0], block, 1) == 1, "socket");
+}
+static void unix_finish(void) {
+    close(peer[0]);
+    waitpid(child, NULL, 0);
+}
+
+static void sink_prepare(void) {
+    need(!pipe(peer), "pipe");
+    child = fork();
+    need(child >= 0, "fork");
+    if (child == 0) {
+        close(peer[1]);
+        while (read(peer[0], block, BLOCK) > 0) continue;
+        _exit(0);
+    }
+    close(peer[0]);
+}
+static void write_all(int to, size_t n) {
+    while (n) {
+        ssize_t w = write(to, block, n < BLOCK ? n : BLOCK);
+        need(w > 0, "write");
+        n -= (size_t)w;
+    }
+}
+static void sink_run(unsigned n) { write_all(peer[1], (size_t)n * MIB); }
+static void sink_finish(void) {
+    close(peer[1]);
+    waitpid(child, NULL, 0);
+}
+
+static int many[32][2];
+static void poll_prepare(void) {
+    for (int i = 0; i < 32; i++) need(!pipe(many[i]), "pipe");
+    need(write(many[31][1], block, 1) == 1, "write");
+}
+static void poll_run(unsigned n) {
+    struct pollfd p[32];
+    for (int i = 0; i < 32; i++) p[i] = (struct pollfd){many[i][0], POLLIN, 0};
+    while (n--) need(poll(p, 32, -1) == 1, "poll");
+}
+static void poll_finish(void) {
+    for (int i = 0; i < 32; i++) close(many[i][0]), close(many[i][1]);
+}
+
+/* --- threads -------------------------------------------------------------------------------------- */
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+static int turn; /* 0 mine, 1 the other's, 2 end */
+static pthread_t thread;
+
+static void *turn_thread(void *arg) {
+    pthread_mutex_lock(&mutex);
+    while (turn != 2) {
+        while (turn == 0) pthread_cond_wait(&condition, &mutex);
+        if (turn == 1) turn = 0;
+        pthread_cond_signal(&condition);
+    }
+    pthread_mutex_unlock(&mutex);
+    return arg;
+}
+static void condition_prepare(void) {
+    turn = 0;
+    need(!pthread_create(&thread, NULL, turn_thread, NULL), "pthread_create");
+}
+static void condition_run(unsigned n) {
+    pthread_mutex_lock(&mutex);
+    while (n--) {
+        turn = 1;
+        pthread_cond_signal(&condition);
+        while (turn == 1) pthread_cond_wait(&condition, &mutex);
+    }
+    pthread_mutex_unlock(&mutex);
+}
+static void condition_finish(void) {
+    pthread_mutex_lock(&mutex);
+    turn = 2;
+    pthread_cond_signal(&condition);
+    pthread_mutex_unlock(&mutex);
+    pthread_join(thread, NULL);
+}
+
+static void *thread_nothing(void *arg) { return arg; }
+static void thread_run(unsigned n) {
+    while (n--) {
+        need(!pthread_create(&thread, NULL, thread_nothing, NULL), "pthread_create");
+        pthread_join(thread, NULL);
+    }
+}
+
+/* --- processes ------------------------------------------------------------------------------------ */
+
+static void fork_run(unsigned n) {
+    while (n--) {
+        pid_t p = fork();
+        need(p >= 0, "fork");
+        if (p == 0) _exit(0);
+        need(waitpid(p, NULL, 0) == p, "wait");
+    }
+}
+
+static char *const nothing_argv[] = {"/bin/bench-nothing", NULL};
+extern char **environ;
+static void exec_run(unsigned n) {
+    while (n--) {
+        pid_t p = fork();
+        need(p >= 0, "fork");
+        if (p == 0) {
+            execve(nothing_argv[0], nothing_argv, environ);
+            _exit(127);
+        }
+        int status;
+        need(waitpid(p, &status, 0) == p && status == 0, "exec");
+    }
+}
+static void spawn_run(unsigned n) {
+    while (n--) {
+        pid_t p;
+        int status;
+        need(!posix_spawn(&p, nothing_argv[0], NULL, NULL, nothing_argv, environ), "posix_spawn");
+        need(waitpid(p, &status, 0) == p && status == 0, "spawn");
+    }
+}
+
+static char *area;
+#define AREA (64 * MIB)
+static void *map_pages(size_t size) {
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    need(p != MAP_FAILED, "mmap");
+    return p;
+}
+static void touch(char *p, size_t size) {
+    for (size_t i = 0; i < size; i += PAGE) p[i]++;
+}
+static void big_prepare(void) { touch(area = map_pages(AREA), AREA); }
+static void big_finish(void) { munmap(area, AREA); }
+
+/* --- memory --------------------------------------------------------------------------------------- */
+
+static void anonymous_prepare(void) { area = map_pages(4 * MIB); }
+static void anonymous_run(unsigned n) {
+    madvise(area, 4 * MIB, MADV_DONTNEED);
+    touch(area, (size_t)n * PAGE);
+}
+static void area_finish(void) { munmap(area, 4 * MIB); }
+
+/* The child writes pages that it shares with its parent, and measures that alone. */
+static int64_t copy_pages(unsigned n) {
+    int64_t result = 0, *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    need(shared != MAP_FAILED, "mmap");
+    child = fork();
+    need(child >= 0, "fork");
+    if (child == 0) {
+        *shared = 1; /* its page is there */
+        int64_t start = bench_now();
+        touch(area, (size_t)n * PAGE);
+        *shared = bench_now() - start;
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    result = *shared;
+    munmap(shared, PAGE);
+    return result;
+}
+
+static void map_run(unsigned n) {
+    while (n--) munmap(map_pages(65536), 65536);
+}
+
+/* --- signals -------------------------------------------------------------------------------------- */
+
+static void handler(int signal) { (void)signal; }
+static void install_run(unsigned n) {
+    struct sigaction a = {.sa_handler = handler};
+    while (n--) sigaction(SIGUSR1, &a, NULL);
+}
+static void install_once(void) { install_run(1); }
+static void raise_run(unsigned n) {
+    while (n--) kill(getpid(), SIGUSR1);
+}
+
+static char *guarded;
+static void fault_handler(int signal) {
+    (void)signal;
+    mprotect(guarded, PAGE, PROT_READ | PROT_WRITE);
+}
+/* The faulting write is done again after the handler; what mprotect costs is taken off. */
+static void fault_prepare(void) {
+    struct sigaction a = {.sa_handler = fault_handler};
+    sigaction(SIGSEGV, &a, NULL);
+    guarded = map_pages(PAGE);
+    *guarded = 1;
+}
+static int64_t fault_cost(unsigned n) {
+    int64_t start = bench_now();
+    for (unsigned i = 0; i < n; i++) {
+        mprotect(guarded, PAGE, PROT_READ);
+        *(volatile char *)guarded = 1;
+    }
+    int64_t both = bench_now() - start;
+    start = bench_now();
+    for (unsigned i = 0; i < n; i++) {
+        mprotect(guarded, PAGE, PROT_READ);
+        mprotect(guarded, PAGE, PROT_READ | PROT_WRITE);
+    }
+    return both - (bench_now() - start);
+}
+
+/* --- files ---------------------------------------------------------------------------------------- */
+
+static void file_make(void) {
+    need((fd = open(FILE_NAME, O_RDWR | O_CREAT | O_TRUNC, 0600)) >= 0, FILE_NAME);
+    write_all(fd, MIB);
+}
+static void file_remove(void) {
+    close(fd);
+    unlink(FILE_NAME);
+}
+static void stat_run(unsigned n) {
+    struct stat s;
+    while (n--) need(!stat(FILE_NAME, &s), "stat");
+}
+static void fstat_run(unsigned n) {
+    struct stat s;
+    while (n--) need(!fstat(fd, &s), "fstat");
+}
+static void open_run(unsigned n) {
+    while (n--) {
+        int f = open(FILE_NAME, O_RDONLY);
+        need(f >= 0, "open");
+        close(f);
+    }
+}
+static void pread_run(unsigned n) {
+    uint32_t x = 12345;
+    while (n--) {
+        x = x * 1664525 + 1013904223;
+        need(pread(fd, block, PAGE, (x >> 8) % 256 * PAGE) == PAGE, "pread");
+    }
+}
+static void read_run(unsigned n) {
+    while (n--) {
+        lseek(fd, 0, SEEK_SET);
+        for (int i = 0; i < MIB / BLOCK; i++) need(read(fd, block, BLOCK) == BLOCK, "read");
+    }
+}
+static void new_file_run(unsigned n) {
+    while (n--) {
+        int f = open(FILE_NAME "-new", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        need(f >= 0, "open");
+        write_all(f, MIB);
+        close(f);
+    }
+}
+static void new_file_finish(void) { unlink(FILE_NAME "-new"); }
+
+static void name_of(char *out, unsigned i) { sprintf(out, "/tmp/bench.d/%u", i); }
+static unsigned made, removed;
+static void folder_make(void) {
+    made = removed = 0;
+    mkdir("/tmp/bench.d", 0700);
+}
+static void create_run(unsigned n) {
+    char name[32];
+    while (n--) {
+        name_of(name, made++);
+        int f = open(name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+        need(f >= 0, "create");
+        close(f);
+    }
+}
+static void unlink_run(unsigned n) {
+    char name[32];
+    while (n--) {
+        name_of(name, removed++);
+        need(!unlink(name), "unlink");
+    }
+}
+static void rename_run(unsigned n) {
+    for (unsigned i = 0; i < n; i++)
+        need(!rename(i % 2 ? "/tmp/bench.d/b" : "/tmp/bench.d/a", i % 2 ? "/tmp/bench.d/a" : "/tmp/bench.d/b"), "rename");
+    if (n % 2) rename("/tmp/bench.d/b", "/tmp/bench.d/a");
+}
+static void unlink_prepare(void) {
+    folder_make();
+    create_run(400);
+}
+static void rename_prepare(void) {
+    folder_make();
+    close(open("/tmp/bench.d/a", O_CREAT | O_WRONLY, 0600));
+}
+static void folder_remove(void) {
+    char name[32];
+    unlink("/tmp/bench.d/a");
+    for (unsigned i = removed; i < made; i++) {
+        name_of(name, i);
+        unlink(name);
+    }
+    rmdir("/tmp/bench.d");
+}
+static void readdir_run(unsigned n) {
+    while (n) {
+        DIR *d = opendir("/tmp/bench.d");
+        need(d != NULL, "opendir");
+        while (n && readdir(d)) n--;
+        closedir(d);
+    }
+}
+
+static void copy_prepare(void) { touch(area = map_pages(4 * MIB), 4 * MIB); }
+static void guarded_finish(void) { munmap(guarded, PAGE); }
+
+#define ROW(name, prepare, run, finish, count) {name, prepare, run, NULL, finish, count}
+#define MEASURED(name, prepare, measure, finish, count) {name, prepare, NULL, measure, finish, count}
+const struct bench bench_posix[] = {
+    ROW("clock_gettime", NULL, clock_run, NULL, 1000),
+    ROW("write_null", null_open, write_byte, fd_close, 1000),
+    ROW("read_zero", zero_open, read_byte, fd_close, 1000),
+    ROW("pipe_roundtrip", pipe_prepare, pipe_run, pipe_finish, 500),
+    ROW("unix_roundtrip", unix_prepare, unix_run, unix_finish, 500),
+    ROW("condition_roundtrip", condition_prepare, condition_run, condition_finish, 500),
+    ROW("pipe_mib", sink_prepare, sink_run, sink_finish, 8),
+    ROW("poll_32", poll_prepare, poll_run, poll_finish, 200),
+    ROW("fork_wait", NULL, fork_run, NULL, 50),
+    ROW("fork_exec_wait", NULL, exec_run, NULL, 30),
+    ROW("spawn_wait", NULL, spawn_run, NULL, 30),
+    ROW("fork_64mib", big_prepare, fork_run, big_finish, 4),
+    ROW("thread_create_join", NULL, thread_run, NULL, 50),
+    ROW("fault_anonymous", anonymous_prepare, anonymous_run, area_finish, 1000),
+    MEASURED("fault_copy", copy_prepare, copy_pages, area_finish, 512),
+    MEASURED("fault_handler", fault_prepare, fault_cost, guarded_finish, 200),
+    ROW("mmap_64k", NULL, map_run, NULL, 200),
+    ROW("signal_install", NULL, install_run, NULL, 500),
+    ROW("signal_handle", install_once, raise_run, NULL, 500),
+    ROW("stat", file_make, stat_run, file_remove, 300),
+    ROW("open_close", file_make, open_run, file_remove, 300),
+    ROW("fstat", file_make, fstat_run, file_remove, 300),
+    ROW("pread_4k", file_make, pread_run, file_remove, 500),
+    ROW("read_mib", file_make, read_run, file_remove, 10),
+    ROW("write_mib", NULL, new_file_run, new_file_finish, 10),
+    ROW("create", folder_make, create_run, folder_remove, 200),
+    ROW("unlink", unlink_prepare, unlink_run, folder_remove, 200),
+    ROW("rename", rename_prepare, rename_run, folder_remove, 200),
+    ROW("readdir_entry", unlink_prepare, readdir_run, folder_remove, 2000),
+    {0},
+};
