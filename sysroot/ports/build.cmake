@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Runs one port's recipe (see CMakeLists.txt): unpacks the source once per tarball, calls build.sh in
-# ${WORK}/build, strips what it installed. The build folder is made anew when the recipe changed.
+# ${WORK}/build, strips what it installed, copies it to ${OUT}. The build folder is made anew when the
+# recipe changed.
 cmake_path(GET TARBALL FILENAME archive)
 set(source ${WORK}/${archive})
 if(NOT EXISTS ${source})
@@ -23,7 +24,8 @@ endif()
 if(NOT before STREQUAL recipe)
     file(REMOVE_RECURSE ${WORK}/build)
 endif()
-file(MAKE_DIRECTORY ${WORK}/build ${WORK}/out)
+file(REMOVE_RECURSE ${WORK}/out)
+file(MAKE_DIRECTORY ${WORK}/build ${WORK}/out ${OUT})
 file(WRITE ${WORK}/recipe "${recipe}")
 
 cmake_host_system_information(RESULT jobs QUERY NUMBER_OF_LOGICAL_CORES)
@@ -33,14 +35,11 @@ execute_process(
             sh ${RECIPE}/build.sh
     WORKING_DIRECTORY ${WORK}/build COMMAND_ERROR_IS_FATAL ANY)
 
-file(GLOB_RECURSE files RELATIVE ${WORK}/out ${WORK}/out/*)
-foreach(file ${files})
-    cmake_path(GET file PARENT_PATH folder)
-    file(MAKE_DIRECTORY ${OUT}/${folder})
-    if(file MATCHES "^s?bin/")
-        execute_process(COMMAND ${STRIP} -o ${OUT}/${file} ${WORK}/out/${file}
-            COMMAND_ERROR_IS_FATAL ANY)
-    else()
-        file(COPY_FILE ${WORK}/out/${file} ${OUT}/${file})
+file(GLOB_RECURSE programs ${WORK}/out/bin/* ${WORK}/out/sbin/*)
+foreach(program ${programs})
+    if(NOT IS_SYMLINK ${program})
+        execute_process(COMMAND ${STRIP} ${program} COMMAND_ERROR_IS_FATAL ANY)
     endif()
 endforeach()
+file(COPY ${WORK}/out/ DESTINATION ${OUT})
+file(TOUCH ${WORK}/stamp)

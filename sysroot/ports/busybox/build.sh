@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# busybox: one program, an applet for each link that busybox.links (beside it) names.
+# busybox: one program, with a link for each of its applets; but sh is dash's.
 set -eu
 [ -e .config ] || {
     make -s -C "$SOURCE" O="$PWD" HOSTCC="$HOST_CC" defconfig >configure.log 2>&1
@@ -14,4 +14,8 @@ rm -f busybox_unstripped
 make -s -j"$JOBS" CC="$CC" AR="$AR" STRIP="$STRIP" HOSTCC="$HOST_CC" CFLAGS_EXTRA=-w \
     SKIP_STRIP=y busybox busybox.links >make.log 2>&1 || { tail -20 make.log; exit 1; }
 install -D -m 0755 busybox_unstripped "$OUT/bin/busybox"
-install -D -m 0644 busybox.links "$OUT/busybox.links"
+while read -r link; do
+    mkdir -p "$OUT/${link%/*}"
+    ln -sf /bin/busybox "$OUT$link"
+done <busybox.links
+rm "$OUT/bin/sh"

@@ -8,3 +8,4 @@ set -eu
 rm -f src/dash
 make -s -j"$JOBS" >make.log 2>&1 || { tail -20 make.log; exit 1; }
 install -D -m 0755 src/dash "$OUT/bin/dash"
+ln -s dash "$OUT/bin/sh"

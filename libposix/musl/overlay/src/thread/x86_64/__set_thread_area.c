@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Sets the thread pointer. The generic version of musl knows no way on x86-64. */
+/* Sets the thread pointer. musl's generic version knows no way to. */
 #include "pthread_impl.h"
 #include "syscall.h"
 

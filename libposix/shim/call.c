@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Scheme calls and the path walk. A server walks all components that it owns and may answer
+ *   REDIRECT(path)  continue at this absolute path: an absolute link, a mounted scheme
+ *   UP(rest)        `..` left a scheme that is mounted nowhere: continue at the root
+ * so that a walk is a loop here, of at most WALK_MAX steps.
+ */
+#include "shim.h"
+#include <string.h>
+#include <unistd.h>
+
+#define WALK_MAX 40 /* SYMLOOP_MAX: then ELOOP */
+#define SCHEME_PREFIX "/scheme/"
+
+void call_prepare(struct call_args *call, unsigned op, uint64_t a, uint64_t b, uint64_t c) {
+    call->request = (struct request){.op = (uint16_t)op, .args = {a, b, c}};
+    call->reply.flags = 0;
+    call->reply.length = 0;
+    call->in = nullptr;
+    call->out = nullptr;
+    call->out_size = 0;
+    call->carry = HANDLE_NONE;
+    call->handle_flags = 0;
+    call->reserved = 0;
+    call->deadline = DEADLINE_NEVER;
+}
+
+long call_send(handle_t h, struct call_args *call) {
+    long result = sys_call(h, call);
+    if (result == -ENOLINK && (call->request.flags & REQUEST_IDEMPOTENT)) {
+        result = sys_call(h, call);
+    }
+    return result == -ENOLINK ? -EIO : result;
+}
+
+long call_simple(handle_t h, unsigned op, uint64_t a, uint64_t b, uint64_t c) {
+    struct call_args call;
+    call_prepare(&call, op, a, b, c);
+    return call_send(h, &call);
+}
+
+long handle_type(handle_t h) {
+    struct handle_info info;
+    long error = sys_handle_info(h, &info);
+    return error < 0 ? error : (long)info.type;
+}
+
+handle_t directory_handle(int directory) {
+    if (directory == AT_FDCWD) {
+        return HANDLE_CWD;
+    }
+    return is_fd(directory) ? directory : -EBADF;
+}
+
+void path_prepare(struct path_call *p, unsigned op, const char *path, uint64_t a, uint64_t b) {
+    call_prepare(&p->call, op, a, b, 0);
+    p->path = path;
+    p->length = strlen(path);
+    p->head = p->tail = nullptr;
+    p->head_size = p->tail_size = 0;
+    p->empty_allowed = false;
+    p->call.out = p->answer;
+    p->call.out_size = sizeof(p->answer) - 1;
+}
+
+/* Sends the request with head, path and tail as its data. */
+static long send_composed(handle_t h, struct path_call *p) {
+    char data[sizeof(struct file_attributes) + 2 * PATH_MAX];
+    if (p->head_size + p->length + p->tail_size > sizeof(data)) {
+        return -ENAMETOOLONG;
+    }
+    char *end = mempcpy(data, p->head, p->head_size);
+    end = mempcpy(end, p->path, p->length);
+    end = mempcpy(end, p->tail, p->tail_size);
+    p->call.in = data;
+    p->call.request.length = (uint32_t)(end - data);
+    return call_send(h, &p->call);
+}
+
+/* "/scheme/NAME/rest" becomes "NAME:rest" in the namespace. */
+static long send_scheme(struct path_call *p) {
+    char data[PATH_MAX + 1];
+    size_t length = p->length - (sizeof(SCHEME_PREFIX) - 1);
+    memcpy(data, p->path + sizeof(SCHEME_PREFIX) - 1, length);
+    data[length] = 0;
+    char *slash = strchrnul(data, '/');
+    length += !*slash;
+    *slash = ':';
+    p->path = data;
+    p->length = length;
+    if (p->tail_size > 0) {
+        p->call.request.args[1] = length - (size_t)(slash + 1 - data);
+    }
+    long result = send_composed(HANDLE_NAMESPACE, p);
+    p->path = "";
+    p->length = 0;
+    return result;
+}
+
+bool path_is_scheme(const char *path, size_t length) {
+    return length > sizeof(SCHEME_PREFIX) - 1 &&
+           !memcmp(path, SCHEME_PREFIX, sizeof(SCHEME_PREFIX) - 1);
+}
+
+long path_step(struct path_call *p, handle_t start) {
+    if (p->length >= PATH_MAX) {
+        return -ENAMETOOLONG;
+    }
+    if (p->length > 0 && p->path[0] == '/') {
+        start = HANDLE_ROOT;
+        if (path_is_scheme(p->path, p->length)) {
+            return send_scheme(p);
+        }
+        while (p->length > 0 && p->path[0] == '/') {
+            p->path++;
+            p->length--;
+        }
+    }
+    if (start < 0) {
+        return start;
+    }
+    if (p->tail_size > 0) {
+        p->call.request.args[1] = p->length;
+    }
+    if (p->head_size + p->tail_size > 0) {
+        return send_composed(start, p);
+    }
+    p->call.in = p->path;
+    p->call.request.length = (uint32_t)p->length;
+    return call_send(start, &p->call);
+}
+
+/* Descriptors that have names: these are duplicated, whatever they are. -ENOENT: no such name. */
+static long open_own(const struct path_call *p) {
+    static const char *const standard[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+    unsigned flags = p->call.handle_flags;
+    if (!strcmp(p->path, "/dev/tty")) {
+        long fd = sys_handle_duplicate(HANDLE_TTY, 0, flags, RIGHTS_SAME);
+        return fd == -EBADF ? -ENXIO : fd;
+    }
+    for (int fd = 0; fd < 3; fd++) {
+        if (!strcmp(p->path, standard[fd])) {
+            return sys_handle_duplicate(fd, 0, flags, RIGHTS_SAME);
+        }
+    }
+    const char *digits = p->path;
+    if (!strncmp(digits, "/dev/fd/", 8)) {
+        digits += 8;
+    } else if (!strncmp(digits, "/proc/self/fd/", 14)) {
+        digits += 14;
+    } else {
+        return -ENOENT;
+    }
+    int fd = 0;
+    for (const char *c = digits; *c; c++) {
+        if (*c < '0' || *c > '9' || fd >= HANDLE_UPPER / 10) {
+            return -ENOENT;
+        }
+        fd = fd * 10 + *c - '0';
+    }
+    return *digits ? sys_handle_duplicate(fd, 0, flags, RIGHTS_SAME) : -ENOENT;
+}
+
+long path_send(struct path_call *p, int directory) {
+    handle_t start = directory_handle(directory);
+    bool may_be_own = p->call.request.op == OP_OPEN && !(p->call.handle_flags & HANDLE_IN_UPPER);
+    if (p->length == 0 && !p->empty_allowed) {
+        return -ENOENT;
+    }
+    for (int step = 0; step < WALK_MAX; step++) {
+        if (may_be_own && p->path[0] == '/' && (p->path[1] == 'd' || p->path[1] == 'p')) {
+            long fd = open_own(p);
+            if (fd != -ENOENT) {
+                p->call.reply.handle = (handle_t)fd;
+                p->call.reply.args[3] = 0;
+                return fd < 0 ? fd : 0;
+            }
+        }
+        long result = path_step(p, start);
+        if (result == -EINVAL && p->length > 0 && handle_type(start) != OBJECT_FILE) {
+            return -ENOTDIR; /* a walk that starts at a pipe */
+        }
+        if (result < 0 || !(p->call.reply.flags & (REPLY_REDIRECT | REPLY_UP))) {
+            return result;
+        }
+        p->answer[p->call.reply.length] = 0;
+        p->path = p->answer;
+        p->length = p->call.reply.length;
+        start = HANDLE_ROOT;
+    }
+    return -ELOOP;
+}
+
+long path_open(int directory, const char *path, int flags) {
+    struct path_call p;
+    path_prepare(&p, OP_OPEN, path, (uint64_t)flags, 0);
+    p.call.handle_flags = HANDLE_IN_UPPER;
+    p.call.request.flags = REQUEST_IDEMPOTENT;
+    long error = path_send(&p, directory);
+    return error < 0 ? error : p.call.reply.handle;
+}

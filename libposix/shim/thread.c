@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads, their control areas, futexes and scheduling.
+ *
+ * A thread's control area (abi/signal.h) is found through a word of musl's struct pthread that
+ * x86-64 has no other use for: `sysinfo`, at %fs:32. Zero means the first thread of the program,
+ * whose area is main_control. The area of any other thread lies at the top of its stack.
+ */
+#include "shim.h"
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define THREAD_POINTER_CONTROL 32 /* offset of sysinfo in struct pthread */
+#define ARCH_SET_FS 0x1002
+#define STACK_ALIGN 16UL
+#define CLONE_THREAD_FLAGS (CLONE_VM | CLONE_THREAD)
+
+static _Alignas(64) struct thread_control main_control;
+
+struct thread_control *thread_control(void) {
+    struct thread_control *control;
+    __asm__("mov %%fs:%c1, %0" : "=r"(control) : "i"(THREAD_POINTER_CONTROL));
+    return control ? control : &main_control;
+}
+
+/* --- create and end -------------------------------------------------------------------------------- */
+
+/* On the new thread's stack: what it runs, and its control area. */
+struct thread_start {
+    int (*function)(void *);
+    void *argument;
+    struct thread_control *control;
+};
+
+[[noreturn]] static void thread_begin(struct thread_start *start) {
+    sys_thread_set(0, THREAD_CONTROL, (uint64_t)start->control, 0);
+    start->function(start->argument);
+    for (;;) {
+        sys_thread_exit(0, 0);
+    }
+}
+
+static long thread_clone(int (*function)(void *), void *stack, void *argument, int *parent_tid,
+                         void *tls, int *child_tid) {
+    uintptr_t top = (uintptr_t)stack & ~(_Alignof(struct thread_control) - 1 + 63);
+    struct thread_control *control = (struct thread_control *)(top - sizeof(*control));
+    struct thread_start *start = (struct thread_start *)control - 1;
+    memset(control, 0, sizeof(*control));
+    control->mask = thread_control()->mask;
+    *start = (struct thread_start){function, argument, control};
+    memcpy((char *)tls + THREAD_POINTER_CONTROL, &control, sizeof(control));
+    struct thread_create_args args = {
+        .entry = (uintptr_t)thread_begin,
+        .stack = ((uintptr_t)start & ~(STACK_ALIGN - 1)) - 8,
+        .tls = (uintptr_t)tls,
+        .argument = (uint64_t)start,
+        .parent_tid = (uintptr_t)parent_tid,
+        .clear_tid = (uintptr_t)child_tid,
+        .mask = control->mask,
+    };
+    return sys_thread_create(&args);
+}
+
+/*
+ * What musl uses clone() for: threads, and a child that shares memory until it executes a program
+ * (posix_spawn). The latter is a fork here, whose child runs on its copy of the same stack.
+ */
+int posix_clone(int (*function)(void *), void *stack, int flags, void *argument, int *parent_tid,
+                void *tls, int *child_tid);
+int posix_clone(int (*function)(void *), void *stack, int flags, void *argument, int *parent_tid,
+                void *tls, int *child_tid) {
+    if ((flags & CLONE_THREAD_FLAGS) == CLONE_THREAD_FLAGS) {
+        return (int)thread_clone(function, stack, argument, parent_tid, tls, child_tid);
+    }
+    if (!(flags & CLONE_VFORK)) {
+        return -EINVAL;
+    }
+    long pid = row_fork();
+    if (pid == 0) {
+        row_exit_group(function(argument));
+    }
+    return (int)pid;
+}
+
+[[noreturn]] void posix_thread_end(void *stack, size_t size);
+[[noreturn]] void posix_thread_end(void *stack, size_t size) {
+    for (;;) {
+        sys_thread_exit((uintptr_t)stack, size);
+    }
+}
+
+long row_exit(int status) {
+    for (;;) {
+        sys_thread_exit(0, 0);
+    }
+}
+
+/* The first call of every program, with its first thread pointer. */
+long row_arch_prctl(int code, unsigned long address) {
+    return code == ARCH_SET_FS ? sys_thread_set(0, THREAD_TLS, address, 0) : -EINVAL;
+}
+
+/* The second: from here on the first thread has its control area. */
+long row_set_tid_address(int *address) {
+    struct thread_control *control = thread_control();
+    if (!control->tid) {
+        sys_thread_set(0, THREAD_CONTROL, (uint64_t)control, 0);
+    }
+    sys_thread_set(0, THREAD_CLEAR_TID, (uint64_t)address, 0);
+    return row_gettid();
+}
+
+long row_gettid(void) {
+    return (long)thread_control()->tid;
+}
+
+/* --- cancellation (musl/overlay/src/thread/pthread_cancel.c) --------------------------------------- */
+
+int posix_cancel_point_enter(void);
+int posix_cancel_point_enter(void) {
+    struct thread_control *control = thread_control();
+    int before = (int)control->flags;
+    control->flags |= THREAD_CANCEL_POINT;
+    atomic_signal_fence(memory_order_seq_cst);
+    return before;
+}
+
+void posix_cancel_point_leave(int before);
+void posix_cancel_point_leave(int before) {
+    atomic_signal_fence(memory_order_seq_cst);
+    thread_control()->flags = (uint32_t)before;
+}
+
+void posix_cancel_request(void);
+void posix_cancel_request(void) {
+    atomic_store(&thread_control()->cancel, 1);
+}
+
+/* --- futex ------------------------------------------------------------------------------------------ */
+
+/* FUTEX_REQUEUE compares nothing: takes the value as it is until it stays. */
+static long futex_move(uint32_t *address, uint32_t wake, uint32_t move, uint32_t *to,
+                       uint32_t flags) {
+    long result;
+    do {
+        uint32_t value = __atomic_load_n(address, __ATOMIC_RELAXED);
+        result = sys_futex_requeue(address, value, wake, move, to, flags);
+    } while (result == -EAGAIN);
+    return result;
+}
+
+static int64_t deadline_absolute(const struct timespec *at, bool realtime) {
+    struct timespec wall;
+    if (!at) {
+        return DEADLINE_NEVER;
+    }
+    if (!timespec_valid(at)) {
+        return -EINVAL;
+    }
+    int64_t ns;
+    if (__builtin_mul_overflow(at->tv_sec, NS_PER_SECOND, &ns) ||
+        __builtin_add_overflow(ns, at->tv_nsec, &ns)) {
+        return DEADLINE_NEVER;
+    }
+    if (realtime) {
+        row_clock_gettime(CLOCK_REALTIME, &wall);
+        ns -= wall.tv_sec * NS_PER_SECOND + wall.tv_nsec - clock_monotonic();
+    }
+    return ns > 0 ? ns : 1; /* 0 would mean "do not wait", which answers EAGAIN */
+}
+
+long row_futex(uint32_t *address, int operation, uint32_t value, const struct timespec *timeout,
+               uint32_t *address2, uint32_t value3) {
+    uint32_t flags = operation & FUTEX_PRIVATE_FLAG ? 0 : FUTEX_SHARED;
+    bool realtime = operation & FUTEX_CLOCK_REALTIME;
+    uint32_t count2 = (uint32_t)(uintptr_t)timeout; /* where the operation takes a number there */
+    int64_t deadline;
+    switch (operation & FUTEX_CMD_MASK) {
+    case FUTEX_WAIT:
+        deadline = deadline_after(timeout);
+        return deadline < 0 ? deadline : sys_futex_wait(address, value, flags, deadline);
+    case FUTEX_WAIT_BITSET:
+        deadline = deadline_absolute(timeout, realtime);
+        return deadline < 0 ? deadline : sys_futex_wait(address, value, flags, deadline);
+    case FUTEX_WAKE:
+    case FUTEX_WAKE_BITSET:
+        return sys_futex_wake(address, value, flags);
+    case FUTEX_REQUEUE:
+        return futex_move(address, value, count2, address2, flags);
+    case FUTEX_CMP_REQUEUE:
+        return sys_futex_requeue(address, value3, value, count2, address2, flags);
+    case FUTEX_LOCK_PI: /* its time is absolute, on the wall clock */
+        deadline = deadline_absolute(timeout, true);
+        return deadline < 0 ? deadline : sys_futex_pi(address, 0, flags, deadline);
+    case FUTEX_UNLOCK_PI:
+        return sys_futex_pi(address, 1, flags, DEADLINE_NEVER);
+    case FUTEX_TRYLOCK_PI:
+        return sys_futex_pi(address, 2, flags, DEADLINE_NEVER);
+    default:
+        return -ENOSYS;
+    }
+}
+
+long row_set_robust_list(void *head, size_t size) {
+    return sys_thread_set(0, THREAD_ROBUST_LIST, (uint64_t)head, 0);
+}
+
+long row_get_robust_list(pid_t tid, void **head, size_t *size) {
+    struct thread_info info;
+    long error = sys_thread_info((uint32_t)tid, &info);
+    if (error < 0) {
+        return error;
+    }
+    *head = (void *)info.robust_list;
+    *size = 3 * sizeof(long);
+    return 0;
+}
+
+/* --- scheduling -------------------------------------------------------------------------------------- */
+
+/* One policy, round robin in fixed priorities; SCHED_OTHER is what programs know it as. */
+
+long row_sched_yield(void) {
+    return sys_thread_yield();
+}
+
+static long thread_exists(pid_t tid) {
+    struct thread_info info;
+    if (tid < 0) {
+        return -EINVAL;
+    }
+    long error = sys_thread_info((uint32_t)tid, &info);
+    return error < 0 ? error : 0;
+}
+
+long row_sched_getparam(pid_t tid, struct sched_param *out) {
+    long error = thread_exists(tid);
+    if (error == 0) {
+        out->sched_priority = 0;
+    }
+    return error;
+}
+
+long row_sched_setparam(pid_t tid, const struct sched_param *in) {
+    long error = thread_exists(tid);
+    return error ? error : in->sched_priority ? -EINVAL : 0;
+}
+
+long row_sched_getscheduler(pid_t tid) {
+    long error = thread_exists(tid);
+    return error ? error : SCHED_OTHER;
+}
+
+long row_sched_setscheduler(pid_t tid, int policy, const struct sched_param *in) {
+    if (policy != SCHED_OTHER) {
+        return policy == SCHED_FIFO || policy == SCHED_RR ? -EPERM : -EINVAL;
+    }
+    return row_sched_setparam(tid, in);
+}
+
+long row_sched_get_priority_max(int policy) {
+    if (policy == SCHED_FIFO || policy == SCHED_RR) {
+        return 99;
+    }
+    return policy == SCHED_OTHER ? 0 : -EINVAL;
+}
+
+long row_sched_get_priority_min(int policy) {
+    if (policy == SCHED_FIFO || policy == SCHED_RR) {
+        return 1;
+    }
+    return policy == SCHED_OTHER ? 0 : -EINVAL;
+}
+
+long row_sched_rr_get_interval(pid_t tid, struct timespec *out) {
+    long error = thread_exists(tid);
+    if (error == 0) {
+        *out = (struct timespec){0, 10000000};
+    }
+    return error;
+}
+
+long row_sched_setaffinity(pid_t tid, size_t size, const void *set) {
+    uint64_t mask = 0;
+    memcpy(&mask, set, size < sizeof(mask) ? size : sizeof(mask));
+    return mask ? sys_thread_set((uint32_t)tid, THREAD_AFFINITY, mask, 0) : -EINVAL;
+}
+
+/* Result: bytes written, as on Linux; musl clears the rest. */
+long row_sched_getaffinity(pid_t tid, size_t size, void *set) {
+    struct thread_info info;
+    if (size < sizeof(info.affinity)) {
+        return -EINVAL;
+    }
+    long error = sys_thread_info((uint32_t)tid, &info);
+    if (error < 0) {
+        return error;
+    }
+    memcpy(set, &info.affinity, sizeof(info.affinity));
+    return sizeof(info.affinity);
+}
+
+long row_getcpu(unsigned *cpu, unsigned *node, void *unused) {
+    struct thread_info info;
+    long error = sys_thread_info(0, &info);
+    if (error < 0) {
+        return error;
+    }
+    if (cpu) {
+        *cpu = info.cpu;
+    }
+    if (node) {
+        *node = 0;
+    }
+    return 0;
+}

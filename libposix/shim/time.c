@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Clocks and timers. CLOCK_MONOTONIC and CLOCK_REALTIME are read from the time page without a system
+ * call; deadlines of native calls are absolute CLOCK_MONOTONIC nanoseconds.
+ */
+#include "shim.h"
+#include <stdatomic.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+static const struct time_page *const time_page = (const struct time_page *)TIME_PAGE;
+
+/* Both clocks of one moment; false: the page is of no use, ask the kernel. */
+static inline bool time_read(int64_t *monotonic, int64_t *offset) {
+    uint32_t sequence;
+    do {
+        sequence = atomic_load_explicit(&time_page->sequence, memory_order_acquire);
+        if (!time_page->usable) {
+            return false;
+        }
+        uint64_t elapsed = __builtin_ia32_rdtsc() - time_page->tsc_base;
+        *monotonic = (int64_t)(time_page->base_ns +
+                               (uint64_t)(((unsigned __int128)elapsed * time_page->mult) >>
+                                          time_page->shift));
+        *offset = atomic_load_explicit(&time_page->realtime_offset_ns, memory_order_relaxed);
+        atomic_thread_fence(memory_order_acquire);
+    } while (sequence & 1 ||
+             sequence != atomic_load_explicit(&time_page->sequence, memory_order_relaxed));
+    return true;
+}
+
+static long clock_ask(uint32_t clock, int64_t *ns) {
+    return sys_clock_get(clock, ns);
+}
+
+int64_t clock_monotonic(void) {
+    int64_t now = 0, offset;
+    if (!time_read(&now, &offset)) {
+        clock_ask(CLOCK_MONO, &now);
+    }
+    return now;
+}
+
+static int64_t clock_wall(void) {
+    int64_t now = 0, offset;
+    if (time_read(&now, &offset)) {
+        return now + offset;
+    }
+    clock_ask(CLOCK_WALL, &now);
+    return now;
+}
+
+static inline struct timespec timespec_from_ns(int64_t ns) {
+    return (struct timespec){(time_t)((uint64_t)ns / NS_PER_SECOND),
+                             (long)((uint64_t)ns % NS_PER_SECOND)};
+}
+
+/* Saturates: what is beyond the clock's range never comes. */
+static int64_t ns_from_timespec(const struct timespec *t) {
+    int64_t ns;
+    if (__builtin_mul_overflow(t->tv_sec, NS_PER_SECOND, &ns) ||
+        __builtin_add_overflow(ns, t->tv_nsec, &ns)) {
+        return DEADLINE_NEVER;
+    }
+    return ns;
+}
+
+int64_t deadline_after(const struct timespec *relative) {
+    int64_t deadline;
+    if (!relative) {
+        return DEADLINE_NEVER;
+    }
+    if (!timespec_valid(relative)) {
+        return -EINVAL;
+    }
+    if (__builtin_add_overflow(clock_monotonic(), ns_from_timespec(relative), &deadline)) {
+        return DEADLINE_NEVER;
+    }
+    return deadline;
+}
+
+/* A CPU-time clock of a process or thread: (~id << 3) | kind, kind 4 = thread (Linux's coding). */
+static long clock_of_other(clockid_t clock, struct timespec *out) {
+    int32_t id = ~(clock >> 3);
+    long ns;
+    if (clock & 4) {
+        struct thread_info info;
+        ns = sys_thread_info((uint32_t)id, &info);
+        ns = ns < 0 ? ns : (long)info.run_ns;
+    } else {
+        ns = sys_process_info(id, PROCESS_CPU_CLOCK, nullptr, 0, 0);
+    }
+    if (ns < 0) {
+        return -EINVAL;
+    }
+    *out = timespec_from_ns(ns);
+    return 0;
+}
+
+long row_clock_gettime(clockid_t clock, struct timespec *out) {
+    int64_t ns = 0;
+    switch (clock) {
+    case CLOCK_REALTIME:
+    case CLOCK_REALTIME_COARSE:
+        *out = timespec_from_ns(clock_wall());
+        return 0;
+    case CLOCK_MONOTONIC:
+    case CLOCK_MONOTONIC_RAW:
+    case CLOCK_MONOTONIC_COARSE:
+    case CLOCK_BOOTTIME:
+        *out = timespec_from_ns(clock_monotonic());
+        return 0;
+    case CLOCK_PROCESS_CPUTIME_ID:
+    case CLOCK_THREAD_CPUTIME_ID: {
+        long error = clock_ask((uint32_t)clock, &ns);
+        if (error < 0) {
+            return error;
+        }
+        *out = timespec_from_ns(ns);
+        return 0;
+    }
+    default:
+        return clock < 0 ? clock_of_other(clock, out) : -EINVAL;
+    }
+}
+
+long row_clock_getres(clockid_t clock, struct timespec *out) {
+    struct timespec unused;
+    long error = row_clock_gettime(clock, &unused);
+    if (error == 0 && out) {
+        *out = (struct timespec){0, 1};
+    }
+    return error;
+}
+
+/* The wall clock belongs to the service that sets it: `rtc:wall` takes the time in ns. */
+long row_clock_settime(clockid_t clock, const struct timespec *time) {
+    if (clock != CLOCK_REALTIME || !timespec_valid(time)) {
+        return -EINVAL;
+    }
+    int64_t ns = ns_from_timespec(time);
+    if (ns == DEADLINE_NEVER) {
+        return -EINVAL;
+    }
+    long h = path_open(AT_FDCWD, "/scheme/rtc/wall", O_WRONLY);
+    if (h < 0) {
+        return -EPERM;
+    }
+    long result = sys_write((handle_t)h, &ns, sizeof(ns), OFFSET_CURRENT, 0, DEADLINE_NEVER);
+    sys_handle_close((handle_t)h);
+    return result < 0 ? result : 0;
+}
+
+long row_gettimeofday(struct timeval *out, void *zone) {
+    if (out) {
+        struct timespec now = timespec_from_ns(clock_wall());
+        *out = (struct timeval){now.tv_sec, now.tv_nsec / 1000};
+    }
+    return 0;
+}
+
+/* --- sleep ------------------------------------------------------------------------------------------ */
+
+static long sleep_until(int64_t deadline, struct timespec *left) {
+    long result = sys_thread_sleep(deadline);
+    if (result == -EINTR && left) {
+        int64_t rest = deadline - clock_monotonic();
+        *left = timespec_from_ns(rest > 0 ? rest : 0);
+    }
+    return result == -ETIMEDOUT ? 0 : result;
+}
+
+long row_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time,
+                         struct timespec *left) {
+    struct timespec now;
+    if (!timespec_valid(time) || flags & ~TIMER_ABSTIME) {
+        return -EINVAL;
+    }
+    if (clock == CLOCK_THREAD_CPUTIME_ID || row_clock_gettime(clock, &now) < 0) {
+        return -EINVAL;
+    }
+    if (clock == CLOCK_PROCESS_CPUTIME_ID || clock < 0) {
+        return -EOPNOTSUPP;
+    }
+    if (!(flags & TIMER_ABSTIME)) {
+        return sleep_until(deadline_after(time), left);
+    }
+    int64_t wait = ns_from_timespec(time) - ns_from_timespec(&now);
+    return wait <= 0 ? 0 : sleep_until(clock_monotonic() + wait, nullptr);
+}
+
+long row_nanosleep(const struct timespec *time, struct timespec *left) {
+    return timespec_valid(time) ? sleep_until(deadline_after(time), left) : -EINVAL;
+}
+
+/* --- interval timers --------------------------------------------------------------------------------- */
+
+static struct timeval timeval_from_ns(int64_t ns) {
+    return (struct timeval){ns / NS_PER_SECOND, ns % NS_PER_SECOND / 1000};
+}
+
+static bool timeval_valid(const struct timeval *t) {
+    return t->tv_sec >= 0 && (unsigned long)t->tv_usec < 1000000;
+}
+
+static int64_t ns_from_timeval(const struct timeval *t) {
+    struct timespec exact = {t->tv_sec, t->tv_usec * 1000};
+    return ns_from_timespec(&exact);
+}
+
+long row_getitimer(int which, struct itimerval *out) {
+    struct process_itimer timer = {.index = (uint32_t)which};
+    if (which < ITIMER_REAL || which > ITIMER_PROF) {
+        return -EINVAL;
+    }
+    long error = sys_process_info(0, PROCESS_ITIMER, &timer, sizeof(timer), (uint64_t)which);
+    if (error < 0) {
+        return error;
+    }
+    out->it_value = timeval_from_ns(timer.value_ns);
+    out->it_interval = timeval_from_ns(timer.interval_ns);
+    if (timer.value_ns > 0 && !out->it_value.tv_sec && !out->it_value.tv_usec) {
+        out->it_value.tv_usec = 1; /* 0 would say that it is off */
+    }
+    return 0;
+}
+
+long row_setitimer(int which, const struct itimerval *in, struct itimerval *old) {
+    struct process_itimer timer = {.index = (uint32_t)which};
+    if (which < ITIMER_REAL || which > ITIMER_PROF ||
+        (in && (!timeval_valid(&in->it_value) || !timeval_valid(&in->it_interval)))) {
+        return -EINVAL;
+    }
+    long error = old ? row_getitimer(which, old) : 0;
+    if (error < 0) {
+        return error;
+    }
+    if (in) {
+        timer.value_ns = ns_from_timeval(&in->it_value);
+        timer.interval_ns = ns_from_timeval(&in->it_interval);
+    }
+    error = sys_process_set(0, PROCESS_ITIMER, &timer, sizeof(timer), 0);
+    return error < 0 ? error : 0;
+}
+
+/* --- timers that are descriptors ----------------------------------------------------------------------- */
+
+long row_timerfd_create(int clock, int flags) {
+    if (flags & ~(TFD_CLOEXEC | TFD_NONBLOCK) ||
+        (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME)) {
+        return -EINVAL;
+    }
+    uint32_t native = clock == CLOCK_REALTIME ? CLOCK_WALL : CLOCK_MONO;
+    long fd = sys_timer_create(native, flags & TFD_CLOEXEC ? HANDLE_CLOEXEC : 0);
+    if (fd >= 0 && flags & TFD_NONBLOCK) {
+        sys_handle_set((handle_t)fd, 1, FILE_NONBLOCK, FILE_NONBLOCK);
+    }
+    return fd;
+}
+
+static void itimerspec_from_ns(const int64_t *remaining_and_period, struct itimerspec *out) {
+    out->it_value = timespec_from_ns(remaining_and_period[0]);
+    out->it_interval = timespec_from_ns(remaining_and_period[1]);
+}
+
+long row_timerfd_settime(int fd, int flags, const struct itimerspec *in, struct itimerspec *old) {
+    int64_t before[2], deadline = 0;
+    if (!is_fd(fd)) {
+        return -EBADF;
+    }
+    if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) || !timespec_valid(&in->it_value) ||
+        !timespec_valid(&in->it_interval)) {
+        return -EINVAL;
+    }
+    if (in->it_value.tv_sec || in->it_value.tv_nsec) {
+        deadline = flags & TFD_TIMER_ABSTIME ? ns_from_timespec(&in->it_value)
+                                             : deadline_after(&in->it_value);
+    }
+    long error = sys_timer_set(fd, deadline, ns_from_timespec(&in->it_interval), before);
+    if (error >= 0 && old) {
+        itimerspec_from_ns(before, old);
+    }
+    return error < 0 ? error : 0;
+}
+
+/* The time left is what disarming would answer, so that a timer is asked by setting it anew. */
+long row_timerfd_gettime(int fd, struct itimerspec *out) {
+    int64_t before[2];
+    if (!is_fd(fd)) {
+        return -EBADF;
+    }
+    long error = sys_timer_set(fd, 0, 0, before);
+    if (error < 0) {
+        return error;
+    }
+    if (before[0] > 0) {
+        sys_timer_set(fd, clock_monotonic() + before[0], before[1], nullptr);
+    }
+    itimerspec_from_ns(before, out);
+    return 0;
+}

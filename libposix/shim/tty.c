@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ioctl, and the controlling terminal: the file at HANDLE_TTY. A session leader that opens a terminal
+ * gives the terminal's server a handle to its session, by which the server signals groups and learns
+ * of the leader's exit.
+ */
+#include "shim.h"
+#include <asm/ioctls.h>
+#include <linux/ioctl.h>
+#include <string.h>
+
+#define CONTROL_MAX 4096
+
+/* What moves for requests whose number doesn't say it (those from before _IOC). */
+struct control_form {
+    uint16_t request;
+    uint8_t in, out;
+};
+static const struct control_form control_forms[] = {
+    {TCGETS, 0, 36},      {TCSETS, 36, 0},    {TCSETSW, 36, 0},  {TCSETSF, 36, 0},
+    {TCGETA, 0, 18},      {TCSETA, 18, 0},    {TCSETAW, 18, 0},  {TCSETAF, 18, 0},
+    {TIOCGWINSZ, 0, 8},   {TIOCSWINSZ, 8, 0}, {TIOCGPGRP, 0, 4}, {TIOCSPGRP, 4, 0},
+    {TIOCGSID, 0, 4},     {TIOCOUTQ, 0, 4},   {FIONREAD, 0, 4},  {TIOCSTI, 1, 0},
+    {TIOCMGET, 0, 4},     {TIOCMBIS, 4, 0},   {TIOCMBIC, 4, 0},  {TIOCMSET, 4, 0},
+    {TIOCGSOFTCAR, 0, 4}, {TIOCGETD, 0, 4},   {TIOCSETD, 4, 0},  {TIOCPKT, 4, 0},
+};
+
+static struct control_form control_form(unsigned request) {
+    for (size_t i = 0; i < sizeof(control_forms) / sizeof(control_forms[0]); i++) {
+        if (control_forms[i].request == request) {
+            return control_forms[i];
+        }
+    }
+    return (struct control_form){0};
+}
+
+static long control_send(handle_t h, unsigned request, unsigned long argument, handle_t carry) {
+    char data[CONTROL_MAX];
+    struct call_args call;
+    struct control_form form = control_form(request);
+    size_t in = form.in, out = form.out;
+    if (_IOC_DIR(request) != _IOC_NONE) {
+        in = _IOC_DIR(request) & _IOC_WRITE ? _IOC_SIZE(request) : 0;
+        out = _IOC_DIR(request) & _IOC_READ ? _IOC_SIZE(request) : 0;
+    }
+    if (in > sizeof(data) || out > sizeof(data)) {
+        return -EINVAL;
+    }
+    call_prepare(&call, OP_CONTROL, request, argument, out);
+    memcpy(data, (const void *)argument, in);
+    call.in = data;
+    call.request.length = (uint32_t)in;
+    call.out = data;
+    call.out_size = (uint32_t)out;
+    call.carry = carry;
+    long result = call_send(h, &call);
+    if (result >= 0) {
+        memcpy((void *)argument, data, call.reply.length < out ? call.reply.length : out);
+    }
+    return result == -ENOSYS ? -ENOTTY : result;
+}
+
+/* --- the controlling terminal ------------------------------------------------------------------------ */
+
+/* `tty` becomes the controlling terminal of the session that the caller leads. */
+static long terminal_acquire(handle_t tty, unsigned long steal) {
+    long session = sys_process_open(0, 1);
+    if (session < 0) {
+        return -EPERM;
+    }
+    long error = control_send(tty, TIOCSCTTY, steal, (handle_t)session);
+    sys_handle_close((handle_t)session);
+    if (error >= 0) {
+        error = sys_handle_duplicate(tty, HANDLE_TTY, HANDLE_AT | HANDLE_KEEP, RIGHTS_SAME);
+    }
+    return error < 0 ? error : 0;
+}
+
+void terminal_opened(handle_t tty, int flags) {
+    struct process_ids ids;
+    if (flags & (O_NOCTTY | O_PATH) || handle_type(HANDLE_TTY) >= 0) {
+        return;
+    }
+    if (sys_process_info(0, PROCESS_IDS, &ids, sizeof(ids), 0) >= 0 && ids.session == ids.pid) {
+        terminal_acquire(tty, 0); /* if it is another session's, the file is opened all the same */
+    }
+}
+
+static long terminal_leave(handle_t tty) {
+    long error = control_send(tty, TIOCNOTTY, 0, HANDLE_NONE);
+    if (error >= 0) {
+        sys_handle_close(HANDLE_TTY);
+    }
+    return error < 0 ? error : 0;
+}
+
+/* --- ioctl --------------------------------------------------------------------------------------------- */
+
+/* Requests to what has no server. */
+static long control_local(int fd, unsigned request, unsigned long argument, long error) {
+    struct handle_info info;
+    if (sys_handle_info(fd, &info) < 0 || info.type == OBJECT_FILE) {
+        return error;
+    }
+    if (request == FIONREAD && info.type == OBJECT_CHANNEL) {
+        long waiting = sys_channel_control(fd, CHANNEL_READABLE, 0);
+        if (waiting >= 0) {
+            *(int *)argument = (int)waiting;
+        }
+        return waiting < 0 ? waiting : 0;
+    }
+    return -ENOTTY;
+}
+
+long row_ioctl(int fd, int request, unsigned long argument) {
+    unsigned number = (unsigned)request;
+    if (!is_fd(fd)) {
+        return -EBADF;
+    }
+    switch (number) {
+    case FIOCLEX:
+        return sys_handle_set(fd, 0, HANDLE_CLOEXEC, HANDLE_CLOEXEC);
+    case FIONCLEX:
+        return sys_handle_set(fd, 0, HANDLE_CLOEXEC, 0);
+    case FIONBIO:
+        return sys_handle_set(fd, 1, FILE_NONBLOCK, *(const int *)argument ? FILE_NONBLOCK : 0);
+    case TIOCSCTTY:
+        return terminal_acquire(fd, argument);
+    case TIOCNOTTY:
+        return terminal_leave(fd);
+    default: {
+        long result = control_send(fd, number, argument, HANDLE_NONE);
+        return result == -EINVAL ? control_local(fd, number, argument, result) : result;
+    }
+    }
+}
