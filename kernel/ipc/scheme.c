@@ -113,9 +113,13 @@ struct thread *scheme_take_idle(struct scheme *s) {
 
 /* --- endings ------------------------------------------------------------------------------------ */
 
-/* The caller is claimed before the call is DONE: after that it may run and exit on another CPU. */
+/*
+ * The caller is claimed before the call is DONE: after that it may run and exit on another CPU.
+ * One that was about to sleep is woken by the claim, sees REPLYING, and spins until DONE.
+ */
 void call_end(struct call *c, int error) {
     struct thread *caller = c->caller;
+    atomic_store(&c->state, CALL_REPLYING);
     bool claimed = thread_claim(caller);
     c->reply = (struct reply){.result = error, .handle = HANDLE_NONE};
     atomic_store_explicit(&c->state, CALL_DONE, memory_order_release);
