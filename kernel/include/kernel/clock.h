@@ -14,3 +14,4 @@ void random_init(void);
 void random_add(uint64_t sample); /* interrupt timing */
 void random_fill(void *out, size_t size);
 uint64_t random_u64(void);
+void chacha20_block(const uint32_t key[8], uint32_t counter, const uint32_t nonce[3], uint32_t out[16]);

@@ -9,6 +9,7 @@ extern const struct object_ops event_ops, timer_ops;
 struct object *event_create(uint64_t initial); /* null: no memory */
 MUST_CHECK int event_control(struct object *ev, uint32_t op, struct object *source, handle_t key_handle, const struct event *interest);
 MUST_CHECK long event_wait(struct object *ev, struct event *out_kernel, size_t count, nsec_t deadline);
+_Atomic uint32_t *event_status(struct object *ev); /* FILE_NONBLOCK */
 void event_post(struct object *ev, uint64_t value); /* any context */
 bool event_ready(struct object *ev);
 /* Wakes `t` (thread_wake, result 0) when ev becomes ready; one waiter of this kind per event. null: stop. */
@@ -19,6 +20,10 @@ MUST_CHECK long event_write(struct object *ev, uint64_t value, bool nonblock, ns
 void watch_remove_all(struct object *source); /* description's last handle went */
 
 struct object *timer_object_create(uint32_t clock);
+/* deadline and period on its clock, 0: disarm, once; old: remaining time and period before. */
+void timer_object_set(struct object *t, nsec_t deadline, nsec_t period, nsec_t old[2]);
+void timer_objects_clock_set(void); /* the wall clock was set */
+_Atomic uint32_t *timer_object_status(struct object *t); /* FILE_NONBLOCK */
 MUST_CHECK long timer_object_read(struct object *t, uint64_t *expirations, bool nonblock, nsec_t deadline);
 
 MUST_CHECK long futex_wait(uaddr_t at, uint32_t expected, uint32_t flags, nsec_t deadline);

@@ -21,6 +21,7 @@ enum lock_rank {
     RANK_PAGETABLE,
     RANK_WATCH, /* an object's list of watches */
     RANK_EVENT, /* event objects: posted to with an object held */
+    RANK_SIGNAL, /* a process's threads and signals */
     RANK_WAIT, /* futex buckets, wait queues */
     RANK_THREAD,
     RANK_TIMER,
@@ -32,8 +33,9 @@ enum lock_rank {
 };
 
 #define CAPABILITY __attribute__((capability("lock")))
-#define GUARDED_BY(l) __attribute__((guarded_by(l)))
-#define REQUIRES(...) __attribute__((requires_capability(__VA_ARGS__)))
+/* The #define GUARDED_BY(l) __attribute__((guarded_by(l))) without parentheses: clang 19 resolves "&lock" against the structure, nothing else. */
+#define GUARDED_BY(l) __attribute__((guarded_by(&l)))
+#define REQUIRES(l) __attribute__((requires_capability(&l)))
 #define ACQUIRES(...) __attribute__((acquire_capability(__VA_ARGS__)))
 #define RELEASES(...) __attribute__((release_capability(__VA_ARGS__)))
 #define UNCHECKED __attribute__((no_thread_safety_analysis))

@@ -63,7 +63,7 @@ struct call { /* the calling thread's side of a scheme call; kernel/ipc/call.c *
 /* Pending signals of a thread or a process: a bit for each number, what is known about them queued. */
 struct signal_entry {
     struct list link;
-    bool allocated;
+    struct account *account; /* charged for it, if it was allocated */
     struct signal_info info;
 };
 struct signal_pending {
@@ -113,7 +113,7 @@ struct thread {
     struct tree_node tid_node;
     void (*entry)(void *); /* what a new thread runs */
     void *entry_argument;
-    uint8_t pi_owned; /* a futex_pi waiter counts on this thread's exit */
+    _Atomic uint8_t pi_state; /* kernel/sched/futex.c */
 #if CATHODE_DEBUG
     uint8_t mutexes_held[RANK_COUNT];
 #endif
@@ -138,11 +138,14 @@ void thread_set_tid(struct thread *t, uint32_t tid); /* exec: the number is free
 uint64_t thread_run_ns(const struct thread *t); /* CPU time, for /proc and CPU clocks */
 
 /* kernel/sched/sched.c */
-void sched_init_cpu(void); /* this CPU: idle thread, queue */
+void sched_init_cpu(void); /* this CPU: idle thread, queues; the caller becomes the idle thread */
+uint32_t sched_running(void); /* threads that run or are ready */
 NORETURN void sched_idle_loop(void);
 void thread_block_prepare(void *wait_on, bool interruptible);
 void thread_block_cancel(void); /* back to running without a wait */
-int thread_block(nsec_t deadline); /* 0 woken, -EINTR signal, -ETIMEDOUT, or the waker's result */
+/* 0 woken, -EINTR signal, -ETIMEDOUT, or the waker's result. A late waker of an earlier wait may end
+ * this one: callers test their condition again. */
+int thread_block(nsec_t deadline);
 /* Wakes t if it is blocked (or about to be): its thread_block returns result. True if it was this call. */
 bool thread_wake(struct thread *t, int result);
 /* t->work was just set: ends an interruptible wait with -EINTR, or makes t enter the kernel soon. */
@@ -169,7 +172,7 @@ void preempt_point(void); /* lets interrupts in and switches if due; no spinlock
 void sched_dump(void); /* threads and what they wait for, to the console */
 uint64_t sched_load(unsigned which); /* 1, 5, 15 minute load × 65536 (which 0…2) */
 void sched_cpu_times(uint32_t cpu, uint64_t *idle_ns, uint64_t *busy_ns);
-void sched_count(uint32_t *running, uint32_t *total); /* threads running or ready; all user threads */
+void sched_thread_counts(uint64_t *running, uint64_t *total); /* running or ready; all user threads */
 
 /* Wait queues for simple kernel waits. */
 struct wait_queue {

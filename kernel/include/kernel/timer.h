@@ -10,6 +10,9 @@ struct timer {
     bool armed;
 };
 void timer_init(struct timer *t, void (*fire)(struct timer *));
+/* The owner serialises start, cancel and stop of one timer (fire may start it, too). */
 void timer_start(struct timer *t, nsec_t deadline); /* absolute; restarts if armed */
-bool timer_stop(struct timer *t); /* false: it was not armed or is firing now (waits for it to end) */
+/* False: it was not armed or is firing now. cancel doesn't wait for fire to end, stop does. */
+bool timer_cancel(struct timer *t);
+bool timer_stop(struct timer *t);
 void timer_init_cpu(void); /* this CPU's queue, before its first timer */

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Blocking, waking, and the direct switch.  The sleep word (sched.h) decides every race:
+ *
+ *   sleeper                                    waker
+ *   1 word = PREPARED (full barrier)           a makes the condition true
+ *   2 publishes itself, tests the condition    b full barrier, reads the word
+ *   3 PREPARED → ASLEEP                        c PREPARED or ASLEEP → WOKEN
+ *   4 switches away                            d if it was ASLEEP: queues the thread
+ *
+ * Either 2 sees what a did, or b sees the word of 1.  If c comes before 3, then 3 fails and nobody
+ * switches.  If it comes after, d may queue a thread that is still on its way through 4: on_cpu
+ * makes whoever picks it wait, and its own CPU may pick it in 4 itself, and so not switch at all.
+ */
+#include "sched.h"
+#include <kernel/clock.h>
+#include <kernel/process.h>
+
+void thread_block_prepare(void *wait_on, bool interruptible) {
+    struct thread *t = thread_current();
+    ASSERT((t->sleep & SLEEP_STATE) == SLEEP_AWAKE);
+    t->wait_on = wait_on;
+    atomic_store_explicit(&t->state, THREAD_BLOCKED, memory_order_relaxed);
+    atomic_exchange(&t->sleep, SLEEP_PREPARED | (interruptible ? SLEEP_INTERRUPTIBLE : 0));
+}
+
+static int awake(struct thread *t, int result) {
+    atomic_store_explicit(&t->sleep, SLEEP_AWAKE, memory_order_relaxed);
+    atomic_store_explicit(&t->state, THREAD_RUNNING, memory_order_relaxed);
+    return result;
+}
+
+void thread_block_cancel(void) {
+    awake(thread_current(), 0);
+}
+
+bool thread_claim_self(void) {
+    struct thread *t = thread_current();
+    uint32_t word = atomic_load(&t->sleep);
+    if ((word & SLEEP_STATE) != SLEEP_PREPARED ||
+        !atomic_compare_exchange_strong(&t->sleep, &word, SLEEP_AWAKE))
+        return false;
+    awake(t, 0);
+    return true;
+}
+
+static void timeout_fire(struct timer *timer) {
+    thread_wake(container_of(timer, struct thread, timeout), -ETIMEDOUT);
+}
+
+void thread_init_sleep(struct thread *t) {
+    atomic_init(&t->sleep, SLEEP_AWAKE);
+    timer_init(&t->timeout, timeout_fire);
+}
+
+/* Whether a wait must not begin: a signal to handle or a deadline gone by. */
+static int refuse(struct thread *self, nsec_t deadline) {
+    const uint32_t signals = WORK_SIGNAL | WORK_EXIT | WORK_STOP;
+    uint32_t word = atomic_load_explicit(&self->sleep, memory_order_relaxed);
+    if (unlikely((self->work & signals) && (word & SLEEP_INTERRUPTIBLE) && signal_pending(self)))
+        return -EINTR;
+    return deadline != DEADLINE_NEVER && deadline <= clock_now() ? -ETIMEDOUT : 0;
+}
+
+/* The current thread, prepared, goes to sleep: in favour of `next` (claimed), or of anyone. */
+static int block(struct thread *next, nsec_t deadline) {
+    struct thread *self = thread_current();
+    lock_check_none();
+    int e = refuse(self, deadline);
+    if (unlikely(e))
+        thread_wake(self, e); /* unless somebody was faster */
+    if (deadline != DEADLINE_NEVER && !e)
+        timer_start(&self->timeout, deadline);
+    uint32_t word = atomic_load_explicit(&self->sleep, memory_order_relaxed);
+    bool asleep = (word & SLEEP_STATE) == SLEEP_PREPARED &&
+                  atomic_compare_exchange_strong(
+                      &self->sleep, &word, SLEEP_ASLEEP | (word & SLEEP_INTERRUPTIBLE));
+    if (likely(asleep)) {
+        self->switches_voluntary++;
+        struct run_queue *q = run_queue_current();
+        bool direct = next && likely(next->affinity >> q->cpu & 1) &&
+                      likely(!atomic_load_explicit(&next->on_cpu, memory_order_acquire));
+        if (direct) {
+            atomic_store_explicit(&next->sleep, sleep_woken(0), memory_order_relaxed);
+            atomic_store_explicit(&q->running, (int8_t)next->priority, memory_order_relaxed);
+            if (unlikely(__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) >> next->priority > 1))
+                atomic_fetch_or(&next->work, WORK_RESCHED);
+            sched_switch(q, self, next, true);
+        } else {
+            if (next)
+                thread_wake_claimed(next, 0);
+            sched_schedule(self);
+        }
+    } else if (next) {
+        thread_wake_claimed(next, 0);
+    }
+    if (deadline != DEADLINE_NEVER && !e)
+        timer_stop(&self->timeout);
+    return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
+}
+
+int thread_block(nsec_t deadline) {
+    return block(nullptr, deadline);
+}
+
+int thread_block_switch_to(struct thread *next, nsec_t deadline) {
+    return block(next, deadline);
+}
+
+bool thread_wake(struct thread *t, int result) {
+    atomic_thread_fence(memory_order_seq_cst);
+    uint32_t word = atomic_load_explicit(&t->sleep, memory_order_relaxed), state;
+    do {
+        state = word & SLEEP_STATE;
+        if (state != SLEEP_PREPARED && state != SLEEP_ASLEEP)
+            return false;
+        if (result == -EINTR && !(word & SLEEP_INTERRUPTIBLE))
+            return false;
+    } while (!atomic_compare_exchange_weak(&t->sleep, &word, sleep_woken(result)));
+    if (state == SLEEP_ASLEEP)
+        sched_enqueue(t);
+    return true;
+}
+
+void thread_interrupt(struct thread *t) {
+    if (thread_wake(t, -EINTR) || t == thread_current())
+        return;
+    /* Running elsewhere: the interrupt takes it through the return path. If it moves, it passes there too. */
+    if (atomic_load(&t->state) == THREAD_RUNNING && atomic_load(&t->on_cpu))
+        arch_ipi_reschedule(__atomic_load_n(&t->cpu, __ATOMIC_RELAXED));
+}
+
+bool thread_claim(struct thread *t) {
+    atomic_thread_fence(memory_order_seq_cst);
+    uint32_t word = atomic_load_explicit(&t->sleep, memory_order_relaxed);
+    if (likely((word & SLEEP_STATE) == SLEEP_ASLEEP) &&
+        likely(atomic_compare_exchange_strong(&t->sleep, &word, SLEEP_CLAIMED)))
+        return true;
+    thread_wake(t, 0); /* not asleep yet: its thread_block returns at once */
+    return false;
+}
+
+void thread_wake_claimed(struct thread *t, int result) {
+    ASSERT((t->sleep & SLEEP_STATE) == SLEEP_CLAIMED);
+    atomic_store_explicit(&t->sleep, sleep_woken(result), memory_order_relaxed);
+    sched_enqueue(t);
+}

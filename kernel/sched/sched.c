@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Run queues and switching.
+ *
+ * A queue holds the ready threads of one CPU; the running one is not in it.  A thread that is still
+ * `on_cpu` (its context is not saved yet) may already be queued; whoever picks it elsewhere waits for
+ * the flag.  sched_switch() sets it for the next thread, sched_finish_switch(), the first thing done
+ * after a switch, clears it for the one before: from then on that thread may run, or be freed,
+ * anywhere.
+ *
+ * Interrupts are off throughout, so a queue changes under its CPU's feet only through its lock.
+ * Tickless: the slice timer is armed when a second thread wants the CPU and is left to run out
+ * otherwise.
+ */
+#include "sched.h"
+#include <kernel/clock.h>
+#include <kernel/log.h>
+#include <kernel/mm.h>
+#include <kernel/process.h>
+
+struct run_queue run_queues[CPU_MAX];
+_Atomic uint64_t sched_cpus, sched_idle_cpus;
+uint64_t sched_slice_cycles;
+
+/* --- queues ------------------------------------------------------------------------------------- */
+
+void queue_push(struct run_queue *q, struct thread *t, bool front) {
+    struct list *l = &q->lists[t->priority];
+    if (front)
+        list_push_front(l, &t->run_link);
+    else
+        list_push_back(l, &t->run_link);
+    q->bitmap |= 1ULL << t->priority;
+    if (++q->count == 2)
+        q->crowded_since = arch_cycles();
+    t->cpu = q->cpu;
+    atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
+}
+
+void queue_remove(struct run_queue *q, struct thread *t) {
+    struct list *l = &q->lists[t->priority];
+    list_remove(&t->run_link);
+    if (list_empty(l))
+        q->bitmap &= ~(1ULL << t->priority);
+    q->count--;
+}
+
+struct run_queue *queue_lock_of(struct thread *t) {
+    for (;;) {
+        struct run_queue *q = &run_queues[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
+        spin_lock(&q->lock);
+        if (likely(&run_queues[t->cpu] == q))
+            return q;
+        spin_unlock(&q->lock);
+    }
+}
+
+void sched_request(void) {
+    struct cpu *c = cpu_current();
+    atomic_store_explicit(&c->need_resched, 1, memory_order_relaxed);
+    atomic_fetch_or(&c->current->work, WORK_RESCHED);
+}
+
+static void slice_over(struct timer *timer) {
+    container_of(timer, struct run_queue, slice_timer)->slice_armed = false;
+    sched_request();
+}
+
+static void slice_arm(struct run_queue *q) {
+    q->slice_armed = true;
+    timer_start(&q->slice_timer, clock_now() + SLICE_NS);
+}
+
+void sched_slice_init(struct run_queue *q) {
+    timer_init(&q->slice_timer, slice_over);
+}
+
+/* Whether a CPU must hear of a thread queued for it: to preempt, or to start counting slices. */
+void sched_kick(struct run_queue *q, bool preempts) {
+    if (likely(q->cpu == cpu_current()->id)) {
+        if (preempts)
+            sched_request();
+        if (unlikely(!q->slice_armed))
+            slice_arm(q);
+    } else if (preempts || !__atomic_load_n(&q->slice_armed, __ATOMIC_RELAXED)) {
+        arch_ipi_reschedule(q->cpu);
+    }
+}
+
+void sched_enqueue(struct thread *t) {
+    struct run_queue *q = &run_queues[sched_choose_cpu(t)];
+    spin_lock(&q->lock);
+    queue_push(q, t, false);
+    bool preempts = t->priority > atomic_load_explicit(&q->running, memory_order_relaxed);
+    spin_unlock(&q->lock);
+    sched_kick(q, preempts);
+}
+
+/* --- switching ---------------------------------------------------------------------------------- */
+
+void sched_finish_switch(void) {
+    struct thread *previous = cpu_current()->previous;
+    bool dead = atomic_load_explicit(&previous->state, memory_order_relaxed) == THREAD_DEAD;
+    atomic_store_explicit(&previous->on_cpu, false, memory_order_release);
+    if (unlikely(dead))
+        thread_put(previous);
+}
+
+void sched_switch(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice) {
+    lock_check_none();
+    while (unlikely(atomic_load_explicit(&next->on_cpu, memory_order_acquire))) {
+        arch_ipi_poll(); /* its last CPU is about to leave its stack */
+        cpu_pause();
+    }
+    uint64_t now = arch_cycles();
+    self->run_cycles += now - self->run_start;
+    next->run_start = now;
+    next->slice_start = same_slice ? self->slice_start : now;
+    next->cpu = q->cpu;
+    atomic_store_explicit(&next->state, THREAD_RUNNING, memory_order_relaxed);
+    atomic_store_explicit(&next->on_cpu, true, memory_order_relaxed);
+    if (unlikely(atomic_load_explicit(&cpu_current()->need_resched, memory_order_relaxed)))
+        atomic_fetch_or(&next->work, WORK_RESCHED);
+    arch_switch(self, next);
+    sched_finish_switch();
+}
+
+/* The next thread to run: the first of the highest priority, or the idle thread. */
+static struct thread *pick(struct run_queue *q) REQUIRES(q->lock) {
+    atomic_store_explicit(&cpu_current()->need_resched, 0, memory_order_relaxed);
+    if (!q->bitmap) {
+        atomic_store_explicit(&q->running, -1, memory_order_relaxed);
+        return q->idle;
+    }
+    unsigned priority = 63 - (unsigned)__builtin_clzll(q->bitmap);
+    struct thread *t = list_entry(q->lists[priority].next, struct thread, run_link);
+    queue_remove(q, t);
+    atomic_store_explicit(&q->running, (int8_t)priority, memory_order_relaxed);
+    return t;
+}
+
+/* Leaves self for what is picked, with q->lock held; it is released. */
+static void switch_away(struct run_queue *q, struct thread *self) RELEASES(&q->lock) {
+    struct thread *next = pick(q);
+    spin_unlock(&q->lock);
+    if (next == self) { /* woken or still the best */
+        atomic_store_explicit(&self->state, THREAD_RUNNING, memory_order_relaxed);
+        return;
+    }
+    sched_switch(q, self, next, false);
+}
+
+void sched_schedule(struct thread *self) {
+    struct run_queue *q = run_queue_current();
+    spin_lock(&q->lock);
+    switch_away(q, self);
+}
+
+void thread_yield(void) {
+    struct thread *self = thread_current();
+    struct run_queue *q = run_queue_current();
+    if (!(__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) >> self->priority))
+        return;
+    spin_lock(&q->lock);
+    queue_push(q, self, false);
+    switch_away(q, self);
+}
+
+/* WORK_RESCHED: a thread with more priority is ready, the slice is over, or this CPU is forbidden. */
+static void preempt(void) {
+    struct thread *self = thread_current();
+    struct run_queue *q = run_queue_current();
+    atomic_store_explicit(&cpu_current()->need_resched, 0, memory_order_relaxed);
+    atomic_fetch_and(&self->work, ~(uint32_t)WORK_RESCHED);
+    if (unlikely(self == q->idle))
+        return;
+    if (unlikely(!(self->affinity >> q->cpu & 1))) {
+        sched_enqueue(self);
+        sched_schedule(self);
+        return;
+    }
+    bool over = arch_cycles() - self->slice_start >= sched_slice_cycles;
+    if (over)
+        sched_balance(q);
+    if (__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) && !q->slice_armed)
+        slice_arm(q); /* who queues a thread from now on sees it unarmed and interrupts */
+    spin_lock(&q->lock);
+    uint64_t better = q->bitmap >> self->priority;
+    if (better > 1 || (better && over)) {
+        self->switches_forced++;
+        queue_push(q, self, !over);
+        switch_away(q, self);
+        return;
+    }
+    spin_unlock(&q->lock);
+    if (over)
+        self->slice_start = arch_cycles();
+}
+
+void preempt_point(void) {
+    lock_check_none();
+    arch_irq_window();
+    if (unlikely(atomic_load_explicit(&cpu_current()->need_resched, memory_order_relaxed)))
+        preempt();
+    else if (atomic_load_explicit(&thread_current()->work, memory_order_relaxed) & WORK_RESCHED)
+        atomic_fetch_and(&thread_current()->work, ~(uint32_t)WORK_RESCHED);
+}
+
+/* --- idling ------------------------------------------------------------------------------------- */
+
+NORETURN void sched_idle_loop(void) {
+    struct run_queue *q = run_queue_current();
+    uint64_t bit = 1ULL << q->cpu;
+    for (;;) {
+        atomic_store_explicit(&cpu_current()->need_resched, 0, memory_order_relaxed);
+        struct thread *stolen = nullptr;
+        if (!__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED))
+            stolen = sched_steal(q);
+        if (stolen) {
+            spin_lock(&q->lock);
+            queue_push(q, stolen, false);
+            spin_unlock(&q->lock);
+        }
+        if (__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED)) {
+            sched_schedule(q->idle);
+            continue;
+        }
+        /*
+         * A waker queues its thread, then sends an interrupt since q->running is -1.  Interrupts are
+         * off from the test of the queue above until arch_cpu_idle, so it ends the halt.
+         */
+        atomic_fetch_or(&sched_idle_cpus, bit);
+        arch_cpu_idle();
+        atomic_fetch_and(&sched_idle_cpus, ~bit);
+    }
+}

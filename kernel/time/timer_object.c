@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Timer objects (timerfd, POSIX timers): a deadline and a period on CLOCK_MONOTONIC or CLOCK_REALTIME,
+ * readable while expirations are unread.  Expirations of a periodic timer are computed from the
+ * clock when it is looked at, so that a busy system loses none.  When the wall clock is set, armed
+ * wall timers are aimed anew.
+ */
+#include <abi/file.h>
+#include <abi/system.h>
+#include <kernel/clock.h>
+#include <kernel/event.h>
+#include <kernel/mm.h>
+
+struct timer_object {
+    struct object object;
+    struct spinlock lock;
+    uint32_t clock;
+    _Atomic uint32_t status; /* FILE_NONBLOCK */
+    nsec_t deadline GUARDED_BY(lock), period GUARDED_BY(lock); /* on its clock; deadline 0: disarmed */
+    uint64_t expirations GUARDED_BY(lock);
+    struct timer timer;
+    struct wait_queue readers;
+    struct list link; /* wall timers */
+};
+
+static struct spinlock wall_lock = SPINLOCK_INIT(RANK_HANDLES);
+static struct list wall_timers = {&wall_timers, &wall_timers};
+
+static nsec_t now_on(const struct timer_object *t) {
+    return t->clock == CLOCK_WALL ? clock_realtime() : clock_now();
+}
+
+/* Counts what has expired and aims the kernel timer at the next deadline. */
+static void advance(struct timer_object *t) REQUIRES(t->lock) {
+    nsec_t now = now_on(t);
+    if (t->deadline && t->deadline <= now) {
+        uint64_t n = t->period ? (uint64_t)((now - t->deadline) / t->period) + 1 : 1;
+        t->expirations += n;
+        t->deadline = t->period ? t->deadline + (nsec_t)n * t->period : 0;
+    }
+    if (t->deadline)
+        timer_start(&t->timer, clock_now() + (t->deadline - now));
+    else
+        timer_cancel(&t->timer);
+}
+
+static void expire(struct timer *timer) {
+    struct timer_object *t = container_of(timer, struct timer_object, timer);
+    spin_lock(&t->lock);
+    advance(t);
+    bool ready = t->expirations;
+    spin_unlock(&t->lock);
+    if (!ready)
+        return;
+    object_notify(&t->object, EVENT_IN);
+    wait_queue_wake(&t->readers, 1);
+}
+
+static void timer_destroy(struct object *o) {
+    struct timer_object *t = object_as(timer_object, o);
+    spin_lock(&wall_lock);
+    list_remove(&t->link);
+    spin_unlock(&wall_lock);
+    timer_stop(&t->timer);
+    kfree(t);
+}
+
+static uint32_t timer_poll(struct object *o) UNCHECKED {
+    return object_as(timer_object, o)->expirations ? EVENT_IN : 0;
+}
+
+const struct object_ops timer_ops = {
+    .type = OBJECT_TIMER,
+    .name = "timer",
+    .destroy = timer_destroy,
+    .poll = timer_poll,
+};
+
+struct object *timer_object_create(uint32_t clock) {
+    struct timer_object *t = kzalloc(sizeof(*t));
+    if (!t)
+        return nullptr;
+    object_init(&t->object, &timer_ops);
+    spin_init(&t->lock, RANK_OBJECT);
+    timer_init(&t->timer, expire);
+    wait_queue_init(&t->readers);
+    list_init(&t->link);
+    t->clock = clock;
+    if (clock == CLOCK_WALL) {
+        spin_lock(&wall_lock);
+        list_push_back(&wall_timers, &t->link);
+        spin_unlock(&wall_lock);
+    }
+    return &t->object;
+}
+
+_Atomic uint32_t *timer_object_status(struct object *o) {
+    return &object_as(timer_object, o)->status;
+}
+
+void timer_object_set(struct object *o, nsec_t deadline, nsec_t period, nsec_t old[2]) {
+    struct timer_object *t = object_as(timer_object, o);
+    spin_lock(&t->lock);
+    advance(t);
+    old[0] = t->deadline ? t->deadline - now_on(t) : 0;
+    old[1] = t->period;
+    t->deadline = max(deadline, 0);
+    t->period = period;
+    t->expirations = 0;
+    spin_unlock(&t->lock);
+    expire(&t->timer);
+}
+
+void timer_objects_clock_set(void) {
+    spin_lock(&wall_lock);
+    list_for_each(l, &wall_timers)
+        expire(&list_entry(l, struct timer_object, link)->timer);
+    spin_unlock(&wall_lock);
+}
+
+static bool expired(void *arg) {
+    return timer_poll(arg);
+}
+
+long timer_object_read(struct object *o, uint64_t *expirations, bool nonblock, nsec_t deadline) {
+    struct timer_object *t = object_as(timer_object, o);
+    for (;;) {
+        spin_lock(&t->lock);
+        if (t->deadline && t->deadline <= now_on(t)) /* the interrupt is late */
+            advance(t);
+        uint64_t n = t->expirations;
+        t->expirations = 0;
+        spin_unlock(&t->lock);
+        if (n) {
+            *expirations = n;
+            return sizeof(n);
+        }
+        bool now = nonblock || (t->status & FILE_NONBLOCK);
+        int e = wait_queue_sleep(&t->readers, expired, o, true, now ? 0 : deadline);
+        if (e)
+            return e;
+    }
+}
