@@ -99,24 +99,28 @@ bool uart_drained(const struct uart *u) {
 }
 
 /* --- events --- */
-void uart_interrupt(struct uart *u) {
-    /* The line is edge-triggered: look until the chip has no cause left. A full buffer stops that:
-     * uart_rearm masks the receiver then, which withdraws its cause. */
-    for (int i = 0; i < 16; i++) {
-        uint8_t cause = uart_get(u, UART_IIR) & IIR_ID;
-        if (cause & IIR_NONE)
-            break;
+static void causes_serve(struct uart *u) {
+    uint8_t cause;
+    while (!((cause = uart_get(u, UART_IIR) & IIR_ID) & IIR_NONE)) {
         if (cause == IIR_LINE || cause == IIR_MODEM)
             uart_get(u, cause == IIR_LINE ? UART_LSR : UART_MSR);
         else if (cause == IIR_RECEIVE || cause == IIR_TIMEOUT)
             in_take(u, cause);
         in_flush(u);
         if (u->in_count > sizeof(u->in) - UART_FIFO_SIZE)
-            break;
+            return; /* uart_rearm masks the receiver, which withdraws its cause */
     }
-    out_send(u);
-    uart_rearm(u);
-    sys_irq_acknowledge(u->irq);
+}
+
+/* ISA lines are edge-triggered, and an edge while the line is masked is lost: so the chip is asked
+ * again after the line was unmasked. */
+void uart_interrupt(struct uart *u) {
+    do {
+        causes_serve(u);
+        out_send(u);
+        uart_rearm(u);
+        sys_irq_acknowledge(u->irq);
+    } while (!(uart_get(u, UART_IIR) & IIR_NONE));
 }
 
 void uart_channel_ready(struct uart *u, uint32_t mask) {

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/*
+ * getty TTY: makes the terminal the controlling one of a new session, puts it into a sane state,
+ * shows /etc/issue and becomes /bin/login. init starts it again when the session has ended.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+static const char *const environment[] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "TERM=xterm", nullptr};
+
+static int terminal_open(const char *path) {
+    int fd = open(path, O_RDWR);
+    if (fd < 0)
+        return -1;
+    ioctl(fd, TIOCSCTTY, 0); /* done by the open, unless it is another session's still */
+    fchown(fd, 0, 5);
+    fchmod(fd, 0620);
+    for (int i = 0; i < 3; i++)
+        dup2(fd, i);
+    if (fd > 2)
+        close(fd);
+    return tcsetpgrp(0, getpgrp());
+}
+
+static void terminal_reset(void) {
+    struct termios t;
+    if (tcgetattr(0, &t) < 0)
+        return;
+    t.c_iflag = BRKINT | ICRNL | IXON | IMAXBEL | IUTF8;
+    t.c_oflag = OPOST | ONLCR;
+    t.c_lflag = ISIG | ICANON | IEXTEN | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE;
+    tcsetattr(0, TCSADRAIN, &t);
+}
+
+static void issue_show(void) {
+    char text[1024];
+    int fd = open("/etc/issue", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof(text));
+    if (length > 0)
+        (void)!write(1, text, (size_t)length);
+    if (fd >= 0)
+        close(fd);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2)
+        return 2;
+    setsid();
+    for (int i = 1; i < NSIG; i++)
+        signal(i, SIG_DFL);
+    if (terminal_open(argv[1]) < 0)
+        return 1;
+    terminal_reset();
+    issue_show();
+    execve("/bin/login", (char *const[]){(char *)"login", nullptr}, (char *const *)environment);
+    return 1;
+}
