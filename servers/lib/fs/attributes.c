@@ -203,7 +203,7 @@ int fs_set_attributes(struct fs_call *c, struct fs_node *start, struct fs_open *
     if (set & (SET_UID | SET_GID)) {
         n->uid = set & SET_UID ? a->uid : n->uid;
         n->gid = set & SET_GID ? a->gid : n->gid;
-        if (node_is(n, MODE_REGULAR)) /* a new owner didn't vouch for it */
+        if (!node_is(n, MODE_DIRECTORY)) /* a new owner didn't vouch for it */
             n->mode &= ~(MODE_SETUID | (n->mode & 0010 ? MODE_SETGID : 0u));
     }
     if (set & SET_MODE) {

@@ -19,7 +19,7 @@ void fs_locks_drop(struct fs_node *n, uint64_t owner, bool flock) {
 
 static int range_read(struct fs_node *n, const struct fs_flock *f, struct fs_lock *out) {
     int64_t start = f->start, end;
-    if (f->type < LOCK_READ || f->type > LOCK_NONE ||
+    if (f->type < LOCK_SHARED || f->type > LOCK_NONE ||
         (f->whence != WHENCE_SET && f->whence != WHENCE_END))
         return -EINVAL;
     if (f->whence == WHENCE_END) {
@@ -100,8 +100,8 @@ static int lock_permit(struct fs_open *o, int16_t type, bool flock) {
         return -EBADF;
     if (flock)
         return 0;
-    return (type == LOCK_READ && mode == FILE_WRITE_ONLY) ||
-                   (type == LOCK_WRITE && mode == FILE_READ_ONLY)
+    return (type == LOCK_SHARED && mode == FILE_WRITE_ONLY) ||
+                   (type == LOCK_EXCLUSIVE && mode == FILE_READ_ONLY)
                ? -EBADF
                : 0;
 }

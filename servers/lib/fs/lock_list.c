@@ -17,7 +17,7 @@ static bool touches(const struct fs_lock *a, const struct fs_lock *b) {
 struct fs_lock *lock_conflict(struct fs_lock *list, const struct fs_lock *want) {
     for (struct fs_lock *l = list; l; l = l->next)
         if (l->owner != want->owner && overlaps(l, want) &&
-            (l->type == LOCK_WRITE || want->type == LOCK_WRITE))
+            (l->type == LOCK_EXCLUSIVE || want->type == LOCK_EXCLUSIVE))
             return l;
     return nullptr;
 }

@@ -20,15 +20,17 @@ static int dir_permit(struct fs_call *c, struct fs_node *dir) {
     return fs_permit(c, dir, MAY_WRITE | MAY_EXECUTE);
 }
 
-/* May the entry for n go from dir? In a sticky directory only for the owner of either. */
-static int entry_permit(struct fs_call *c, struct fs_node *dir, struct fs_node *n) {
+/* May the entry for n, a directory or not, go from dir? In a sticky one only for either's owner. */
+static int entry_permit(struct fs_call *c, struct fs_node *dir, struct fs_node *n, bool directory) {
     int result = dir_permit(c, dir);
     if (result)
         return result;
     if (dir->mode & MODE_STICKY && !fs_privileged(c) && c->who->fsuid != n->uid &&
         c->who->fsuid != dir->uid)
         return -EPERM;
-    return n->mount || n == c->fs->root ? -EBUSY : 0;
+    if (directory != node_is(n, MODE_DIRECTORY))
+        return directory ? -ENOTDIR : -EISDIR;
+    return n->mount || n == c->fs->root || n == c->root ? -EBUSY : 0;
 }
 
 static bool dir_empty(struct fs_node *dir) {
@@ -70,8 +72,6 @@ int fs_create(struct fs_call *c, const struct fs_walk *w, uint32_t mode, uint64_
 static int walk_to_new(struct fs_call *c, struct fs_node *start, struct fs_name path,
                        bool directory, struct fs_walk *w) {
     int result = fs_walk(c, start, path, WALK_PARENT | WALK_MISSING, w);
-    if (result == -ENOTDIR && w->node)
-        return -EEXIST;
     if (result)
         return result;
     if (w->node)
@@ -141,30 +141,18 @@ static void node_unlinked(struct fs_node *n) {
         n->fs->ops->release(n);
 }
 
-/* What unlink and rmdir say about a path without a final name. */
-static int no_name_error(const struct fs_call *c, const struct fs_walk *w, bool directory) {
-    if (!directory)
-        return -EISDIR;
-    if (w->node == c->fs->root || w->node == c->root)
-        return -EBUSY;
-    return w->dotdot ? -ENOTEMPTY : -EINVAL;
-}
-
 int fs_remove(struct fs_call *c, struct fs_node *start, struct fs_name path, bool directory) {
+    static const int no_name[] = {-EBUSY, -EINVAL, -ENOTEMPTY}; /* what rmdir says: enum walk_last */
     struct fs_walk w;
     int result = fs_walk(c, start, path, WALK_PARENT, &w);
     if (result)
         return result;
-    if (!w.dir)
-        return no_name_error(c, &w, directory);
-    if ((result = entry_permit(c, w.dir, w.node)))
+    if (w.last != LAST_NAME)
+        return directory ? no_name[w.last] : -EISDIR;
+    if (!directory && w.slash)
+        return node_is(w.node, MODE_DIRECTORY) ? -EISDIR : -ENOTDIR;
+    if ((result = entry_permit(c, w.dir, w.node, directory)))
         return result;
-    if (!directory && node_is(w.node, MODE_DIRECTORY))
-        return -EISDIR;
-    if (directory && !node_is(w.node, MODE_DIRECTORY))
-        return -ENOTDIR;
-    if (directory && w.node == c->root)
-        return -EBUSY;
     if (directory && !dir_empty(w.node))
         return -ENOTEMPTY;
     if ((result = c->fs->ops->remove(w.dir, w.name, w.node)))
@@ -200,53 +188,50 @@ int fs_link(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
 
 /* --- rename -------------------------------------------------------------------------------------- */
 
-/* A directory whose parent changes has its `..` written. */
-static int move_permit(struct fs_call *c, struct fs_node *from, struct fs_node *n,
-                       struct fs_node *to) {
-    int result = entry_permit(c, from, n);
-    if (!result && from != to && node_is(n, MODE_DIRECTORY))
-        result = fs_permit(c, n, MAY_WRITE);
-    return result;
-}
-
-/* May `victim` be replaced by n? */
-static int replace_permit(struct fs_call *c, struct fs_node *n, struct fs_walk *to) {
-    struct fs_node *victim = to->node;
-    int result = entry_permit(c, to->dir, victim);
-    if (result)
-        return result;
-    if (!node_is(victim, MODE_DIRECTORY))
-        return node_is(n, MODE_DIRECTORY) ? -ENOTDIR : 0;
-    if (!node_is(n, MODE_DIRECTORY))
-        return -EISDIR;
-    return victim == c->root ? -EBUSY : dir_empty(victim) ? 0 : -ENOTEMPTY;
-}
-
-static int rename_check(struct fs_call *c, struct fs_walk *from, struct fs_walk *to,
-                        uint32_t flags) {
-    struct fs_node *n = from->node;
-    int result = move_permit(c, from->dir, n, to->dir);
-    if (result)
-        return result;
-    if (n == c->root)
+/* Errors that come from the paths alone, whoever asks. */
+static int rename_check_names(struct fs_walk *from, struct fs_walk *to, uint32_t flags) {
+    if (from->last != LAST_NAME)
         return -EBUSY;
-    if (to->slash && !node_is(n, MODE_DIRECTORY) && !(flags & RENAME_SWAP))
+    if (to->last != LAST_NAME)
+        return flags & RENAME_KEEP ? -EEXIST : -EBUSY;
+    if (!from->node)
+        return -ENOENT;
+    if (to->node && flags & RENAME_KEEP)
+        return -EEXIST;
+    if (!to->node && flags & RENAME_SWAP)
+        return -ENOENT;
+    bool directory = node_is(from->node, MODE_DIRECTORY);
+    bool needs_directory = from->slash || (to->slash && !(flags & RENAME_SWAP));
+    if (!directory && needs_directory)
         return -ENOTDIR;
-    if (node_is(n, MODE_DIRECTORY) && ascends_to(to->dir, n))
+    if (flags & RENAME_SWAP && to->slash && !node_is(to->node, MODE_DIRECTORY))
+        return -ENOTDIR;
+    if (directory && ascends_to(to->dir, from->node))
         return -EINVAL;
-    if (flags & RENAME_SWAP) {
-        if (node_is(to->node, MODE_DIRECTORY) && ascends_to(from->dir, to->node))
-            return -EINVAL;
-        return move_permit(c, to->dir, to->node, from->dir);
-    }
-    if (to->node) {
-        if (node_is(to->node, MODE_DIRECTORY) && ascends_to(from->dir, to->node))
-            return -ENOTEMPTY;
-        return replace_permit(c, n, to);
-    }
-    if (node_is(n, MODE_DIRECTORY) && from->dir != to->dir && to->dir->links >= FS_LINK_MAX)
-        return -EMLINK;
-    return dir_permit(c, to->dir);
+    if (to->node && node_is(to->node, MODE_DIRECTORY) && ascends_to(from->dir, to->node))
+        return flags & RENAME_SWAP ? -EINVAL : -ENOTEMPTY;
+    return 0;
+}
+
+static int rename_permit(struct fs_call *c, struct fs_walk *from, struct fs_walk *to,
+                         uint32_t flags) {
+    bool directory = node_is(from->node, MODE_DIRECTORY);
+    bool swapped_directory = flags & RENAME_SWAP && node_is(to->node, MODE_DIRECTORY);
+    int result = entry_permit(c, from->dir, from->node, directory);
+    if (!result)
+        result = to->node ? entry_permit(c, to->dir, to->node,
+                                         flags & RENAME_SWAP ? swapped_directory : directory)
+                          : dir_permit(c, to->dir);
+    if (result || from->dir == to->dir)
+        return result;
+    /* A directory whose parent changes has its `..` written. */
+    if (directory)
+        result = fs_permit(c, from->node, MAY_WRITE);
+    if (!result && swapped_directory)
+        result = fs_permit(c, to->node, MAY_WRITE);
+    if (!result && directory && !to->node && to->dir->links >= FS_LINK_MAX)
+        result = -EMLINK;
+    return result;
 }
 
 /* n is now in `to`: `..` and link counts follow. */
@@ -277,24 +262,21 @@ int fs_rename(struct fs_call *c, struct fs_node *start, struct fs_name path,
     struct fs_walk from, to;
     if (flags & ~(uint32_t)(RENAME_KEEP | RENAME_SWAP) || flags == (RENAME_KEEP | RENAME_SWAP))
         return -EINVAL;
-    int result = fs_walk(c, start, path, WALK_PARENT, &from);
-    if (result)
+    int result = fs_walk(c, start, path, WALK_PARENT | WALK_MISSING, &from);
+    char from_name[FS_NAME_MAX]; /* the next walk may expand links where the name lies */
+    if (from.name.length)
+        memcpy(from_name, from.name.text, from.name.length);
+    from.name.text = from_name;
+    if (!result)
+        result = fs_walk(c, new_start, new_path, WALK_PARENT | WALK_MISSING, &to);
+    if (!result)
+        result = rename_check_names(&from, &to, flags);
+    if (result || to.node == from.node)
         return result;
-    if (!from.dir)
-        return -EBUSY;
-    result = fs_walk(c, new_start, new_path, WALK_PARENT | WALK_MISSING, &to);
-    if (result)
+    if ((result = rename_permit(c, &from, &to, flags)))
         return result;
-    if (!to.dir)
-        return flags & RENAME_KEEP ? -EEXIST : -EBUSY;
-    if (to.node && flags & RENAME_KEEP)
-        return -EEXIST;
-    if (!to.node && flags & RENAME_SWAP)
-        return -ENOENT;
-    if (to.node == from.node)
-        return 0;
-    if ((result = rename_check(c, &from, &to, flags)))
-        return result;
+    if (to.node && !(flags & RENAME_SWAP) && node_is(to.node, MODE_DIRECTORY) && !dir_empty(to.node))
+        return -ENOTEMPTY;
     result = c->fs->ops->move(from.dir, from.name, from.node, to.dir, to.name, to.node,
                               flags & RENAME_SWAP);
     if (result == 0)

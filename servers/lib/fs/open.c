@@ -152,7 +152,7 @@ int fs_open(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
         return -EINVAL;
     bool follow = !(flags & FILE_NOFOLLOW) && !exclusive;
     int result = fs_walk(c, start, path,
-                         (follow ? WALK_FOLLOW : 0) | (create && !temporary ? WALK_MISSING : 0), &w);
+                         (follow ? WALK_FOLLOW : 0) | (create && !temporary ? WALK_CREATE : 0), &w);
     if (result)
         return result;
     if (temporary)
@@ -161,9 +161,7 @@ int fs_open(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
         result = exclusive ? -EEXIST : open_check(c, w.node, flags);
     } else {
         flags &= ~(uint32_t)FILE_TRUNCATE;
-        result = w.slash ? -EISDIR
-                         : fs_create(c, &w, MODE_REGULAR | (mode & MODE_BITS), 0,
-                                     (struct fs_name){}, &w.node);
+        result = fs_create(c, &w, MODE_REGULAR | (mode & MODE_BITS), 0, (struct fs_name){}, &w.node);
     }
     return result ? result : node_open(c, w.node, flags, out, plane);
 }

@@ -269,11 +269,11 @@ static int64_t serve_mount(struct scheme *s, struct port_buffer *b) {
     int result = path_begin(s, b, &c, &start);
     if (result)
         return result;
-    uint64_t length = b->request.args[2]; /* no room for the root's id: privileged callers only */
-    c.root = c.fs->root;
+    char *text = (char *)b->data, *end = memchr(text, 0, b->request.length);
+    size_t length = end ? (size_t)(end - text) : 0;
     if (b->request.args[1] == 1)
         result = data_path(b, &path) ? fs_unmount(&c, start, path) : -EINVAL;
-    else if (length >= b->request.length || b->data[length] || !data_text(b, 0, length, &path) ||
+    else if (!end || !data_text(b, 0, length, &path) ||
              !data_text(b, length + 1, b->request.length, &target))
         result = -EINVAL;
     else

@@ -88,21 +88,23 @@ int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
         s.rest += name.length;
         slashes_skip(&s);
         bool last = s.rest == s.end;
-        out->dotdot = name_is(name, "..", 2);
-        if (out->dotdot && !(node = walk_above(&s, node, &result)))
+        out->last = name_is(name, "..", 2) ? LAST_DOTDOT : name_is(name, ".", 1) ? LAST_DOT : 0;
+        if (out->last == LAST_DOTDOT && !(node = walk_above(&s, node, &result)))
             return result;
-        if (out->dotdot || name_is(name, ".", 1))
+        if (out->last)
             continue;
 
+        if (last && slash && flags & WALK_CREATE)
+            return -EISDIR;
         struct fs_node *child;
         result = c->fs->ops->lookup(c, node, name, &child);
-        if (result == -ENOENT && last && flags & WALK_MISSING)
+        if (result == -ENOENT && last && flags & (WALK_MISSING | WALK_CREATE))
             child = nullptr;
         else if (result)
             return result;
         if (last && (flags & WALK_PARENT || !child)) {
-            *out = (struct fs_walk){.dir = node, .node = child, .name = name, .slash = slash};
-            return child && slash && !node_is(child, MODE_DIRECTORY) ? -ENOTDIR : 0;
+            *out = (struct fs_walk){node, child, name, LAST_NAME, slash};
+            return 0;
         }
         if (child->mount)
             return walk_leave(&s, child->mount, FS_REDIRECT);

@@ -110,10 +110,12 @@ static void request_restore(struct scheme *s, const struct parked *p) {
     memcpy(s->buffer->data, p->data, p->request.length);
 }
 
-/* Sends the answer in the buffer, if there is one, without taking a new request. */
+/* Sends the answer in the buffer without taking a new request. What comes nevertheless is the CLOSE
+ * of a file whose opener had gone. */
 static void answer_send(struct scheme *s) {
-    if (s->buffer->reply.tag)
-        sys_port_reply_wait(s->port, PORT_REPLY_ONLY, 0);
+    while (s->buffer->reply.tag &&
+           sys_port_reply_wait(s->port, PORT_REPLY_ONLY, 0) == PORT_REQUEST)
+        request_serve(s, s->buffer);
     s->buffer->reply.tag = 0;
 }
 

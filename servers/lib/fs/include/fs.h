@@ -220,12 +220,14 @@ enum walk_flags {
     WALK_FOLLOW = 1,  /* a final symbolic link is followed */
     WALK_PARENT = 2,  /* for changing the entry: final links and mounts are meant themselves */
     WALK_MISSING = 4, /* the final name may be missing: node is null */
+    WALK_CREATE = 8,  /* O_CREAT: MISSING, and no slash may follow the final name */
 };
+enum walk_last { LAST_NOTHING, LAST_DOT, LAST_DOTDOT, LAST_NAME };
 struct fs_walk {
-    struct fs_node *dir, *node;
-    struct fs_name name; /* empty: the path ends in nothing, `.` or `..`, dir is null */
-    bool slash;          /* a slash follows the name */
-    bool dotdot;         /* the path ends in `..` */
+    struct fs_node *dir, *node; /* dir only with LAST_NAME */
+    struct fs_name name; /* in the path or in fs->expand: until the next walk */
+    enum walk_last last;
+    bool slash; /* a slash follows the name */
 };
 int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
             struct fs_walk *out);

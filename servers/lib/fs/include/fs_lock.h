@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LOCK_READ = 0, LOCK_WRITE = 1, LOCK_NONE = 2 }; /* F_RDLCK F_WRLCK F_UNLCK */
+enum { LOCK_SHARED = 0, LOCK_EXCLUSIVE = 1, LOCK_NONE = 2 }; /* F_RDLCK F_WRLCK F_UNLCK */
 
 struct fs_lock {
     struct fs_lock *next; /* by start */

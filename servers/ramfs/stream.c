@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The bytes of regular files.  While a memory object exists its size and times are the truth; what
+ * it says is taken over (ram_refresh) when somebody asks and it may have changed.
+ */
+#include "ramfs.h"
+
+#define PAGE 4096
+#define BLOCKS_PER_PAGE (PAGE / 512)
+
+void ram_pages_count(struct fs_node *n, int64_t pages) {
+    ramfs_of(n->fs)->pages_used += pages - n->blocks / BLOCKS_PER_PAGE;
+    n->blocks = pages * BLOCKS_PER_PAGE;
+}
+
+static void refresh_from(struct fs_node *n, const struct memory_info *info) {
+    n->size = (int64_t)info->size;
+    ram_pages_count(n, (int64_t)info->pages);
+    if (info->mtime_ns) {
+        n->mtime = info->mtime_ns;
+        if (n->ctime < n->mtime)
+            n->ctime = n->mtime;
+    }
+    if (info->atime_ns > n->atime && (n->atime <= n->mtime || n->atime <= n->ctime))
+        n->atime = info->atime_ns; /* relatime */
+}
+
+void ram_refresh(struct fs_node *n) {
+    struct ram_file *f = &ram_node_of(n)->file;
+    struct memory_info info;
+    if (!node_is(n, MODE_REGULAR) || !f->active)
+        return;
+    if (sys_memory_control(f->memory, MEMORY_INFO, (uint64_t)(uintptr_t)&info, 0, 0) < 0)
+        return;
+    refresh_from(n, &info);
+    f->active = n->opens || info.mappings;
+}
+
+void ram_times_set(struct fs_node *n) {
+    struct ram_file *f = &ram_node_of(n)->file;
+    if (node_is(n, MODE_REGULAR) && f->memory >= 0)
+        sys_memory_control(f->memory, MEMORY_CLEAR_TIMES, 0, 0, 0);
+}
+
+/* Copies a small file out of the module. */
+static int content_copy(struct fs_node *n, handle_t memory) {
+    struct ram_file *f = &ram_node_of(n)->file;
+    const uint8_t *bytes = f->module->bytes + f->offset;
+    for (int64_t done = 0; done < n->size;) {
+        long wrote = sys_write(memory, bytes + done, (size_t)(n->size - done), done, 0, 0);
+        if (wrote <= 0)
+            return wrote ? (int)wrote : -EIO;
+        done += wrote;
+    }
+    return 0;
+}
+
+static int memory_make(struct fs_node *n) {
+    struct ram_file *f = &ram_node_of(n)->file;
+    bool take = f->module && f->offset % PAGE == 0 && n->size >= PAGE;
+    long memory = sys_memory_create((size_t)n->size,
+                                    (take ? MEMORY_TAKE : 0) | (uint32_t)HANDLE_IN_UPPER << 16,
+                                    take ? f->module->memory : HANDLE_NONE, f->offset);
+    if (memory < 0)
+        return memory == -ENOMEM || memory == -EMFILE ? -ENOSPC : (int)memory;
+    int result = f->module && !take ? content_copy(n, (handle_t)memory) : 0;
+    if (result) {
+        sys_handle_close((handle_t)memory);
+        return result;
+    }
+    f->memory = (handle_t)memory;
+    f->module = nullptr;
+    ram_times_set(n);
+    return 0;
+}
+
+/* A file may take what it has and what is left for all. Several writers at once can go beyond by
+ * what the others have just taken; it is counted at the next look. */
+static void limit_set(struct fs_node *n) {
+    struct ramfs *r = ramfs_of(n->fs);
+    int64_t left = r->pages_max - r->pages_used + n->blocks / BLOCKS_PER_PAGE;
+    sys_memory_control(ram_node_of(n)->file.memory, MEMORY_LIMIT, left > 0 ? (uint64_t)left : 0, 0,
+                       0);
+}
+
+int ram_stream(struct fs_node *n, bool write, handle_t *out) {
+    struct ram_file *f = &ram_node_of(n)->file;
+    int result = f->memory >= 0 ? 0 : memory_make(n);
+    if (result)
+        return result;
+    f->active = true;
+    if (write) {
+        ram_refresh(n);
+        limit_set(n);
+    }
+    *out = f->memory;
+    return 0;
+}
+
+void ram_stream_release(struct ram_node *n) {
+    if (n->file.memory >= 0)
+        sys_handle_close(n->file.memory);
+    ram_pages_count(&n->node, 0);
+}
+
+int ram_resize(struct fs_node *n, int64_t size) {
+    struct ram_file *f = &ram_node_of(n)->file;
+    if (f->memory < 0 && size == 0) {
+        f->module = nullptr;
+        n->size = 0;
+        ram_pages_count(n, 0);
+        return 0;
+    }
+    int result = f->memory >= 0 ? 0 : memory_make(n);
+    if (result == 0)
+        result = (int)sys_memory_control(f->memory, MEMORY_RESIZE, (uint64_t)size, 0, 0);
+    if (result)
+        return result == -ENOMEM ? -ENOSPC : result;
+    f->active = true;
+    n->size = size;
+    return 0;
+}
+
+/* Nothing is set aside: that it would fit now is all that is promised. */
+int ram_allocate(struct fs_node *n, int64_t end) {
+    struct ramfs *r = ramfs_of(n->fs);
+    ram_refresh(n);
+    int64_t pages = end / PAGE + (end % PAGE != 0) - n->blocks / BLOCKS_PER_PAGE;
+    return pages > r->pages_max - r->pages_used ? -ENOSPC : 0;
+}
