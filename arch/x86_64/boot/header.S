@@ -19,9 +19,9 @@ mb_header:
     .balign 8 /* entry address */
     .word 3, 0
     .long 12, PHYS(start_multiboot2)
-    .balign 8 /* framebuffer wanted: any size, 32 bits; optional */
+    .balign 8 /* framebuffer wanted: 32 bits, which GRUB asks for only with a size; optional */
     .word 5, 1
-    .long 20, 0, 0, 32
+    .long 20, 1280, 800, 32
     .balign 8 /* modules page-aligned */
     .word 6, 0
     .long 8

@@ -134,12 +134,15 @@ syscall_unknown:
     mov FRAME_RIP(%rsp), %rcx
     mov %rcx, FRAME_RCX(%rsp)
     mov %r11, FRAME_R11(%rsp)
+    movq $VECTOR_SYSCALL, FRAME_VECTOR(%rsp)
     call syscall_foreign
     mov %rax, FRAME_RAX(%rsp)
     jmp return_to_user
 
-syscall_slow_exit:
+syscall_slow_exit: /* flags: of the comparison of work with 0; its top bit is WORK_FRAME */
     mov %rax, FRAME_RAX(%rsp)
+    js return_to_user
+    movq $VECTOR_SYSCALL, FRAME_VECTOR(%rsp)
     mov FRAME_RIP(%rsp), %rcx
     mov %rcx, FRAME_RCX(%rsp)
     mov FRAME_RFLAGS(%rsp), %rcx

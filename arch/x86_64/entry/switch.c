@@ -16,6 +16,7 @@ static_assert(offsetof(struct arch_cpu, kernel_since) == CPU_SINCE);
 static_assert(offsetof(struct arch_cpu, tss.rsp0) == CPU_RSP0 && CPU_RSP0 % 8 == 0);
 static_assert(sizeof(struct cpu) <= CPU_ARCH);
 static_assert(sizeof(struct trapframe) == FRAME_SIZE && FRAME_SIZE % 16 == 0);
+static_assert(offsetof(struct trapframe, vector) == FRAME_VECTOR);
 static_assert(offsetof(struct trapframe, rcx) == FRAME_RCX);
 static_assert(offsetof(struct trapframe, rax) == FRAME_RAX);
 static_assert(offsetof(struct trapframe, r10) == FRAME_R10);
@@ -124,6 +125,7 @@ void arch_thread_copy(struct thread *to, struct thread *from) {
     *f = *arch_frame(from);
     f->rcx = f->rip; /* as SYSCALL leaves them; the fast path has not stored them */
     f->r11 = f->rflags;
+    f->vector = 0;
     fpu_save(fpu_area(to->stack));
     to->arch.fs_base = user_fs_base();
     to->arch.gs_base = user_gs_base();
@@ -132,10 +134,12 @@ void arch_thread_copy(struct thread *to, struct thread *from) {
 void arch_syscall_restart(struct trapframe *f, uint64_t number) {
     f->rip -= 2; /* SYSCALL is 0f 05 */
     f->rax = number;
+    f->vector = 0;
     frame_changed(f);
 }
 
 void arch_foreign_call(struct trapframe *f, uaddr_t handler) {
+    f->vector = 0;
     f->rip = safe_pc(handler); /* rcx and r11 are set: syscall_unknown in entry.S */
     frame_changed(f);
 }

@@ -5,6 +5,7 @@
  */
 #include <asm/arch.h>
 #include <asm/regs.h>
+#include <kernel/lock.h>
 #include <kernel/thread.h>
 
 enum vector { /* SDM vol. 3 table 6-1 */
@@ -114,7 +115,9 @@ static void exception_from_user(struct trapframe *f) {
 
 void trap_from_user(struct trapframe *f) {
     irq_off_begin();
-    if (f->vector >= VECTOR_DEVICE)
+    if (unlikely(fault_expected))
+        fault_expected->from_user(f);
+    else if (f->vector >= VECTOR_DEVICE)
         irq_dispatch((unsigned)f->vector);
     else if (f->vector == VECTOR_PF)
         page_fault_from_user(f);
@@ -131,6 +134,7 @@ void trap_leave(struct trapframe *f) {
         if (work & ~WORK_FRAME)
             trap_return_work(f);
     }
+    lock_check_none();
     irq_off_end();
 }
 

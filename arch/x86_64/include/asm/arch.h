@@ -53,9 +53,10 @@ void idt_load(void);
 /* Marks the current thread's frame as changed: it leaves the kernel restoring every register. */
 #define WORK_FRAME 0x80000000u
 void arch_frame_sanitize(struct trapframe *f); /* after registers came from user memory */
-/* For tests: a fault in kernel mode at `at` resumes there instead of panicking; see kernel/test. */
+/* For tests: the next exception goes here instead of to a signal or a panic. See test/. */
 struct fault_expected {
-    uintptr_t resume;
+    uintptr_t resume; /* where kernel code goes on */
+    void (*from_user)(struct trapframe *f);
     uint64_t vector, address, code;
 };
 extern struct fault_expected *fault_expected;

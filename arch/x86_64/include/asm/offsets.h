@@ -26,6 +26,8 @@
 #define FRAME_RSP    160
 #define FRAME_SIZE   176
 
+#define VECTOR_SYSCALL 256 /* in trapframe.vector */
+
 /* struct cpu and struct arch_cpu */
 #define CPU_CURRENT  8
 #define CPU_COUNTERS 200

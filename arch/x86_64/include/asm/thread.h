@@ -25,13 +25,15 @@
 /* In the order in which the entry code saves them. A system call that returns by the fast path does
  * not fill rcx, r11 and rax, and restores only what C functions may change. */
 struct trapframe {
-    uint64_t vector;
+    uint64_t vector; /* or VECTOR_SYSCALL; 0 once the frame was replaced */
     uint64_t rcx, r11, rax;
     uint64_t r15, r14, r13, r12, rbp, rbx;
     uint64_t r10, r9, r8, rdx, rsi, rdi;
     uint64_t number; /* of the system call, or the exception's error code */
     uint64_t rip, cs, rflags, rsp, ss;
 };
+
+#define ARCH_ELF_MACHINE 62 /* EM_X86_64 */
 
 struct pagetable;
 struct arch_thread {
@@ -61,6 +63,11 @@ static inline uint64_t frame_pc(const struct trapframe *f) { return f->rip; }
 static inline uint64_t frame_sp(const struct trapframe *f) { return f->rsp; }
 static inline uint64_t frame_result(const struct trapframe *f) { return f->rax; }
 static inline void frame_set_result(struct trapframe *f, uint64_t v) { f->rax = v; }
+/* On the way back from a system call whose result is in the frame, as trap_return_work() sees it. */
+static inline bool frame_is_syscall(const struct trapframe *f) {
+    return f->vector == VECTOR_SYSCALL;
+}
+static inline uint64_t frame_syscall_number(const struct trapframe *f) { return f->number; }
 static inline bool frame_from_user(const struct trapframe *f) { return f->cs == USER_CS; }
 static inline uint64_t frame_arg(const struct trapframe *f, unsigned n) {
     const uint64_t arg[] = {f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9};
