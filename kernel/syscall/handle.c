@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* System calls on handles themselves. */
 #include <kernel/channel.h>
+#include <kernel/event.h>
 #include <kernel/file.h>
 #include <kernel/handle.h>
 #include <kernel/process.h>
@@ -67,6 +68,8 @@ long sys_handle_set(handle_t h, uint32_t kind, uint32_t mask, uint32_t flags) {
     if (e) return e;
     _Atomic uint32_t *status = o->ops == &file_ops      ? &object_as(file, o)->status
                                : o->ops == &channel_ops ? channel_status(o)
+                               : o->ops == &event_ops   ? event_status(o)
+                               : o->ops == &timer_ops   ? timer_object_status(o)
                                                         : nullptr;
     if (status) {
         uint32_t old = atomic_load(status);
