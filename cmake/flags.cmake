@@ -65,7 +65,7 @@ add_library(flags_user INTERFACE)
 target_link_libraries(flags_user INTERFACE flags_common)
 target_compile_options(flags_user INTERFACE
     ${CATHODE_USER_TARGET} -O2 -g -fno-omit-frame-pointer -ffunction-sections -fdata-sections)
-target_compile_definitions(flags_user INTERFACE _GNU_SOURCE=1)
+target_compile_definitions(flags_user INTERFACE _GNU_SOURCE=1 __cathode__=1)
 # The one kernel folder that user code may include: <abi/NAME.h> through a link, not kernel/include.
 file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include)
 file(CREATE_LINK ${PROJECT_SOURCE_DIR}/kernel/include/abi ${PROJECT_BINARY_DIR}/include/abi SYMBOLIC)

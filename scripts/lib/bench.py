@@ -48,7 +48,7 @@ def measure(options):
     """name -> [value, counters...] as numbers."""
     build.build("release")
     command = [pathlib.Path(__file__).parents[1] / "run", "--no-build", "--preset", "release",
-               "--boot", "direct", "--timeout", "600",
+               "--boot", "direct", "--timeout", "600", "--append", "bench",
                *(["--icount"] if options.smp == "1" else ["--smp", options.smp]),
                "--exec", f"exec bench {options.only}".strip()]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,

@@ -11,8 +11,8 @@
 #include <time.h>
 #ifdef __cathode__
 #define CATHODE_USER_STUBS
+#include <abi/counters.h>
 #include <abi/syscall.h>
-#include <kernel/counters.h>
 #endif
 
 int64_t bench_now(void) {
@@ -37,8 +37,8 @@ static void counters_read(uint64_t out[5]) {
 }
 
 void bench_report(const char *name, double value, const double counters[5]) {
-    printf("bench %s %.1f %.2f %.2f %.2f %.2f %.2f\n", name, value, counters[0], counters[1], counters[2], counters[3], counters[4]);
-    fflush(stdout);
+    printf("bench %s %.1f %.2f %.2f %.2f %.2f %.2f\n", name, value, counters[0], counters[1],
+           counters[2], counters[3], counters[4]);
 }
 
 static int64_t bench_once(const struct bench *b, unsigned count) {
@@ -68,6 +68,8 @@ static int wanted(const char *name, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    static char buffer[1 << 16]; /* printed at the end: the console's servers would run in between */
+    setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
     const struct bench *tables[] = {
 #ifdef __cathode__
         bench_native,
