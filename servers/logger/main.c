@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <scheme.h>
 #include <service.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -49,6 +49,7 @@ static int64_t session_take(struct terminal *t, struct port_buffer *call, handle
     t->session_handle = session;
     t->session = caller.session;
     t->foreground = caller.group;
+    sys_terminal_control(session, TERMINAL_DEVICE, terminal_device(t), 0);
     return 0;
 }
 
@@ -91,10 +92,11 @@ static int64_t control_set_group(struct terminal *t, struct port_buffer *call) {
     if (group <= 0)
         return -EINVAL;
     /* Signal 0: is it a group of this session? */
-    e = sys_terminal_control(t->session_handle, 0, 0, (uint64_t)group);
+    e = sys_terminal_control(t->session_handle, TERMINAL_SIGNAL, 0, (uint64_t)group);
     if (e < 0)
         return e;
     t->foreground = (uint32_t)group;
+    sys_terminal_control(t->session_handle, TERMINAL_FOREGROUND, t->foreground, 0);
     scheme_wake(t->scheme, &t->background);
     return 0;
 }

@@ -6,14 +6,12 @@
 #include "terminal.h"
 #include <object_map.h>
 #include <service.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #define TERMINALS_MAX 8
-#define TTY_MAJOR 4
-#define SERIAL_MINOR 64 /* ttyS0 */
 #define PERMISSION_READ 4
 #define PERMISSION_WRITE 2
 enum { KEY_LINE, KEY_SESSION, KEYS }; /* event key: KEYS * number + which */
@@ -116,13 +114,13 @@ static int64_t tty_stat(struct scheme *s, struct port_buffer *call) {
     if (!t)
         return -ENOENT;
     struct file_attributes a = {
-        .device = TTY_MAJOR,
+        .device = terminal_device(t),
         .inode = t->number + 1,
         .links = 1,
         .mode = S_IFCHR | t->mode,
         .uid = t->uid,
         .gid = t->gid,
-        .rdev = makedev(TTY_MAJOR, SERIAL_MINOR + t->number),
+        .rdev = terminal_device(t),
         .block_size = 1024,
     };
     memcpy(call->data, &a, sizeof(a));
@@ -163,14 +161,14 @@ static int64_t tty_access(struct scheme *s, struct port_buffer *call) {
              : -ENOENT;
 }
 
+/* For ttyname(): where init has put it. */
 static int64_t tty_path(struct scheme *s, struct port_buffer *call) {
     struct tty_file *f = file_of(call);
     if (!f)
         return -ENOENT;
-    call->data[0] = '/';
-    call->data[1] = (uint8_t)('0' + f->terminal->number);
-    call->reply.length = 2;
-    return 0;
+    int length = snprintf((char *)call->data, CALL_DATA_MAX, "/dev/ttyS%u", f->terminal->number);
+    call->reply.length = (uint32_t)length;
+    return length;
 }
 
 static int64_t tty_cancel(struct scheme *s, struct port_buffer *call) {

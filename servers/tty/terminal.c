@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <termios.h>
 
-enum { STATE_TTOU_IGNORED = 1, STATE_TTIN_IGNORED = 2, STATE_ORPHANED = 4 }; /* caller_info */
-
 void terminal_init(struct terminal *t, struct scheme *s, unsigned number, const char *line_name) {
     t->scheme = s;
     t->number = number;
@@ -58,7 +56,7 @@ void terminal_changed(struct terminal *t) {
 /* --- job control --- */
 void terminal_signal(struct terminal *t, int signal) {
     if (t->session && t->foreground)
-        sys_terminal_control(t->session_handle, 0, (uint64_t)signal, t->foreground);
+        sys_terminal_control(t->session_handle, TERMINAL_SIGNAL, (uint64_t)signal, t->foreground);
 }
 
 int64_t terminal_check_background(struct terminal *t, struct port_buffer *call, int signal) {
@@ -66,12 +64,12 @@ int64_t terminal_check_background(struct terminal *t, struct port_buffer *call, 
     if (!t->session || scheme_caller(t->scheme, call, &caller) < 0 ||
         caller.session != t->session || caller.group == t->foreground)
         return 0;
-    uint32_t ignored = signal == SIGTTIN ? STATE_TTIN_IGNORED : STATE_TTOU_IGNORED;
+    uint32_t ignored = signal == SIGTTIN ? TERMINAL_TTIN : TERMINAL_TTOU;
     if (caller.terminal_state & ignored)
         return signal == SIGTTIN ? -EIO : 0;
-    if (caller.terminal_state & STATE_ORPHANED)
+    if (caller.terminal_state & TERMINAL_ORPHANED)
         return -EIO;
-    sys_terminal_control(t->session_handle, 0, (uint64_t)signal, caller.group);
+    sys_terminal_control(t->session_handle, TERMINAL_SIGNAL, (uint64_t)signal, caller.group);
     return scheme_park(t->scheme, call, &t->background);
 }
 
@@ -80,6 +78,7 @@ void terminal_session_end(struct terminal *t) {
         return;
     terminal_signal(t, SIGHUP);
     terminal_signal(t, SIGCONT);
+    sys_terminal_control(t->session_handle, TERMINAL_DEVICE, 0, 0);
     (void)!scheme_event_delete(t->scheme, t->session_handle);
     sys_handle_close(t->session_handle);
     t->session_handle = HANDLE_NONE;

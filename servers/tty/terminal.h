@@ -11,6 +11,7 @@
 #pragma once
 #include <ldisc.h>
 #include <scheme.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 struct terminal;
@@ -47,6 +48,11 @@ struct terminal {
     uint32_t writing; /* tag of the write that others wait for, 0 none */
     struct scheme_queue readers, writers, drainers, background;
 };
+
+/* Numbers and names of serial terminals are Linux's: major 4, minors from 64 on, /dev/ttyS0. */
+static inline uint64_t terminal_device(const struct terminal *t) {
+    return makedev(4, 64 + t->number);
+}
 
 static inline int64_t time_now_ns(void) {
     struct timespec t;
