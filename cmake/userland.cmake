@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 # Everything outside the kernel, and the archive that holds it: initfs.cpio, made of the installed
-# files (install_file, install_tree), and of sysroot/rootfs and the ports through sysroot/.
+# files (install_file, install_tree), and of sysroot/rootfs and the ports through sysroot/. The tests
+# are here because some of them are programs of the guest.
 
 function(add_userland)
-    foreach(folder IN ITEMS libposix servers drivers sysroot)
+    foreach(folder IN ITEMS libposix servers drivers sysroot tests)
         add_optional_subdirectory(${folder})
     endforeach()
-    # Deferred to the end: the tests install files too.
-    cmake_language(DEFER DIRECTORY ${PROJECT_SOURCE_DIR} CALL add_initfs)
+    add_initfs()
 endfunction()
 
 # cpio.py itself looks whether anything changed: the files of trees aren't known to CMake.
