@@ -14,9 +14,9 @@
 
 enum lock_rank {
     RANK_PROCESS = 1, /* process tree, groups, sessions, signal state */
+    RANK_FILE, /* file offset (mutex): held across user copies, so before what a fault takes */
     RANK_SPACE, /* address-space regions (mutex) */
     RANK_HANDLES, /* handle table */
-    RANK_FILE, /* file offset (mutex) */
     RANK_OBJECT, /* scheme, channel, memory object */
     RANK_PAGETABLE,
     RANK_WATCH, /* an object's list of watches */
@@ -84,6 +84,8 @@ struct CAPABILITY mutex {
     bool lent; /* a waiter has lent its priority to the owner, */
     uint8_t owner_lent; /* who had this loan before */
 };
+#define MUTEX_INIT(name, r) \
+    {.lock = SPINLOCK_INIT(RANK_WAIT), .waiters = {&(name).waiters, &(name).waiters}, .rank = (r)}
 void mutex_init(struct mutex *m, enum lock_rank rank);
 void mutex_lock(struct mutex *m) ACQUIRES(m);
 void mutex_unlock(struct mutex *m) RELEASES(m);

@@ -34,7 +34,7 @@ MUST_CHECK int memory_resize(struct memory *m, size_t size);
  * writer the page is inside a grant and becomes dirty.
  */
 struct frame *memory_page_get(struct memory *m, uint64_t index, bool write);
-/* Same without sleeping: null if it would. Used by the fast path of faults and streams. */
+/* Same without sleeping: null if it would, or cannot be had. */
 struct frame *memory_page_try(struct memory *m, uint64_t index, bool write);
 
 /* Streams: current process's user memory ↔ object. Bytes done (short at end of file), or -errno. */
@@ -49,6 +49,7 @@ struct region;
 void memory_mapping_add(struct memory *m, struct region *r);
 void memory_mapping_remove(struct memory *m, struct region *r);
 uint64_t memory_pte_cache(struct memory *m); /* cache bits for PTEs; device objects: PTE_DEVICE too */
+bool memory_is_contiguous(struct memory *m, paddr_t *start); /* with frames: boot modules, DMA */
 bool memory_is_device(struct memory *m, paddr_t *start); /* contiguous physical backing without frames */
 
 /* Pager side and control, called by kernel/syscall/memory.c with checked arguments. */

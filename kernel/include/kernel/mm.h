@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <arch/mmu.h>
+#include <kernel/lib.h>
 #include <kernel/list.h>
 #include <kernel/lock.h>
 
@@ -74,8 +75,8 @@ uint64_t frame_total_count(void);
 paddr_t frame_alloc_table(void);
 void frame_free_table(paddr_t pa);
 /* Contents of whole pages, through the physmap. */
-void page_clear(void *page);
-void page_copy(void *to, const void *from);
+static inline void page_clear(void *page) { memset(page, 0, PAGE_SIZE); }
+static inline void page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
 
 /* kmalloc: ≤ 64 KiB; null if no memory. Debug builds poison and audit; SYSTEM_FAIL_ALLOCATION applies. */
 void kmalloc_init(void);

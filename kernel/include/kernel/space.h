@@ -18,7 +18,7 @@ struct memory;
 /* Flags of the kernel's own, beside enum vm_flags: what mprotect may never add (rights of the handle). */
 enum region_flags { VM_DENY_WRITE = 1 << 16, VM_DENY_EXEC = 1 << 17 };
 
-/* A user's private pages in all his processes together; 0 = no limit. Owned by whoever sets it. */
+/* A user's private pages in all his processes together; limit 0 = none. Outlives the spaces that use it. */
 struct quota {
     _Atomic int64_t pages, limit;
 };
@@ -42,7 +42,7 @@ struct space {
     uint64_t stack_pages; /* RLIMIT_STACK: how far VM_STACK regions grow */
     _Atomic uint64_t resident; /* pages present; changed under table_lock */
     uint64_t private_pages GUARDED_BY(table_lock); /* entries with frames of FRAME_PRIVATE: charged to the quota */
-    struct quota *quota;
+    struct quota *quota; /* null: none */
     vaddr_t map_hint GUARDED_BY(lock); /* free addresses are looked for below */
     uint64_t id; /* for private futex keys */
     bool service; /* no writable and executable mappings */
@@ -51,7 +51,7 @@ struct space {
 
 struct space *space_create(void); /* null: no memory */
 struct space *space_fork(struct space *from); /* copy-on-write copy; null: no memory. Preemption points inside */
-void space_set_quota(struct space *s, struct quota *q); /* moves the charge; null: none */
+void space_set_quota(struct space *s, struct quota *q); /* moves the charge, over the limit too; null: none */
 void space_put(struct space *s); /* last: unmaps everything, frees */
 /* Result: address or -errno. Takes its own reference to object. */
 MUST_CHECK long space_map(struct space *s, vaddr_t at, size_t length, uint32_t flags, struct memory *object, uint64_t offset);

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+/*
+ * fork: copies regions and page-table entries; private pages become shared and read-only in both
+ * spaces, and are copied by whoever writes first.
+ *
+ * The parent's mutex is held throughout, so its entries don't come or change but for objects taking
+ * theirs away.  The child's region stands behind the parent's in the object's list and an entry is
+ * copied with both table locks held: an object that takes pages away finds each copy.
+ * A private page that is write-pinned (a call under way stores into it) is copied at once, and the
+ * parent keeps the frame: copying on the parent's next write would part it from the pin.
+ * Other threads of the parent may write through stale translations until the final flush: that is
+ * before the child first runs, and as if they had written before the fork.
+ */
+#include <kernel/lib.h>
+
+#include "space_impl.h"
+
+struct clone {
+    struct space *from, *to;
+    int64_t pages, private;
+    bool protected; /* entries of the parent were made read-only */
+};
+
+static int clone_pinned(struct clone *c, const struct region *r, pte_t *slot, struct frame *f) {
+    struct frame *copy = frame_take(FRAME_PRIVATE);
+    if (!copy)
+        return -ENOMEM;
+    page_copy(frame_virt(copy), frame_virt(f));
+    pte_set(slot, pte_make(frame_paddr(copy), region_bits(r)));
+    c->pages++;
+    c->private++;
+    return 0;
+}
+
+static int clone_entry(struct clone *c, const struct region *r, pte_t *from, pte_t *to) {
+    pte_t e = pte_get(from);
+    if (!pte_has_frame(e)) {
+        c->pages += e != 0;
+        pte_set(to, e);
+        return 0;
+    }
+    struct frame *f = pte_frame(e);
+    if (!(r->flags & VM_SHARED)) {
+        if (unlikely(atomic_load_explicit(&f->write_pins, memory_order_relaxed)) &&
+            frame_is_private(f))
+            return clone_pinned(c, r, to, f);
+        if (pte_flags(e) & PTE_WRITE) {
+            e &= ~PTE_WRITE;
+            pte_set(from, e);
+            c->protected = true;
+        }
+        c->private += frame_is_private(f);
+    }
+    frame_get(f);
+    pte_set(to, e);
+    c->pages++;
+    return 0;
+}
+
+static int clone_leaf(struct clone *c, const struct region *r, vaddr_t at, vaddr_t end) UNCHECKED {
+    pte_t *to = pt_leaf(&c->to->table, at, true);
+    if (!to)
+        return -ENOMEM;
+    int error = 0;
+    c->pages = c->private = 0;
+    spin_lock_pair(&c->from->table_lock, &c->to->table_lock);
+    pte_t *from = pt_leaf(&c->from->table, at, false);
+    for (; !error && at < end; at += PAGE_SIZE)
+        if (from[pt_index(at)])
+            error = clone_entry(c, r, &from[pt_index(at)], &to[pt_index(at)]);
+    space_account(c->to, c->pages, c->private);
+    spin_unlock_pair(&c->from->table_lock, &c->to->table_lock);
+    return error;
+}
+
+static int clone_region(struct clone *c, const struct region *r) UNCHECKED {
+    struct region *copy = kmalloc(sizeof(*copy));
+    if (!copy)
+        return -ENOMEM;
+    *copy = *r;
+    if (copy->object)
+        object_get(memory_object(copy->object));
+    region_insert(c->to, copy);
+    for (vaddr_t at = pt_next_leaf(&c->from->table, region_start(r), r->end); at < r->end;
+         at = pt_next_leaf(&c->from->table, at, r->end)) {
+        vaddr_t end = min(align_down(at, PT_LEAF_SPAN) + PT_LEAF_SPAN, r->end);
+        int error = clone_leaf(c, r, at, end);
+        if (error)
+            return error;
+        at = end;
+        preempt_point();
+    }
+    return 0;
+}
+
+UNCHECKED struct space *space_fork(struct space *from) {
+    struct space *to = space_create();
+    if (!to)
+        return nullptr;
+    struct clone c = {.from = from, .to = to};
+    to->service = from->service;
+    to->limit_pages = from->limit_pages;
+    to->stack_pages = from->stack_pages;
+    mutex_lock(&from->lock);
+    to->map_hint = from->map_hint;
+    int error = 0;
+    for (struct tree_node *n = tree_first(&from->regions); n && !error; n = tree_next(n))
+        error = clone_region(&c, region_of(n));
+    if (c.protected)
+        tlb_flush(&from->table, 0, USER_END >> PAGE_SHIFT);
+    mutex_unlock(&from->lock);
+    if (error || !quota_charge(from->quota, (int64_t)to->private_pages)) {
+        space_put(to);
+        return nullptr;
+    }
+    to->quota = from->quota; /* from here on it is charged */
+    return to;
+}

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Paged objects: fetching pages from a scheme, and the grants inside which pages may become dirty.
+ *
+ * A PAGE_IN is a one-way message on the stack of the thread that asks first; others find the pages
+ * LOADING and wait with it.  If that thread is killed before the pager took the message, it gives
+ * the pages up and the others ask anew; so does everybody when the pager dies.
+ * Whoever serves a scheme of rank r waits only for pagers of lower rank (EDEADLK).
+ */
+#include <kernel/clock.h>
+#include <kernel/lib.h>
+#include <kernel/process.h>
+
+#include "memory_impl.h"
+
+#define READ_AHEAD 16 /* pages asked for at once */
+#define LOOK_AGAIN_NS 50000000LL /* a waiter looks whether it was killed or the pager given up */
+
+static struct spinlock paged_lock = SPINLOCK_INIT(RANK_FILE);
+static struct list paged GUARDED_BY(paged_lock) = {&paged, &paged};
+
+void pager_object_init(struct memory *m) {
+    m->writeback_note.request = (struct request){.op = OP_WRITEBACK, .object = m->id};
+    spin_lock(&paged_lock);
+    list_push_back(&paged, &m->paged_link);
+    spin_unlock(&paged_lock);
+}
+
+UNCHECKED void pager_object_fini(struct memory *m) {
+    spin_lock(&paged_lock);
+    list_remove(&m->paged_link);
+    spin_unlock(&paged_lock);
+    scheme_note_remove(m->pager, &m->writeback_note);
+    grants_drop(m, 0, UINT64_MAX);
+}
+
+static bool would_deadlock(const struct memory *m) {
+    const struct process *p = process_current();
+    return p && p->serve_rank && m->pager->rank >= p->serve_rank;
+}
+
+/* --- page-in ------------------------------------------------------------------------------------ */
+
+struct page_in {
+    struct note note;
+    _Atomic bool sent;
+};
+
+static void page_in_sent(struct note *n) {
+    atomic_store(&container_of(n, struct page_in, note)->sent, true);
+}
+
+static bool page_loaded(void *frame) {
+    return __atomic_load_n(&((struct frame *)frame)->state, __ATOMIC_ACQUIRE) != PAGE_LOADING;
+}
+
+/* Consumes a reference to f. */
+static int wait_loaded(struct memory *m, struct frame *f) {
+    struct thread *self = thread_current();
+    int error;
+    do {
+        error = wait_queue_sleep(&m->wait, page_loaded, f, false, clock_now() + LOOK_AGAIN_NS);
+        if (error && atomic_load_explicit(&self->work, memory_order_relaxed) & WORK_EXIT)
+            error = -EINTR;
+        else if (error && m->pager->failed)
+            error = -EIO;
+    } while (error == -ETIMEDOUT || error == -EAGAIN);
+    if (!error && f->state == PAGE_ABSENT)
+        error = -(int)f->index;
+    self->faults_major++;
+    frame_put(f);
+    return error;
+}
+
+int page_wait(struct memory *m, struct frame *f) {
+    frame_get(f);
+    spin_unlock(&m->lock);
+    return would_deadlock(m) ? (frame_put(f), -EDEADLK) : wait_loaded(m, f);
+}
+
+/* Ends the loading of pages [first, last) without contents; error 0: who waits asks again. */
+static void loading_end(struct memory *m, uint64_t first, uint64_t last, int error)
+    REQUIRES(m->lock) {
+    struct frame *f;
+    for (uint64_t index = first; (f = page_next(m, &index, last)); index++) {
+        if (f->state != PAGE_LOADING)
+            continue;
+        page_remove(m, f);
+        f->index = (uint64_t)error;
+        frame_put(f);
+    }
+}
+
+/* Enters LOADING frames for absent pages from index on, `first` for the first: how many. */
+static uint64_t loading_begin(struct memory *m, uint64_t index, struct frame *first)
+    REQUIRES(m->lock) {
+    uint64_t limit = min(page_count(memory_size(m)), index + READ_AHEAD), at = index;
+    struct frame *f = first;
+    for (; at < limit && !page_find(m, at); at++) {
+        if (at > index && !(f = frame_take(FRAME_OBJECT)))
+            break;
+        if (page_insert(m, at, f, PAGE_LOADING)) {
+            if (f != first)
+                frame_put(f);
+            break;
+        }
+    }
+    return at - index;
+}
+
+int page_in(struct memory *m, uint64_t index) {
+    spin_unlock(&m->lock);
+    if (would_deadlock(m))
+        return -EDEADLK;
+    struct frame *first = frame_alloc(FRAME_OBJECT);
+    if (!first)
+        return -ENOMEM;
+    spin_lock(&m->lock);
+    bool absent = index < page_count(memory_size(m)) && !page_find(m, index);
+    uint64_t count = absent ? loading_begin(m, index, first) : 0;
+    if (count)
+        frame_get(first);
+    spin_unlock(&m->lock);
+    if (!count) { /* somebody else was faster, or the tree has no memory */
+        frame_put(first);
+        return absent ? -ENOMEM : 0;
+    }
+    struct page_in p = {.note.request = {.op = OP_PAGE_IN,
+                                         .object = m->id,
+                                         .args = {index << PAGE_SHIFT, count << PAGE_SHIFT}},
+                        .note.sent = page_in_sent};
+    list_init(&p.note.link);
+    scheme_note(m->pager, &p.note);
+    int error = wait_loaded(m, first);
+    scheme_note_remove(m->pager, &p.note);
+    if (error && !atomic_load(&p.sent)) {
+        spin_lock(&m->lock);
+        loading_end(m, index, index + count, 0);
+        spin_unlock(&m->lock);
+        wait_queue_wake(&m->wait, INT32_MAX);
+    }
+    return error;
+}
+
+/* --- the pager's answers ------------------------------------------------------------------------ */
+
+/* The page at index, LOADING, with a reference; null: it is there already, or beyond the end. */
+static struct frame *supply_target(struct memory *m, uint64_t index) {
+    struct frame *fresh = nullptr;
+    spin_lock(&m->lock);
+    struct frame *f = page_find(m, index);
+    if (!f && index < page_count(memory_size(m)) && (fresh = frame_take(FRAME_OBJECT))) {
+        if (!page_insert(m, index, fresh, PAGE_LOADING))
+            f = fresh;
+        else
+            frame_put(fresh);
+    }
+    if (f && f->state == PAGE_LOADING)
+        frame_get(f);
+    else
+        f = nullptr;
+    spin_unlock(&m->lock);
+    return f;
+}
+
+static void supply_done(struct memory *m, struct frame *f, uint64_t index) {
+    char *page = frame_virt(f);
+    spin_lock(&m->lock);
+    if (f->state == PAGE_LOADING && f->object == m) {
+        size_t size = memory_size(m), start = index << PAGE_SHIFT;
+        if (size - start < PAGE_SIZE) /* whatever it sent beyond the end */
+            memset(page + (size - start), 0, PAGE_SIZE - (size - start));
+        __atomic_store_n(&f->state, PAGE_CLEAN, __ATOMIC_RELEASE);
+        f->flags |= FRAME_REFERENCED;
+        clock_add(f);
+    }
+    spin_unlock(&m->lock);
+}
+
+long memory_supply(struct memory *m, uint64_t offset, uaddr_t from, size_t length) {
+    long error = 0;
+    for (size_t done = 0; done < length && !error; done += PAGE_SIZE) {
+        uint64_t index = (offset + done) >> PAGE_SHIFT;
+        size_t n = min(length - done, PAGE_SIZE);
+        struct frame *f = supply_target(m, index);
+        if (!f)
+            continue;
+        char *page = frame_virt(f);
+        error = copy_from_user(page, from + done, n);
+        memset(page + n, 0, PAGE_SIZE - n);
+        if (!error)
+            supply_done(m, f, index);
+        frame_put(f);
+        preempt_point();
+    }
+    wait_queue_wake(&m->wait, INT32_MAX);
+    return error;
+}
+
+long memory_fail(struct memory *m, uint64_t offset, size_t length, int error) {
+    if (error <= 0 || error > 4095)
+        return -EINVAL;
+    spin_lock(&m->lock);
+    loading_end(m, offset >> PAGE_SHIFT, page_count(offset + length), error);
+    spin_unlock(&m->lock);
+    wait_queue_wake(&m->wait, INT32_MAX);
+    return 0;
+}
+
+/* --- death and restart -------------------------------------------------------------------------- */
+
+void memory_pager_lost(struct scheme *pager) {
+    spin_lock(&paged_lock);
+    list_for_each(n, &paged) {
+        struct memory *m = list_entry(n, struct memory, paged_link);
+        if (m->pager != pager)
+            continue;
+        spin_lock(&m->lock);
+        loading_end(m, 0, UINT64_MAX, 0);
+        struct frame *f;
+        for (uint64_t index = 0; (f = page_next(m, &index, UINT64_MAX)); index++)
+            if (f->state == PAGE_WRITING)
+                f->state = PAGE_DIRTY;
+        spin_unlock(&m->lock);
+        wait_queue_wake(&m->wait, INT32_MAX);
+    }
+    spin_unlock(&paged_lock);
+}
+
+/* A reference, unless the last one is gone already. */
+static bool object_revive(struct object *o) {
+    uint32_t refs = atomic_load_explicit(&o->refs, memory_order_relaxed);
+    while (refs && !atomic_compare_exchange_weak(&o->refs, &refs, refs + 1))
+        ;
+    return refs;
+}
+
+bool memory_revive(struct memory *m) {
+    return object_revive(&m->object);
+}
+
+struct memory *memory_adopt(struct scheme *pager, uint64_t id) {
+    struct memory *found = nullptr;
+    spin_lock(&paged_lock);
+    list_for_each(n, &paged) {
+        struct memory *m = list_entry(n, struct memory, paged_link);
+        if (m->pager != pager || m->id != id || !memory_revive(m))
+            continue;
+        found = m;
+        break;
+    }
+    spin_unlock(&paged_lock);
+    return found;
+}
+
+void memory_ask_all(void) {
+    spin_lock(&paged_lock);
+    list_for_each(n, &paged)
+        memory_ask_writeback(list_entry(n, struct memory, paged_link));
+    spin_unlock(&paged_lock);
+}
+
+/* --- grants ------------------------------------------------------------------------------------- */
+
+struct grant {
+    struct list link;
+    uint64_t first, last; /* pages [first, last) */
+};
+
+bool page_granted(struct memory *m, uint64_t index) {
+    list_for_each(n, &m->grants) {
+        const struct grant *g = list_entry(n, struct grant, link);
+        if (index < g->last)
+            return index >= g->first;
+    }
+    return false;
+}
+
+void grants_drop(struct memory *m, uint64_t first, uint64_t last) {
+    list_for_each_safe(n, &m->grants) {
+        struct grant *g = list_entry(n, struct grant, link);
+        if (g->last <= first || g->first >= last)
+            continue;
+        if (g->first < first && g->last > last) { /* without memory the rest goes too: it is asked for again */
+            struct grant *right = kmalloc(sizeof(*right));
+            if (right) {
+                *right = (struct grant){.first = last, .last = g->last};
+                list_insert_between(&right->link, &g->link, g->link.next);
+            }
+        }
+        if (g->first < first) {
+            g->last = first;
+        } else if (g->last > last) {
+            g->first = last;
+        } else {
+            list_remove(&g->link);
+            kfree(g);
+        }
+    }
+}
+
+int memory_grant(struct memory *m, uint64_t first, uint64_t last) {
+    struct grant *new = kmalloc(sizeof(*new));
+    if (!new)
+        return -ENOMEM;
+    spin_lock(&m->lock);
+    list_for_each_safe(n, &m->grants) { /* takes in what it touches */
+        struct grant *g = list_entry(n, struct grant, link);
+        if (g->last < first || g->first > last)
+            continue;
+        first = min(first, g->first);
+        last = max(last, g->last);
+        list_remove(&g->link);
+        kfree(g);
+    }
+    *new = (struct grant){.first = first, .last = last};
+    struct list *at = &m->grants;
+    while (at->next != &m->grants && list_entry(at->next, struct grant, link)->first < first)
+        at = at->next;
+    list_insert_between(&new->link, at, at->next);
+    spin_unlock(&m->lock);
+    return 0;
+}
+
+int page_grant(struct memory *m, uint64_t index, uint64_t count) {
+    spin_unlock(&m->lock);
+    if (would_deadlock(m))
+        return -EDEADLK;
+    /* A call may be in the making: its buffers are pinned, and this page is one of them. */
+    struct call *call = &thread_current()->call;
+    struct call saved = *call;
+    struct reply reply = {};
+    long result;
+    do {
+        result = scheme_call_simple(m->pager, OP_RESERVE, m->id, index << PAGE_SHIFT,
+                                    count << PAGE_SHIFT, 0, &reply, DEADLINE_NEVER);
+    } while (result == -ENOLINK); /* the next instance is asked */
+    saved.cancel = call->cancel;
+    *call = saved;
+    if (result < 0)
+        return (int)result;
+    uint64_t first = reply.args[0] >> PAGE_SHIFT, length = page_count(reply.args[1]);
+    if (index < first || index - first >= length)
+        return -ENOSPC;
+    return memory_grant(m, first, first + length);
+}
