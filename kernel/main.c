@@ -68,7 +68,6 @@ NORETURN void kernel_main(const struct bootinfo *boot) {
     clock_init(); /* the time page */
     system_init(boot); /* what system_info tells */
     sched_init_cpu(); /* this CPU's queue and idle thread */
-    sched_load_start(); /* load averages */
     struct thread *t = thread_create(nullptr, "boot", boot_thread, (void *)boot);
     if (!t) panic("no memory for the boot thread");
     thread_start(t);

@@ -168,7 +168,7 @@ static struct thread *port_answer(struct port *p, uint64_t *orphan) {
 /* --- the next request --------------------------------------------------------------------------- */
 
 /* A note or queued call into the buffer, with the scheme's lock held on entry; it is released. */
-static bool port_take_queued(struct port *p) RELEASES(p->scheme->lock) UNCHECKED {
+static bool port_take_queued(struct port *p) RELEASES(&p->scheme->lock) UNCHECKED {
     struct scheme *s = p->scheme;
     if (!list_empty(&s->notes)) {
         struct note *n = list_entry(list_pop_front(&s->notes), struct note, link);
@@ -273,7 +273,7 @@ int port_caller(struct port *p, uint32_t tag, struct caller_info *out) {
     if (caller) thread_get(caller);
     spin_unlock(&s->lock);
     if (!caller) return -ESRCH;
-    process_describe_caller(caller, out);
+    process_caller_info(caller, out);
     thread_put(caller);
     return 0;
 }

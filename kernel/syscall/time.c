@@ -13,7 +13,7 @@ long sys_clock_get(uint32_t clock, int64_t *out) {
     case CLOCK_WALL: now = clock_realtime(); break;
     case CLOCK_MONO:
     case CLOCK_BOOT: now = clock_now(); break;
-    case CLOCK_PROCESS_CPU: now = (int64_t)process_run_ns(process_current()); break;
+    case CLOCK_PROCESS_CPU: now = (int64_t)process_cpu_time(process_current()); break;
     case CLOCK_THREAD_CPU: now = (int64_t)thread_run_ns(thread_current()); break;
     default: return -EINVAL;
     }

@@ -30,6 +30,8 @@ struct handle_table {
     uint32_t open_count GUARDED_BY(lock);
 };
 
+/* The slot of h if its chunk exists, else null. */
+struct handle_slot *handle_slot_find(struct handle_table *t, handle_t h) REQUIRES(t->lock);
 void handle_table_init(struct handle_table *t);
 void handle_table_fini(struct handle_table *t); /* closes everything */
 /* Copies open handles (fork: all; spawn with SPAWN_INHERIT: not CLOEXEC). -ENOMEM */

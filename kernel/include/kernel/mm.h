@@ -79,7 +79,7 @@ static inline void page_clear(void *page) { memset(page, 0, PAGE_SIZE); }
 static inline void page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
 
 /* kmalloc: ≤ 64 KiB; null if no memory. Debug builds poison and audit; SYSTEM_FAIL_ALLOCATION applies. */
-void kmalloc_init(void);
+void kmalloc_init(void); /* by frame_init */
 void *kmalloc(size_t size);
 void *kzalloc(size_t size);
 void kfree(void *p);
@@ -93,7 +93,6 @@ static inline bool alloc_fails(void) { return false; }
 #endif
 
 /* Kernel virtual ranges with guard pages. */
-void vmap_init(void);
 vaddr_t kernel_stack_alloc(void); /* top of a KERNEL_STACK_SIZE stack, 0 if none */
 void kernel_stack_free(vaddr_t top);
 void *vmap_frames(struct frame *const *frames, size_t count, bool write); /* null if none; no references taken */

@@ -3,7 +3,7 @@
  * Processes, credentials, signals, images.  kernel/process/
  *
  * The tree (parents, groups, sessions) is under process_lock (RANK_PROCESS); threads and signal state
- * of one process are under its signal_lock (RANK_THREAD), which may be taken with process_lock or any
+ * of one process are under its signal_lock (RANK_SIGNAL), which may be taken with process_lock or any
  * object locked.
  */
 #pragma once
@@ -96,13 +96,13 @@ extern struct spinlock process_lock;
 static inline struct process *process_current(void) { return thread_current()->process; }
 struct process *process_find(uint32_t pid); /* reference (object), or null */
 bool process_id_used(uint32_t id); /* by a process or a group: no thread may get this number */
-/* init: process 1 from an ELF image, or err_ptr. Install its handles, then process_start. */
+/* init: process 1 from an ELF image, or err_ptr. Install its handles, then start it. */
 struct process *process_create_first(struct memory *image, const char *path);
 void process_start(struct process *p);
 NORETURN void process_exit(int32_t wait_status); /* whole process; current thread */
 NORETURN void process_thread_exit(void); /* current thread only; last one ends the process */
 void process_kill(struct process *p, int signal); /* from the kernel (memory): at once, not caught */
-void process_describe_caller(struct thread *t, struct caller_info *out); /* pid … terminal_state */
+void process_caller_info(struct thread *t, struct caller_info *out); /* pid … terminal_state */
 uint64_t process_cpu_time(struct process *p); /* ns */
 
 struct cred *cred_get(struct process *p); /* reference */
@@ -110,11 +110,17 @@ void cred_put(struct cred *c);
 struct cred *cred_find(uint64_t id); /* reference, or null */
 static inline bool cred_privileged(const struct cred *c) { return c->c.privileges & PRIVILEGE_ROOT; }
 
-/* Signals. info null: as from the kernel. Callable in any context up to RANK_THREAD. */
+/* Signals. info null: as from the kernel. Callable in any context below RANK_SIGNAL. */
 void signal_send_process(struct process *p, int signal, const struct signal_info *info);
 void signal_send_thread(struct thread *t, int signal, const struct signal_info *info);
 void signal_send_fault(int signal, int code, uaddr_t address); /* to the current thread, forced */
-bool signal_pending(struct thread *t); /* a deliverable one, or exit: blocking calls return -EINTR */
+bool signal_pending_slow(struct thread *t);
+/* A deliverable one, exit, stop, or a cancelled cancellation point: blocking calls return -EINTR. */
+static inline bool signal_pending(struct thread *t) {
+    uint32_t work = atomic_load_explicit(&t->work, memory_order_relaxed);
+    bool look = work & (WORK_SIGNAL | WORK_STOP | WORK_EXIT) || (t->control && t->control->flags);
+    return unlikely(look) && signal_pending_slow(t);
+}
 uint64_t signal_mask_of(struct thread *t); /* control area's mask if registered */
 /* The current thread's mask until this system call returns (event_poll, sigsuspend). */
 void signal_mask_temporary(uint64_t mask);

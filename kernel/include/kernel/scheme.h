@@ -56,7 +56,6 @@ MUST_CHECK long scheme_call_simple(struct scheme *s, uint16_t op, uint64_t objec
                                    uint64_t a2, struct reply *reply, nsec_t deadline);
 bool scheme_note(struct scheme *s, struct note *n); /* queues it: false if it is queued already; lock not held */
 void scheme_note_remove(struct scheme *s, struct note *n);
-void scheme_process_exit(struct process *p); /* its ports detach; its calls end with ENOLINK */
 size_t scheme_describe(struct scheme_info *out, size_t count);
 
 /* Attaches the current process: a port with one reference and its buffer's address. -EBUSY, -ENOMEM, -ECONNREFUSED */
