@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Processes: images, spawn, wait, credentials, topics of process_info and process_set. */
 #pragma once
+#include <abi/handle.h>
 #include <abi/types.h>
 
 /*
@@ -95,7 +96,7 @@ enum process_topic {
     PROCESS_ENVIRONMENT,
     PROCESS_MAPS, /* array of struct map_info from address `aux` on */
     PROCESS_THREADS, /* array of uint32_t tids */
-    PROCESS_HANDLES, /* array of struct { handle_t, handle_info } from handle `aux` on */
+    PROCESS_HANDLES, /* array of struct process_handle from handle `aux` on */
     PROCESS_NEXT, /* result: smallest pid > aux; -ESRCH: none */
     PROCESS_ITIMER, /* (s) struct process_itimer: index 0 real, 1 virtual, 2 profiling */
     PROCESS_FOREIGN, /* (s) value: address of the foreign system call handler */
@@ -111,6 +112,11 @@ enum process_topic {
 struct process_ids {
     uint32_t pid, parent, group, session, tid, umask;
     uint64_t credentials;
+};
+struct process_handle {
+    handle_t handle;
+    uint32_t reserved;
+    struct handle_info info;
 };
 struct process_limit {
     uint32_t index; /* RLIMIT_* */

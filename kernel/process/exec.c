@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/*
+ * exec: the calling process runs another image.
+ *
+ * The new space is complete before anything of the old program is given up.  Then the other threads
+ * end, handles marked so are closed while the old space is still there (a port unmaps its buffer),
+ * and the space is replaced.
+ */
+#include <kernel/event.h>
+
+#include "process_impl.h"
+
+/* committed: nothing below can fail */
+static void exec_commit(struct process *p, struct space *s, const struct image *i,
+                        const struct image_start *start) {
+    struct thread *t = thread_current();
+    futex_thread_exit(t);
+    t->clear_tid = t->robust_list = 0;
+    control_release(t);
+    handle_table_exec(&p->handles);
+    object_reap();
+    spin_lock(&process_lock);
+    struct space *old = p->space;
+    p->space = s;
+    p->executed = true;
+    spin_unlock(&process_lock);
+    arch_thread_set_pagetable(t, &s->table);
+    space_put(old);
+    signal_exec(p);
+    image_adopt(p, i, start);
+    memcpy(t->name, p->name, sizeof(t->name) - 1);
+    arch_thread_reset(t);
+    arch_frame_init(arch_frame(t), start->entry, start->stack, 0);
+}
+
+long process_exec(const struct image_args *args) {
+    struct process *p = process_current();
+    struct image image;
+    struct image_start start;
+    int e = image_open(&image, args);
+    if (e)
+        return e;
+    struct space *s = image_load(&image, p, &start);
+    e = is_err(s) ? ptr_err(s) : process_become_single(p);
+    if (e && !is_err(s))
+        space_put(s);
+    if (!e)
+        exec_commit(p, s, &image, &start);
+    image_close(&image);
+    return e;
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+/* What the files of kernel/process (and its system calls) share and nobody else needs. */
+#pragma once
+#include <kernel/clock.h>
+#include <kernel/lib.h>
+#include <kernel/log.h>
+#include <kernel/memory.h>
+#include <kernel/process.h>
+
+/* cred.c: the rules, pure */
+bool credentials_privileged(const struct credentials *c);
+bool credentials_may_signal(const struct credentials *from, const struct credentials *to);
+bool credentials_may_inspect(const struct credentials *from, const struct credentials *to);
+bool credentials_may_manage(const struct credentials *from, const struct credentials *to);
+bool credentials_equal(const struct credentials *a, const struct credentials *b);
+MUST_CHECK int credentials_change(const struct credentials *old, const struct credentials *wish,
+                                  struct credentials *out);
+
+/* account.c */
+struct cred *cred_create(const struct credentials *c); /* null: no memory */
+MUST_CHECK int process_set_credentials(struct process *p, const struct credentials *wish);
+void process_replace_cred(struct process *p, struct cred *new); /* consumes `new` */
+MUST_CHECK bool account_charge_task(struct process *p); /* false: RLIMIT_NPROC */
+void account_uncharge_task(struct process *p);
+
+/* tree.c: all with process_lock held */
+extern struct process *process_init; /* pid 1 */
+void process_link(struct process *p, struct process *parent) REQUIRES(process_lock);
+void process_unlink(struct process *p) REQUIRES(process_lock); /* the caller drops a reference */
+void process_reap(struct process *p) REQUIRES(process_lock); /* it was waited for: unlink, no task any more */
+struct process *process_at(uint32_t pid) REQUIRES(process_lock);
+struct process *process_next(uint32_t pid) REQUIRES(process_lock); /* smallest pid > pid, or null */
+struct group *group_at(uint32_t id) REQUIRES(process_lock);
+void process_orphan(struct process *p) REQUIRES(process_lock); /* children to their new parent; hang-ups */
+
+/* group.c */
+MUST_CHECK int process_set_group(struct process *caller, int32_t pid, int32_t group);
+MUST_CHECK long process_set_session(struct process *p); /* its id */
+void group_join(struct process *p, struct group *g) REQUIRES(process_lock);
+void group_leave(struct process *p) REQUIRES(process_lock);
+bool group_orphaned(struct group *g) REQUIRES(process_lock);
+void group_signal(struct group *g, int signal) REQUIRES(process_lock);
+void group_hang_up_if_orphaned(struct group *g) REQUIRES(process_lock);
+void session_leader_exit(struct process *p) REQUIRES(process_lock);
+/* The first process's. -ENOMEM */
+MUST_CHECK int session_create_first(struct process *p);
+MUST_CHECK int terminal_create(struct process *p, struct object **out); /* a reference. -EPERM, -ENOMEM */
+MUST_CHECK long terminal_control(struct object *o, uint32_t op, uint64_t a, uint64_t b);
+MUST_CHECK long foreground_get(struct process *p);
+MUST_CHECK long foreground_set(struct process *p, uint32_t group);
+
+/* process.c */
+struct process *process_prepare(struct process *parent); /* a copy without space, handles, threads; err_ptr */
+void process_discard(struct process *p); /* undoes it, with all it got meanwhile */
+/* Its first thread, on p->space, NEW; err_ptr. */
+struct thread *process_first_thread(struct process *p);
+/* Makes it visible as a child of the caller: pid, or -EINTR if the caller is being killed. */
+MUST_CHECK long process_publish(struct process *p, struct thread *t);
+void process_withdraw(struct process *p); /* undoes that; its thread has not been started */
+#define PROCESS_RIGHTS (RIGHT_WAIT | RIGHT_SIGNAL | RIGHT_TRANSFER | RIGHT_DUPLICATE)
+MUST_CHECK long process_fork(void);
+void user_entry(void *); /* where new user threads start */
+MUST_CHECK int process_thread_add(struct process *p, struct thread *t); /* -EINTR: process is ending */
+void process_end_threads(struct process *p, int32_t status) REQUIRES(p->signal_lock);
+MUST_CHECK int process_become_single(struct process *p); /* exec. -EINTR: killed, or another thread execs */
+
+/* exec.c, image.c */
+struct image_start { /* a loaded image */
+    uaddr_t entry, stack;
+    vaddr_t arguments, arguments_end, environment_end;
+};
+struct image { /* what exec and spawn were asked for, checked and held */
+    struct image_args args; /* strings: address in the current process */
+    struct memory *program, *interpreter; /* references; interpreter may be null */
+    char path[512], name[32];
+    bool secure;
+};
+MUST_CHECK int image_open(struct image *i, const struct image_args *user);
+void image_close(struct image *i);
+struct space *image_load(struct image *i, struct process *p, struct image_start *out); /* err_ptr */
+void image_adopt(struct process *p, const struct image *i, const struct image_start *start);
+MUST_CHECK long process_exec(const struct image_args *user);
+MUST_CHECK long process_spawn(const struct spawn_args *args, uaddr_t handle_out);
+
+/* wait.c */
+MUST_CHECK long process_wait(uint32_t type, int32_t id, uint32_t flags, struct wait_status *out,
+                             nsec_t deadline);
+void parent_notify(struct process *p, int code, int status) REQUIRES(process_lock);
+bool parent_notify_exit(struct process *p) REQUIRES(process_lock); /* true: nobody will wait for p */
+
+/* signal.c: pending sets, routing */
+#define SIGNALS_UNBLOCKABLE (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
+#define SIGNALS_STOP                                                                               \
+    (SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
+#define SIGNALS_IGNORED                                                                            \
+    (SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH))
+void pending_init(struct signal_pending *p);
+MUST_CHECK int signal_post(struct process *p, struct thread *t, int signal,
+                           const struct signal_info *info) REQUIRES(p->signal_lock);
+/* Takes the next pending signal of `set`: its number, 0 if none. */
+int signal_take(struct process *p, struct thread *t, uint64_t set, struct signal_info *out)
+    REQUIRES(p->signal_lock);
+void signal_discard(struct process *p, uint64_t set) REQUIRES(p->signal_lock);
+void signal_reroute(struct process *p) REQUIRES(p->signal_lock); /* the process's own, to who takes them */
+void signal_hint(struct process *p) REQUIRES(p->signal_lock);
+bool signal_ignored(struct process *p, int signal) REQUIRES(p->signal_lock);
+bool signal_cancelled(struct thread *t); /* at a cancellation point, with its cancel word set */
+uint64_t signal_mask_raw(struct thread *t);
+void signal_mask_set(struct thread *t, uint64_t mask);
+MUST_CHECK int control_register(struct thread *t, uaddr_t address);
+void control_release(struct thread *t);
+
+/* signal_send.c, signal_deliver.c: what system calls ask for */
+MUST_CHECK long signal_kill(int32_t pid, int signal, const struct signal_info *info);
+MUST_CHECK long signal_kill_thread(int32_t tid, int signal, const struct signal_info *info);
+MUST_CHECK int signal_change_action(int signal, const struct signal_action *action,
+                                    struct signal_action *old);
+MUST_CHECK long signal_wait_for(uint64_t set, struct signal_info *out, nsec_t deadline);
+MUST_CHECK int signal_change_stack(const struct stack_info *stack, struct stack_info *old);
+MUST_CHECK long signal_suspend(uint64_t mask);
+void signal_exec(struct process *p); /* handlers become default */
+
+/* limit.c */
+void limits_init(struct process *p);
+MUST_CHECK int limit_set(struct process *p, const struct process_limit *l, bool privileged);
+MUST_CHECK int itimer_get(struct process *p, struct process_itimer *out);
+MUST_CHECK int itimer_set(struct process *p, const struct process_itimer *in);
+void process_timers_init(struct process *p);
+void process_timers_stop(struct process *p);
+void usage_add(struct process_usage *to, const struct process_usage *more);
+void usage_of_thread(struct thread *t, struct process_usage *out);
+void usage_of_process(struct process *p, struct process_usage *out) REQUIRES(p->signal_lock);
+
+/* info.c */
+bool process_may_manage(struct process *p); /* may the caller */
+uint32_t process_rights(struct process *p); /* of a handle that the caller opens */
+MUST_CHECK long process_info(int32_t pid, uint32_t topic, uaddr_t out, size_t size, uint64_t aux);
+MUST_CHECK long process_set(int32_t pid, uint32_t topic, uaddr_t in, size_t size, uint64_t value);

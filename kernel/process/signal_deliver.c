@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The way back to user mode: stopping, ending, and running signal handlers.
+ *
+ * trap_return_work() is called as long as the thread's work word is not 0.  A system call that was
+ * interrupted returned -ERESTART or one of its kin: what becomes of it is decided when the first
+ * handler is set up, or at the end if there was none.
+ */
+#include "process_impl.h"
+
+static bool interrupted(const struct trapframe *f, long *result) {
+    *result = (long)frame_result(f);
+    return frame_is_syscall(f) && *result <= -ERESTART && *result >= -ERESTARTNOHAND;
+}
+
+/* action: of the handler about to run, or null. */
+static void restart_decide(struct trapframe *f, const struct signal_action *action) {
+    long result;
+    if (!interrupted(f, &result))
+        return;
+    bool again = result == -ERESTARTNOINTR ||
+                 (!signal_cancelled(thread_current()) &&
+                  (!action || (result == -ERESTART && action->flags & SA_RESTART)));
+    if (again)
+        arch_syscall_restart(f, frame_syscall_number(f));
+    else
+        frame_set_result(f, (uint64_t)-EINTR);
+}
+
+/* --- stopping ------------------------------------------------------------------------------------ */
+
+/* Takes a stop signal's default action, unless SIGCONT came since it was taken off the queue. */
+static void process_stop(struct process *p, int signal, uint32_t continue_count) {
+    spin_lock(&process_lock);
+    bool idle = signal != SIGSTOP && group_orphaned(p->group_of); /* POSIX: nobody could continue it */
+    spin_lock(&p->signal_lock);
+    if (idle || p->continue_count != continue_count || p->group_exit) {
+        spin_unlock(&p->signal_lock);
+        spin_unlock(&process_lock);
+        return;
+    }
+    p->stopped = true;
+    p->stop_reported = p->continued = p->continue_notify = false;
+    p->stop_signal = (uint32_t)signal;
+    list_for_each(n, &p->threads) {
+        struct thread *t = list_entry(n, struct thread, process_link);
+        atomic_fetch_or(&t->work, WORK_STOP);
+        if (t != thread_current())
+            thread_interrupt(t);
+    }
+    spin_unlock(&p->signal_lock);
+    parent_notify(p, CLD_STOPPED, signal);
+    spin_unlock(&process_lock);
+}
+
+static bool may_run(void *arg) {
+    struct thread *t = arg;
+    return !t->process->stopped || atomic_load(&t->work) & WORK_EXIT;
+}
+
+static void thread_stop(struct thread *t) {
+    struct process *p = t->process;
+    atomic_fetch_and(&t->work, ~(uint32_t)WORK_STOP);
+    (void)wait_queue_sleep(&p->self_wait, may_run, t, false, DEADLINE_NEVER);
+    spin_lock(&p->signal_lock);
+    bool notify = p->continue_notify;
+    p->continue_notify = false;
+    spin_unlock(&p->signal_lock);
+    if (!notify)
+        return;
+    spin_lock(&process_lock);
+    parent_notify(p, CLD_CONTINUED, SIGCONT);
+    spin_unlock(&process_lock);
+}
+
+/* --- handlers ------------------------------------------------------------------------------------ */
+
+static bool on_altstack(const struct thread *t, const struct trapframe *f) {
+    return frame_sp(f) - t->altstack.base < t->altstack.size;
+}
+
+static void handler_enter(struct trapframe *f, int signal, const struct signal_action *action,
+                          const struct signal_info *info) {
+    struct thread *t = thread_current();
+    uint64_t mask = signal_mask_raw(t), saved = mask;
+    if (atomic_load(&t->work) & WORK_RESTORE_MASK)
+        saved = t->saved_mask; /* sigsuspend: the frame restores what was before it */
+    bool inside = on_altstack(t, f);
+    bool switch_stack = action->flags & SA_ONSTACK && t->altstack.size && !inside;
+    struct signal_delivery d = {
+        .info = info,
+        .handler = action->handler,
+        .restorer = action->restorer,
+        .stack_top = switch_stack ? t->altstack.base + t->altstack.size : 0,
+        .mask = saved,
+        .stack_base = t->altstack.base,
+        .stack_size = t->altstack.size,
+        .stack_flags = !t->altstack.size ? SS_DISABLE : inside ? SS_ONSTACK : 0,
+    };
+    restart_decide(f, action);
+    if (arch_signal_push(f, &d)) {
+        if (signal == SIGSEGV)
+            process_exit(SIGSEGV);
+        signal_send_fault(SIGSEGV, SI_KERNEL, 0);
+        return;
+    }
+    atomic_fetch_and(&t->work, ~(uint32_t)WORK_RESTORE_MASK);
+    mask |= action->mask | (action->flags & SA_NODEFER ? 0 : SIGNAL_BIT(signal));
+    signal_mask_set(t, mask);
+}
+
+/* Takes one signal and acts on it: false if there is none that is not blocked. */
+static bool signal_deliver_one(struct trapframe *f) {
+    struct thread *t = thread_current();
+    struct process *p = t->process;
+    struct signal_info info;
+    spin_lock(&p->signal_lock);
+    int signal = signal_take(p, t, ~signal_mask_of(t), &info);
+    if (!signal) {
+        signal_reroute(p);
+        spin_unlock(&p->signal_lock);
+        return false;
+    }
+    struct signal_action action = p->actions[signal - 1];
+    bool ignored = signal_ignored(p, signal);
+    uint32_t continue_count = p->continue_count;
+    if (action.handler > SIG_IGN && action.flags & SA_RESETHAND)
+        p->actions[signal - 1].handler = SIG_DFL;
+    spin_unlock(&p->signal_lock);
+    if (ignored)
+        return true;
+    if (action.handler != SIG_DFL)
+        handler_enter(f, signal, &action, &info);
+    else if (SIGNAL_BIT(signal) & SIGNALS_STOP)
+        process_stop(p, signal, continue_count);
+    else
+        process_exit(signal);
+    return true;
+}
+
+void trap_return_work(struct trapframe *f) {
+    struct thread *t = thread_current();
+    uint32_t work;
+    while ((work = atomic_load(&t->work) &
+                   (WORK_SIGNAL | WORK_RESCHED | WORK_EXIT | WORK_STOP | WORK_REAP))) {
+        if (work & WORK_EXIT)
+            process_thread_exit();
+        if (work & WORK_REAP)
+            object_reap();
+        if (work & WORK_RESCHED) {
+            atomic_fetch_and(&t->work, ~(uint32_t)WORK_RESCHED);
+            preempt_point();
+        }
+        if (work & WORK_STOP)
+            thread_stop(t);
+        if (work & WORK_SIGNAL) {
+            atomic_fetch_and(&t->work, ~(uint32_t)WORK_SIGNAL);
+            if (signal_deliver_one(f))
+                atomic_fetch_or(&t->work, WORK_SIGNAL);
+        }
+    }
+    restart_decide(f, nullptr);
+    if (atomic_load(&t->work) & WORK_RESTORE_MASK) {
+        atomic_fetch_and(&t->work, ~(uint32_t)WORK_RESTORE_MASK);
+        signal_mask_set(t, t->saved_mask);
+    }
+}
+
+void trap_exception(struct trapframe *f, int signal, int code, uaddr_t address) {
+    signal_send_fault(signal, code, address);
+}
+
+long syscall_foreign(uint64_t number) {
+    struct thread *t = thread_current();
+    uaddr_t handler = t->process->foreign_handler;
+    if (!handler) {
+        signal_send_fault(SIGSYS, SYS_SECCOMP, 0);
+        return -ENOSYS;
+    }
+    arch_foreign_call(arch_frame(t), handler);
+    return (long)number;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+/* Threads. */
+#include <kernel/event.h>
+#include <kernel/syscall.h>
+
+#include "../process/process_impl.h"
+
+long sys_thread_create(const struct thread_create_args *args) {
+    struct thread_create_args a;
+    struct thread *self = thread_current();
+    int e = copy_from_user(&a, (uaddr_t)args, sizeof(a));
+    if (e)
+        return e;
+    if (a.entry >= USER_END || a.stack > USER_END || a.tls >= USER_END)
+        return -EINVAL;
+    struct thread *t = thread_create(self->process, self->name, user_entry, nullptr);
+    if (!t)
+        return -ENOMEM;
+    long tid = t->tid;
+    arch_thread_copy(t, self); /* the floating-point environment is inherited (POSIX) */
+    arch_frame_init(arch_frame(t), a.entry, a.stack, a.argument);
+    arch_thread_set_tls(t, a.tls);
+    t->clear_tid = a.clear_tid;
+    if (a.parent_tid)
+        e = copy_to_user(a.parent_tid, &t->tid, sizeof(t->tid));
+    if (!e)
+        e = process_thread_add(self->process, t);
+    if (e) {
+        thread_put(t);
+        return e;
+    }
+    t->signal_mask = a.mask & ~SIGNALS_UNBLOCKABLE;
+    thread_start(t);
+    return tid;
+}
+
+long sys_thread_exit(uintptr_t address, size_t length) {
+    control_release(thread_current()); /* it may lie in what is unmapped */
+    if (length && space_unmap(space_current(), address, length))
+        return -EINVAL;
+    process_thread_exit();
+}
+
+/* A thread that the caller may change, with a reference. */
+static struct thread *thread_of(uint32_t tid) {
+    struct thread *self = thread_current();
+    if (tid == 0 || tid == self->tid) {
+        thread_get(self);
+        return self;
+    }
+    struct thread *t = thread_find(tid);
+    if (t && t->process)
+        return t;
+    if (t)
+        thread_put(t);
+    return err_ptr(-ESRCH);
+}
+
+static long set_name(struct thread *t, uaddr_t at) {
+    char name[16] = {};
+    int n = user_strncpy(name, at, sizeof(name));
+    if (n < 0 && n != -ENAMETOOLONG)
+        return n;
+    if (n == -ENAMETOOLONG && copy_from_user(name, at, sizeof(name) - 1))
+        return -EFAULT;
+    name[sizeof(name) - 1] = 0;
+    memcpy(t->name, name, sizeof(name));
+    return 0;
+}
+
+/* Topics that concern the thread's own memory and registers. */
+static long set_own(struct thread *t, uint32_t topic, uint64_t value) {
+    switch (topic) {
+    case THREAD_CONTROL: return control_register(t, value);
+    case THREAD_NAME: return set_name(t, value);
+    case THREAD_CLEAR_TID: t->clear_tid = value; return 0;
+    case THREAD_ROBUST_LIST: t->robust_list = value; return 0;
+    case THREAD_TLS:
+        if (value >= USER_END)
+            return -EINVAL;
+        arch_thread_set_tls(t, value);
+        return 0;
+    default: return -EINVAL;
+    }
+}
+
+static long set_scheduling(struct thread *t, uint32_t topic, uint64_t value) {
+    if (!process_may_manage(t->process))
+        return -EPERM;
+    if (topic == THREAD_AFFINITY) {
+        uint64_t online = cpu_online() < 64 ? (1ULL << cpu_online()) - 1 : ~0ULL;
+        if (!(value & online))
+            return -EINVAL;
+        thread_set_affinity(t, value & online);
+        return 0;
+    }
+    if (value >= PRIORITY_COUNT)
+        return -EINVAL;
+    if (value > t->base_priority && !cred_privileged(atomic_load(&process_current()->cred)))
+        return -EPERM;
+    thread_set_priority(t, (unsigned)value);
+    return 0;
+}
+
+long sys_thread_set(uint32_t tid, uint32_t topic, uint64_t value, uint64_t aux) {
+    struct thread *t = thread_of(tid);
+    if (is_err(t))
+        return ptr_err(t);
+    long result = -EPERM;
+    if (topic == THREAD_PRIORITY || topic == THREAD_AFFINITY)
+        result = set_scheduling(t, topic, value);
+    else if (t == thread_current())
+        result = set_own(t, topic, value);
+    thread_put(t);
+    return result;
+}
+
+long sys_thread_info(uint32_t tid, struct thread_info *out) {
+    struct thread *t = thread_of(tid);
+    if (is_err(t))
+        return ptr_err(t);
+    struct process *p = t->process;
+    struct thread_info i = {
+        .tid = t->tid, .pid = p->pid, .cpu = t->cpu, .state = t->state,
+        .priority = t->priority, .base_priority = t->base_priority, .affinity = t->affinity,
+        .run_ns = thread_run_ns(t), .robust_list = t->robust_list,
+    };
+    spin_lock(&p->signal_lock);
+    i.signal_mask = signal_mask_raw(t);
+    i.signal_pending = t->pending.set | p->pending.set;
+    memcpy(i.name, t->name, sizeof(i.name));
+    spin_unlock(&p->signal_lock);
+    thread_put(t);
+    return copy_to_user((uaddr_t)out, &i, sizeof(i));
+}
