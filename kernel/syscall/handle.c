@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* System calls on handles themselves. */
+#include <kernel/log.h>
 #include <kernel/channel.h>
 #include <kernel/event.h>
 #include <kernel/file.h>
@@ -46,6 +47,8 @@ void handle_info_fill(struct object *o, uint32_t rights, uint32_t flags, struct 
         i->object = memory_size(memory_of(o));
     } else if (o->ops == &process_ops) {
         i->object = object_as(process, o)->pid;
+    } else if (o->ops->type == OBJECT_LOG) {
+        i->object = log_start();
     }
 }
 

@@ -64,7 +64,8 @@ struct handle_info {
     uint32_t rights;
     uint32_t flags; /* CLOEXEC, KEEP */
     uint32_t status; /* file: FILE_* status and access flags; channel: likewise */
-    uint64_t object; /* file: server's object id; memory: size; process: pid; channel: bytes readable */
+    uint64_t object; /* file: server's object id; memory: size; process: pid; channel: bytes readable;
+                      * log: oldest position that can be read */
     uint64_t scheme; /* file: an id that is the same for files of one scheme */
     int64_t offset; /* file: offset */
     uint32_t plane; /* file: enum file_plane; channel: CHANNEL_* flags */

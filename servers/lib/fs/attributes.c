@@ -156,6 +156,8 @@ static int size_check(struct fs_call *c, struct fs_node *n, struct fs_open *o, i
 static int set_check(struct fs_call *c, struct fs_node *n, struct fs_open *o, uint32_t set,
                      const struct file_attributes *a) {
     int result = c->fs->flags & FS_READ_ONLY ? -EROFS : 0;
+    if (c->fs->flags & FS_FIXED_ATTRIBUTES && set & ~(uint32_t)SET_SIZE)
+        return -EPERM;
     if (!result && set & SET_MODE)
         result = node_is(n, MODE_SYMLINK) ? -EOPNOTSUPP : fs_owner(c, n) ? 0 : -EPERM;
     if (!result && set & (SET_UID | SET_GID))

@@ -18,6 +18,8 @@ static int call_begin(struct scheme *s, struct port_buffer *b, struct fs_call *c
     struct fs *fs = fs_of(s);
     if ((r->flags & (REQUEST_HANDLE | REQUEST_OWN_FILE)) == REQUEST_HANDLE)
         sys_handle_close((handle_t)r->args[3]);
+    if (fs->ops->between)
+        fs->ops->between(fs);
     *c = (struct fs_call){.fs = fs, .who = scheme_credentials(s, r->credentials), .pid = r->pid,
                           .tag = r->tag};
     if (r->flags & REQUEST_ROOT_IS_OURS) {

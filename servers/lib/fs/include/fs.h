@@ -130,11 +130,13 @@ struct fs_ops {
     int (*sync)(struct fs_node *n, bool data_only); /* may be null */
     void (*statfs)(struct fs *fs, struct filesystem_info *out);
     void (*release)(struct fs_node *n); /* refs became 0 */
+    void (*between)(struct fs *fs); /* before each operation: nothing is borrowed; may be null */
 };
 
 enum fs_flags {
     FS_READ_ONLY = 1,
     FS_NO_XATTR = 2,
+    FS_FIXED_ATTRIBUTES = 4, /* owners, modes and times are not the users' */
 };
 
 struct fs {
