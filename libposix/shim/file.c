@@ -384,12 +384,6 @@ long row_memfd_create(const char *name, unsigned flags) {
     if (flags & ~(unsigned)MFD_CLOEXEC) {
         return -EINVAL;
     }
-    long h = sys_memory_create(0, 0, HANDLE_NONE, 0);
-    if (h < HANDLE_UPPER) {
-        return h;
-    }
-    long fd = sys_handle_duplicate((handle_t)h, 0, flags & MFD_CLOEXEC ? HANDLE_CLOEXEC : 0,
-                                   RIGHTS_SAME);
-    sys_handle_close((handle_t)h);
-    return fd;
+    uint32_t handle_flags = flags & MFD_CLOEXEC ? HANDLE_CLOEXEC : 0;
+    return sys_memory_create(0, handle_flags << 16, HANDLE_NONE, 0);
 }

@@ -54,7 +54,7 @@ static long map_device(uintptr_t address, size_t length, unsigned vm, int fd, ui
 }
 
 static long map_anonymous_shared(uintptr_t address, size_t length, unsigned vm) {
-    long object = sys_memory_create(length, 0, HANDLE_NONE, 0);
+    long object = sys_memory_create(length, HANDLE_IN_UPPER << 16, HANDLE_NONE, 0);
     if (object < 0) {
         return object;
     }
