@@ -5,7 +5,7 @@
 add_library(flags_common INTERFACE)
 target_compile_options(flags_common INTERFACE
     $<$<COMPILE_LANGUAGE:C>:-std=gnu23>
-    -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings
+    -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
     -Wimplicit-fallthrough -Wno-unused-parameter
     # guarded_by() on struct members names later members: C needs late parsing for that.
     $<$<COMPILE_LANGUAGE:C>:-Wthread-safety -fexperimental-late-parse-attributes>
