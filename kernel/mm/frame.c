@@ -285,5 +285,6 @@ BOOT_CODE void frame_init(const struct bootinfo *boot) {
     if (!frame_zero)
         panic("no usable memory");
     page_clear(frame_virt(frame_zero));
+    kmalloc_init();
     klog(LOG_INFO, "memory: %lu MiB free", frames.total >> (20 - PAGE_SHIFT));
 }

@@ -140,7 +140,8 @@ void alloc_fail_nth(uint32_t pid, uint64_t nth) {
 bool alloc_fails(void) {
     uint32_t pid = atomic_load_explicit(&fail.pid, memory_order_relaxed);
     struct thread *t = pid ? thread_current() : nullptr;
-    return t && t->process && t->process->pid == pid && atomic_fetch_sub(&fail.countdown, 1) == 1;
+    return t && (t->process ? t->process->pid : ALLOC_FAIL_KERNEL) == pid &&
+           atomic_fetch_sub(&fail.countdown, 1) == 1;
 }
 
 static struct tail *tail_of(void *object, size_t room) {

@@ -17,7 +17,7 @@ static struct {
     struct spinlock lock;
     struct tree ranges GUARDED_BY(lock);
     vaddr_t top GUARDED_BY(lock); /* from here on nothing was ever given out */
-} vmap = {.lock = SPINLOCK_INIT(RANK_SLAB)};
+} vmap = {.lock = SPINLOCK_INIT(RANK_SLAB), .top = KERNEL_VMAP_START + PAGE_SIZE};
 
 #define STACKS_CACHED 8
 #define STACK_PAGES (KERNEL_STACK_SIZE / PAGE_SIZE)
@@ -135,7 +135,7 @@ static void stack_frames_free(struct frame **frames, size_t count) {
         frame_put(frames[count]);
 }
 
-/* The guard page below a stack is that of the range before it; the very first has one by vmap_init. */
+/* The guard page below a stack is that of the range before it; the very first has one too. */
 static vaddr_t stack_create(void) {
     struct frame *frames[STACK_PAGES];
     for (size_t i = 0; i < STACK_PAGES; i++) {
@@ -171,10 +171,4 @@ void kernel_stack_free(vaddr_t top) {
     for (vaddr_t va = top - KERNEL_STACK_SIZE; va < top; va += PAGE_SIZE)
         frame_put(frame_of(kernel_unmap(va)));
     range_free(top - KERNEL_STACK_SIZE);
-}
-
-BOOT_CODE void vmap_init(void) {
-    spin_lock(&vmap.lock);
-    vmap.top = KERNEL_VMAP_START + PAGE_SIZE;
-    spin_unlock(&vmap.lock);
 }

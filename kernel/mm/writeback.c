@@ -127,17 +127,18 @@ UNCHECKED void memory_ask_writeback(struct memory *m) {
     scheme_note(m->pager, &m->writeback_note);
 }
 
-static bool dirty_enough_left(void *) {
+static bool dirty_within_limit(void *) {
     return memory_dirty_pages() <= frame_total_count() / DIRTY_SHARE;
 }
 
 int memory_throttle(struct memory *m) {
-    if (likely(dirty_enough_left(nullptr)) || process_current()->serve_rank)
-        return 0;
+    const struct process *p = process_current();
+    if (likely(dirty_within_limit(nullptr)) || !p || p->serve_rank)
+        return 0; /* servers go on: somebody has to write back */
     int error;
     do {
         memory_ask_writeback(m);
-        error = wait_queue_sleep(&dirty_wait, dirty_enough_left, nullptr, false,
+        error = wait_queue_sleep(&dirty_wait, dirty_within_limit, nullptr, false,
                                  clock_now() + LOOK_AGAIN_NS);
         if (error && atomic_load_explicit(&thread_current()->work, memory_order_relaxed) & WORK_EXIT)
             return -EINTR;

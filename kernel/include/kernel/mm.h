@@ -85,6 +85,7 @@ void *kzalloc(size_t size);
 void kfree(void *p);
 size_t kmalloc_total(void); /* bytes live, for the leak audit */
 /* Debug: the nth allocation (frames included) from now on by a thread of process pid fails; 0 stops. */
+#define ALLOC_FAIL_KERNEL UINT32_MAX /* pid: kernel threads */
 void alloc_fail_nth(uint32_t pid, uint64_t nth);
 #if CATHODE_DEBUG
 bool alloc_fails(void); /* asked by each allocator */
