@@ -43,10 +43,13 @@ void handle_info_fill(struct object *o, uint32_t rights, uint32_t flags, struct 
         i->status = *channel_status(o);
         long readable = channel_control(o, CHANNEL_READABLE, 0);
         i->object = readable > 0 ? (uint64_t)readable : 0;
+        i->plane = channel_flags(o);
     } else if (o->ops == &memory_ops) {
         i->object = memory_size(memory_of(o));
     } else if (o->ops == &process_ops) {
         i->object = object_as(process, o)->pid;
+    } else if (o->ops == &timer_ops) {
+        i->plane = timer_object_clock(o);
     } else if (o->ops->type == OBJECT_LOG) {
         i->object = log_start();
     }

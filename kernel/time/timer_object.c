@@ -94,6 +94,10 @@ struct object *timer_object_create(uint32_t clock) {
     return &t->object;
 }
 
+uint32_t timer_object_clock(struct object *o) {
+    return object_as(timer_object, o)->clock;
+}
+
 _Atomic uint32_t *timer_object_status(struct object *o) {
     return &object_as(timer_object, o)->status;
 }

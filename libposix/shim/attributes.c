@@ -34,7 +34,7 @@ static long stat_handle(handle_t h, struct file_attributes *out) {
     call.out = out;
     call.out_size = sizeof(*out);
     long error = call_send(h, &call);
-    if (error == -EINVAL) {
+    if (error == NO_SERVER) {
         return stat_synthetic(h, out);
     }
     return error < 0 ? error : 0;
@@ -84,11 +84,13 @@ static long attributes_set(int directory, const char *path, int flags,
     return error < 0 ? error : 0;
 }
 
+/* Pipes and their like take new attributes, but keep none. */
 static long attributes_set_fd(int fd, const struct file_attributes *attributes, unsigned which) {
     if (!is_fd(fd)) {
         return -EBADF;
     }
-    return attributes_set(fd, "", AT_EMPTY_PATH, attributes, which);
+    long error = attributes_set(fd, "", AT_EMPTY_PATH, attributes, which);
+    return error == -ENOTDIR && handle_type(fd) != OBJECT_FILE ? 0 : error;
 }
 
 /* --- size ------------------------------------------------------------------------------------------- */
@@ -223,7 +225,7 @@ static long statfs_handle(handle_t h, struct filesystem_info *out) {
     call.out = out;
     call.out_size = sizeof(*out);
     long error = call_send(h, &call);
-    return error < 0 ? error : 0;
+    return error == NO_SERVER ? -ENOSYS : error < 0 ? error : 0;
 }
 
 long row_fstatfs(int fd, struct filesystem_info *out) {

@@ -130,6 +130,25 @@ long path_step(struct path_call *p, handle_t start) {
     return call_send(start, &p->call);
 }
 
+int path_descriptor(const char *path) {
+    const char *digits = path;
+    if (!strncmp(digits, "/dev/fd/", 8)) {
+        digits += 8;
+    } else if (!strncmp(digits, "/proc/self/fd/", 14)) {
+        digits += 14;
+    } else {
+        return -1;
+    }
+    int fd = *digits ? 0 : -1;
+    for (; *digits; digits++) {
+        if (*digits < '0' || *digits > '9' || fd >= HANDLE_UPPER / 10) {
+            return -1;
+        }
+        fd = fd * 10 + *digits - '0';
+    }
+    return fd;
+}
+
 /* Descriptors that have names: these are duplicated, whatever they are. -ENOENT: no such name. */
 static long open_own(const struct path_call *p) {
     static const char *const standard[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
@@ -138,27 +157,11 @@ static long open_own(const struct path_call *p) {
         long fd = sys_handle_duplicate(HANDLE_TTY, 0, flags, RIGHTS_SAME);
         return fd == -EBADF ? -ENXIO : fd;
     }
-    for (int fd = 0; fd < 3; fd++) {
-        if (!strcmp(p->path, standard[fd])) {
-            return sys_handle_duplicate(fd, 0, flags, RIGHTS_SAME);
-        }
+    int fd = path_descriptor(p->path);
+    for (int i = 0; i < 3; i++) {
+        fd = strcmp(p->path, standard[i]) ? fd : i;
     }
-    const char *digits = p->path;
-    if (!strncmp(digits, "/dev/fd/", 8)) {
-        digits += 8;
-    } else if (!strncmp(digits, "/proc/self/fd/", 14)) {
-        digits += 14;
-    } else {
-        return -ENOENT;
-    }
-    int fd = 0;
-    for (const char *c = digits; *c; c++) {
-        if (*c < '0' || *c > '9' || fd >= HANDLE_UPPER / 10) {
-            return -ENOENT;
-        }
-        fd = fd * 10 + *c - '0';
-    }
-    return *digits ? sys_handle_duplicate(fd, 0, flags, RIGHTS_SAME) : -ENOENT;
+    return fd >= 0 ? sys_handle_duplicate(fd, 0, flags, RIGHTS_SAME) : -ENOENT;
 }
 
 long path_send(struct path_call *p, int directory) {
@@ -177,7 +180,7 @@ long path_send(struct path_call *p, int directory) {
             }
         }
         long result = path_step(p, start);
-        if (result == -EINVAL && p->length > 0 && handle_type(start) != OBJECT_FILE) {
+        if (result == NO_SERVER) {
             return -ENOTDIR; /* a walk that starts at a pipe */
         }
         if (result < 0 || !(p->call.reply.flags & (REPLY_REDIRECT | REPLY_UP))) {

@@ -142,7 +142,7 @@ long row_lseek(int fd, off_t offset, int whence) {
         return -EBADF;
     }
     long result = sys_seek(fd, offset, (uint32_t)whence);
-    if (result != -EOPNOTSUPP || whence != SEEK_END) {
+    if (result != -EINVAL || whence != SEEK_END) {
         return result;
     }
     /* The kernel knows no size without a memory plane: the server does. */
@@ -245,18 +245,6 @@ long row_flock(int fd, int operation) {
     return lock_send(fd, operation & LOCK_NB ? F_SETLK : F_SETLKW, &lock, true);
 }
 
-static long status_get(int fd) {
-    struct handle_info info;
-    long error = sys_handle_info(fd, &info);
-    if (error < 0) {
-        return error;
-    }
-    if (info.type == OBJECT_CHANNEL && !(info.plane & CHANNEL_ONE_WAY)) {
-        info.status |= FILE_READ_WRITE;
-    }
-    return (long)info.status;
-}
-
 long row_fcntl(int fd, int command, long argument) {
     struct handle_info info;
     if (!is_fd(fd)) {
@@ -276,8 +264,10 @@ long row_fcntl(int fd, int command, long argument) {
     }
     case F_SETFD:
         return sys_handle_set(fd, 0, HANDLE_CLOEXEC, argument & FD_CLOEXEC ? HANDLE_CLOEXEC : 0);
-    case F_GETFL:
-        return status_get(fd);
+    case F_GETFL: {
+        long error = sys_handle_info(fd, &info);
+        return error < 0 ? error : (long)info.status;
+    }
     case F_SETFL:
         return sys_handle_set(fd, 1, FILE_SETTABLE, (uint32_t)argument & FILE_SETTABLE);
     case F_GETLK:
@@ -324,7 +314,7 @@ static long storage_call(int fd, unsigned op, uint64_t a, uint64_t b, uint64_t c
         return -EBADF;
     }
     long error = call_simple(fd, op, a, b, c);
-    return error == -ENOSYS ? -EINVAL : error < 0 ? error : 0;
+    return error == -ENOSYS || error == NO_SERVER ? -EINVAL : error < 0 ? error : 0;
 }
 
 long row_fsync(int fd) {

@@ -45,7 +45,7 @@ static long map_device(uintptr_t address, size_t length, unsigned vm, int fd, ui
     call.handle_flags = HANDLE_IN_UPPER;
     long error = call_send(fd, &call);
     if (error < 0) {
-        return error == -ENOSYS || error == -EINVAL ? -ENODEV : error;
+        return error == -ENOSYS ? -ENODEV : error;
     }
     handle_t object = call.reply.handle;
     long result = sys_vm_map(address, length, vm, object, call.reply.args[0] + offset);
@@ -76,15 +76,18 @@ static long map_file(uintptr_t address, size_t length, unsigned vm, int fd, uint
             (access != FILE_READ_WRITE && (vm & VM_SHARED) && (vm & VM_WRITE))) {
             return -EACCES;
         }
-        if (info.plane == PLANE_ZERO) {
+        unsigned plane = info.plane & 0xff;
+        if (plane == PLANE_ZERO) {
             return vm & VM_SHARED ? map_anonymous_shared(address, length, vm)
                                   : sys_vm_map(address, length, vm, HANDLE_NONE, 0);
         }
-        if (info.plane == PLANE_NONE) {
+        if (plane == PLANE_NONE) {
             return map_device(address, length, vm, fd, offset);
         }
-    }
-    if (info.type != OBJECT_MEMORY && info.plane != PLANE_MEMORY) {
+        if (plane != PLANE_MEMORY) {
+            return -ENODEV;
+        }
+    } else if (info.type != OBJECT_MEMORY) {
         return -ENODEV;
     }
     return sys_vm_map(address, length, vm, fd, offset);

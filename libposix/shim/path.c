@@ -122,6 +122,14 @@ long row_symlink(const char *target, const char *path) {
     return row_symlinkat(target, AT_FDCWD, path);
 }
 
+/* What /proc/self/fd/N points to: the path that the file's server knows (ttyname asks so). */
+static long descriptor_path(struct path_call *p, int fd) {
+    call_prepare(&p->call, OP_PATH, 0, 0, 0);
+    p->call.out = p->answer;
+    p->call.out_size = sizeof(p->answer);
+    return call_send(fd, &p->call);
+}
+
 long row_readlinkat(int directory, const char *path, char *buffer, size_t size) {
     if (size == 0 || size > SSIZE_MAX) {
         return -EINVAL;
@@ -130,7 +138,8 @@ long row_readlinkat(int directory, const char *path, char *buffer, size_t size) 
     path_prepare(&p, OP_READLINK, path, FILE_NOFOLLOW, 0);
     p.call.request.flags = REQUEST_IDEMPOTENT;
     p.empty_allowed = directory != AT_FDCWD;
-    long error = path_send(&p, directory);
+    int fd = path_descriptor(path);
+    long error = fd >= 0 ? descriptor_path(&p, fd) : path_send(&p, directory);
     if (error < 0) {
         return error;
     }

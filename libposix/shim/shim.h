@@ -45,6 +45,9 @@ extern const sys_row __sys_table[SYS_ROWS];
 /* The rows by number, for callers that know it only at run time. */
 long posix_syscall(long number, long a, long b, long c, long d, long e, long f);
 
+/* entry.S: where the kernel sends `syscall` instructions with a number of Linux. */
+void posix_foreign_entry(void);
+
 #define PAGE_BYTES 4096UL
 #define NS_PER_SECOND 1000000000LL
 
@@ -59,6 +62,8 @@ static inline bool is_fd(int fd) {
 void call_prepare(struct call_args *call, unsigned op, uint64_t a, uint64_t b, uint64_t c);
 /* Sends it. Tries once more if the server died and the request says that it may. */
 long call_send(handle_t h, struct call_args *call);
+/* The kernel's answer to a call on a handle that has no server: a pipe, an event, a timer. */
+#define NO_SERVER (-ENOTTY)
 /* Both, for an operation on an open file that is described by three numbers. */
 long call_simple(handle_t h, unsigned op, uint64_t a, uint64_t b, uint64_t c);
 /* enum object_type of a handle, or -EBADF. */
@@ -84,6 +89,8 @@ void path_prepare(struct path_call *p, unsigned op, const char *path, uint64_t a
 long path_send(struct path_call *p, int directory);
 /* One step of it, which may end in REPLY_REDIRECT or REPLY_UP. */
 long path_step(struct path_call *p, handle_t start);
+/* The descriptor that /dev/fd/N or /proc/self/fd/N names, or -1. */
+int path_descriptor(const char *path);
 bool path_is_scheme(const char *path, size_t length);
 /* Opens a path for libposix's own use: in the upper range. */
 long path_open(int directory, const char *path, int flags);

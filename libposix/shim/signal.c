@@ -9,20 +9,8 @@
 #include <string.h>
 
 #define SIGSET_BYTES 8 /* the kernel's sigset_t */
+_Static_assert(SYSCALL_signal_return == 0x104f, "SIGNAL_RETURN in entry.S");
 #define NEVER_BLOCKED (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
-
-/* Handlers return here, with the stack pointer at the frame. */
-__asm__(".pushsection .text\n"
-        ".hidden __restore_rt\n"
-        ".global __restore_rt\n"
-        ".type __restore_rt, @function\n"
-        "__restore_rt:\n"
-        "    mov $0x1000 + 79, %eax\n" /* SYSCALL_signal_return */
-        "    syscall\n"
-        "    ud2\n"
-        ".size __restore_rt, . - __restore_rt\n"
-        ".popsection");
-_Static_assert(SYSCALL_signal_return == 0x1000 + 79, "the number in __restore_rt");
 
 long row_rt_sigaction(int signal, const struct signal_action *action, struct signal_action *old,
                       size_t size) {

@@ -106,6 +106,7 @@ long row_set_tid_address(int *address) {
     struct thread_control *control = thread_control();
     if (!control->tid) {
         sys_thread_set(0, THREAD_CONTROL, (uint64_t)control, 0);
+        sys_process_set(0, PROCESS_FOREIGN, nullptr, 0, (uint64_t)posix_foreign_entry);
     }
     sys_thread_set(0, THREAD_CLEAR_TID, (uint64_t)address, 0);
     return row_gettid();

@@ -258,6 +258,17 @@ long row_timerfd_create(int clock, int flags) {
     return fd;
 }
 
+/* `left` from now on the clock of this timer. */
+static int64_t timer_deadline(int fd, int64_t left) {
+    struct handle_info info;
+    int64_t deadline;
+    bool wall = sys_handle_info(fd, &info) >= 0 && info.plane == CLOCK_WALL;
+    if (__builtin_add_overflow(wall ? clock_wall() : clock_monotonic(), left, &deadline)) {
+        return DEADLINE_NEVER;
+    }
+    return deadline;
+}
+
 static void itimerspec_from_ns(const int64_t *remaining_and_period, struct itimerspec *out) {
     out->it_value = timespec_from_ns(remaining_and_period[0]);
     out->it_interval = timespec_from_ns(remaining_and_period[1]);
@@ -273,8 +284,10 @@ long row_timerfd_settime(int fd, int flags, const struct itimerspec *in, struct 
         return -EINVAL;
     }
     if (in->it_value.tv_sec || in->it_value.tv_nsec) {
-        deadline = flags & TFD_TIMER_ABSTIME ? ns_from_timespec(&in->it_value)
-                                             : deadline_after(&in->it_value);
+        deadline = ns_from_timespec(&in->it_value);
+        if (!(flags & TFD_TIMER_ABSTIME)) {
+            deadline = timer_deadline(fd, deadline);
+        }
     }
     long error = sys_timer_set(fd, deadline, ns_from_timespec(&in->it_interval), before);
     if (error >= 0 && old) {
@@ -294,7 +307,7 @@ long row_timerfd_gettime(int fd, struct itimerspec *out) {
         return error;
     }
     if (before[0] > 0) {
-        sys_timer_set(fd, clock_monotonic() + before[0], before[1], nullptr);
+        sys_timer_set(fd, timer_deadline(fd, before[0]), before[1], nullptr);
     }
     itimerspec_from_ns(before, out);
     return 0;

@@ -97,12 +97,8 @@ static long terminal_leave(handle_t tty) {
 /* --- ioctl --------------------------------------------------------------------------------------------- */
 
 /* Requests to what has no server. */
-static long control_local(int fd, unsigned request, unsigned long argument, long error) {
-    struct handle_info info;
-    if (sys_handle_info(fd, &info) < 0 || info.type == OBJECT_FILE) {
-        return error;
-    }
-    if (request == FIONREAD && info.type == OBJECT_CHANNEL) {
+static long control_local(int fd, unsigned request, unsigned long argument) {
+    if (request == FIONREAD && handle_type(fd) == OBJECT_CHANNEL) {
         long waiting = sys_channel_control(fd, CHANNEL_READABLE, 0);
         if (waiting >= 0) {
             *(int *)argument = (int)waiting;
@@ -130,7 +126,7 @@ long row_ioctl(int fd, int request, unsigned long argument) {
         return terminal_leave(fd);
     default: {
         long result = control_send(fd, number, argument, HANDLE_NONE);
-        return result == -EINVAL ? control_local(fd, number, argument, result) : result;
+        return result == NO_SERVER ? control_local(fd, number, argument) : result;
     }
     }
 }

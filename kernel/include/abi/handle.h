@@ -68,6 +68,6 @@ struct handle_info {
                       * log: oldest position that can be read */
     uint64_t scheme; /* file: an id that is the same for files of one scheme */
     int64_t offset; /* file: offset */
-    uint32_t plane; /* file: enum file_plane; channel: CHANNEL_* flags */
+    uint32_t plane; /* file: enum file_plane | FILE_KIND_* << 8; channel: CHANNEL_* flags; timer: its clock */
     uint32_t incarnation;
 };

@@ -23,6 +23,7 @@ struct object *timer_object_create(uint32_t clock);
 /* deadline and period on its clock, 0: disarm, once; old: remaining time and period before. */
 void timer_object_set(struct object *t, nsec_t deadline, nsec_t period, nsec_t old[2]);
 void timer_objects_clock_set(void); /* the wall clock was set */
+uint32_t timer_object_clock(struct object *t); /* enum clock */
 _Atomic uint32_t *timer_object_status(struct object *t); /* FILE_NONBLOCK */
 MUST_CHECK long timer_object_read(struct object *t, uint64_t *expirations, bool nonblock, nsec_t deadline);
 
