@@ -6,6 +6,7 @@
  */
 #include <asm/arch.h>
 #include <asm/regs.h>
+#include <kernel/debug.h>
 #include <kernel/lib.h>
 #include "../../../kernel/boot/range.h"
 
@@ -102,6 +103,14 @@ static BOOT_CODE void parse(uint32_t magic, uint32_t info) {
         boot_fail(boot.problem ? boot.problem : "the boot information is not usable");
 }
 
+/* The stack protector's canary: its zero byte stops string functions. */
+[[clang::no_stack_protector]] static BOOT_CODE void seed_canary(void) {
+    uint64_t seed;
+    if (!arch_random(&seed))
+        seed = read_tsc() * 0x9e3779b97f4a7c15;
+    __stack_chk_guard = seed & ~0xffULL;
+}
+
 /* Where the page tables are made: the end of the largest free range below 4 GiB. */
 static BOOT_CODE void choose_bump(void) {
     for (uint32_t i = 0; i < boot.range_count; i++) {
@@ -181,5 +190,6 @@ static BOOT_CODE void build_tables(void) {
     reserve(bump_end, taken_end - bump_end);
     kernel_pagetable.root = virt_to_phys(root);
     write_cr3(kernel_pagetable.root);
+    seed_canary();
     kernel_main(&boot);
 }

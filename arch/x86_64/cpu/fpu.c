@@ -5,6 +5,7 @@
  */
 #include <asm/arch.h>
 #include <asm/regs.h>
+#include <kernel/debug.h>
 #include <kernel/lib.h>
 #include <kernel/thread.h>
 
@@ -33,6 +34,8 @@ void fpu_init_cpu(void) {
     fpu_mask = states.a & XCR0_STATES;
     asm volatile("xsetbv" ::"c"(0), "a"((uint32_t)fpu_mask), "d"(0));
     fpu_size = align_up(read_cpuid(0xd, 0).b, 64);
+    if (fpu_size > XSAVE_AREA_MAX)
+        panic("the XSAVE area has %lu bytes", fpu_size);
     fpu_load_initial();
 }
 

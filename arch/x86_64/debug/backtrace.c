@@ -96,6 +96,7 @@ static void dump_cpu(const struct trapframe *f) {
 
 void nmi_handle(struct trapframe *f) {
     dump_cpu(f);
+    atomic_fetch_add(&arch_cpu()->dumps, 1);
     if (!atomic_load(&stopping))
         return; /* an operator's question (QEMU: `nmi`): go on */
     atomic_store(&arch_cpu()->stopped, true);

@@ -15,7 +15,6 @@
 #define FP_XSTATE_MAGIC2  0x46505845
 #define RED_ZONE          128 /* System V ABI, AMD64 supplement §3.2.2 */
 #define XSAVE_LEGACY_SIZE 512
-#define XSAVE_AREA_MAX    2752 /* with fpu.c's XCR0_STATES */
 
 struct signal_context { /* struct sigcontext */
     uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip;

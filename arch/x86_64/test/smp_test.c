@@ -107,6 +107,17 @@ KTEST(interrupt_vectors_run_out_cleanly) {
     EXPECT(arch_irq_route(100000, 0) == -EINVAL);
 }
 
+KTEST(nmi_dumps_and_goes_on) {
+    for (uint32_t i = 0; i < cpu_online(); i++) {
+        uint32_t before = atomic_load(&cpu_table[i]->dumps);
+        lapic_send(cpu_table[i]->apic_id, ICR_NMI);
+        for (nsec_t end = arch_clock_now() + 1000000000;
+             atomic_load(&cpu_table[i]->dumps) == before && arch_clock_now() < end;)
+            cpu_pause();
+        EXPECT(atomic_load(&cpu_table[i]->dumps) == before + 1);
+    }
+}
+
 KTEST(random_numbers_differ) {
     uint64_t a, b;
     if (arch_random(&a) && arch_random(&b))

@@ -5,6 +5,8 @@
 
 NORETURN void panic(const char *format, ...) PRINTF_LIKE(1, 2);
 
+extern uintptr_t __stack_chk_guard; /* the compiler's name; set once at boot */
+
 #if CATHODE_DEBUG
 #define ASSERT(c) ((c) ? (void)0 : panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #c))
 #else

@@ -34,6 +34,7 @@ static inline struct arch_cpu *arch_cpu(void) { return (struct arch_cpu *)cpu_cu
 void cpu_features_init(void);
 void cpu_descriptors_init(struct arch_cpu *c, vaddr_t ist_top[IST_COUNT]);
 void cpu_registers_init(void); /* control registers, MSRs, FPU of this CPU */
+#define XSAVE_AREA_MAX 2752 /* with fpu.c's XCR0_STATES */
 extern size_t fpu_size; /* bytes at the top of each kernel stack */
 void fpu_init_features(void);
 void fpu_init_cpu(void);

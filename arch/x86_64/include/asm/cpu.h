@@ -35,4 +35,5 @@ struct arch_cpu {
     _Atomic uint64_t ipi_from; /* mailbox: CPUs whose request waits here */
     struct ipi_request ipi_request; /* this CPU's own request to others */
     _Atomic bool online, stopped;
+    _Atomic uint32_t dumps; /* on NMI */
 };
