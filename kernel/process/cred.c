@@ -5,7 +5,9 @@
  * Pure functions on credentials records.  Privilege is a bit of the record; it appears and goes only
  * by credentials_change(), the POSIX rules for set*id, never by looking at a user id elsewhere.
  */
-#include "process_impl.h"
+#include "cred.h"
+
+#include <abi/errno.h>
 
 static bool id_among(uint32_t id, uint32_t a, uint32_t b, uint32_t c) {
     return id == a || id == b || id == c;
@@ -36,7 +38,7 @@ bool credentials_may_manage(const struct credentials *from, const struct credent
 
 static bool groups_equal(const struct credentials *a, const struct credentials *b) {
     return a->group_count == b->group_count &&
-           !memcmp(a->groups, b->groups, a->group_count * sizeof(a->groups[0]));
+           !__builtin_memcmp(a->groups, b->groups, a->group_count * sizeof(a->groups[0]));
 }
 
 bool credentials_equal(const struct credentials *a, const struct credentials *b) {

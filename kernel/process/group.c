@@ -265,6 +265,15 @@ static long terminal_signal(struct session *s, int signal, uint32_t id) REQUIRES
     return 0;
 }
 
+static long terminal_foreground(struct session *s, uint32_t id) REQUIRES(process_lock) {
+    struct group *g = group_at(id);
+    if (id && (!g || g->session != s))
+        return -EPERM;
+    if (id)
+        s->foreground = id;
+    return s->foreground;
+}
+
 long terminal_control(struct object *o, uint32_t op, uint64_t a, uint64_t b) {
     struct session *s = object_as(terminal, o)->session;
     if (op == TERMINAL_SIGNAL && a > SIGNAL_COUNT)
@@ -283,7 +292,7 @@ long terminal_control(struct object *o, uint32_t op, uint64_t a, uint64_t b) {
         (void)terminal_signal(s, SIGHUP, 0);
         (void)terminal_signal(s, SIGCONT, 0);
         break;
-    case TERMINAL_FOREGROUND: result = s->foreground; break;
+    case TERMINAL_FOREGROUND: result = terminal_foreground(s, (uint32_t)a); break;
     default: result = -EINVAL;
     }
     spin_unlock(&process_lock);

@@ -10,7 +10,6 @@
  * threads uses the same way to get rid of the others.
  */
 #include <kernel/event.h>
-#include <kernel/scheme.h>
 
 #include "process_impl.h"
 

@@ -7,14 +7,7 @@
 #include <kernel/memory.h>
 #include <kernel/process.h>
 
-/* cred.c: the rules, pure */
-bool credentials_privileged(const struct credentials *c);
-bool credentials_may_signal(const struct credentials *from, const struct credentials *to);
-bool credentials_may_inspect(const struct credentials *from, const struct credentials *to);
-bool credentials_may_manage(const struct credentials *from, const struct credentials *to);
-bool credentials_equal(const struct credentials *a, const struct credentials *b);
-MUST_CHECK int credentials_change(const struct credentials *old, const struct credentials *wish,
-                                  struct credentials *out);
+#include "cred.h"
 
 /* account.c */
 struct cred *cred_create(const struct credentials *c); /* null: no memory */

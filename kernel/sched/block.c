@@ -55,9 +55,8 @@ void thread_init_sleep(struct thread *t) {
 
 /* Whether a wait must not begin: a signal to handle or a deadline gone by. */
 static int refuse(struct thread *self, nsec_t deadline) {
-    const uint32_t signals = WORK_SIGNAL | WORK_EXIT | WORK_STOP;
     uint32_t word = atomic_load_explicit(&self->sleep, memory_order_relaxed);
-    if (unlikely((self->work & signals) && (word & SLEEP_INTERRUPTIBLE) && signal_pending(self)))
+    if (unlikely((word & SLEEP_INTERRUPTIBLE) && signal_pending(self)))
         return -EINTR;
     return deadline != DEADLINE_NEVER && deadline <= clock_now() ? -ETIMEDOUT : 0;
 }

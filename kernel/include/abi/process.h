@@ -103,7 +103,6 @@ enum process_topic {
     PROCESS_PRIORITY, /* (s) nice value + 20 */
     PROCESS_DUMPABLE,
     PROCESS_SIGNALS, /* struct process_signals of the caller: pending, ignored, caught */
-    PROCESS_ROOT_ID,
     PROCESS_CPU_CLOCK, /* result ns of CPU time */
     PROCESS_FOREGROUND, /* (s) HANDLE_TTY's server: foreground group of a terminal session */
     PROCESS_SUBREAPER, /* (s) */
@@ -134,7 +133,7 @@ struct process_state {
     uint8_t priority, nice, cpu;
     uint32_t terminal; /* id of the controlling terminal, 0 none */
     uint64_t virtual_size, resident, start_ns, user_ns, system_ns, faults;
-    uint32_t calls, switches;
+    uint32_t reserved, switches;
     char name[32];
 };
 struct map_info {
@@ -151,6 +150,6 @@ enum terminal_op {
     TERMINAL_SESSION, /* result: session id */
     TERMINAL_DEVICE, /* a: device number shown as process_state.terminal; 0: no longer a terminal */
     TERMINAL_HANG_UP, /* SIGHUP and SIGCONT to the leader and the foreground group */
-    TERMINAL_FOREGROUND, /* result: foreground group */
+    TERMINAL_FOREGROUND, /* a: group that becomes the foreground one, 0: as it is; result: it */
 };
 enum terminal_state { TERMINAL_TTOU = 1, TERMINAL_TTIN = 2, TERMINAL_ORPHANED = 4 }; /* caller_info */
