@@ -20,7 +20,7 @@ static uint32_t range_limit(struct handle_table *t, bool upper) {
 }
 
 /* The slot of h if its chunk exists, else null. */
-static struct handle_slot *slot_find(struct handle_table *t, handle_t h) REQUIRES(t->lock) {
+struct handle_slot *handle_slot_find(struct handle_table *t, handle_t h) REQUIRES(t->lock) {
     struct handle_range *r = range_of(t, h);
     uint32_t n = (uint32_t)(h - range_base(h));
     if (h < 0 || n / HANDLE_CHUNK >= r->chunk_count) return nullptr;
@@ -98,7 +98,7 @@ static struct object *slot_clear(struct handle_table *t, handle_t h, struct hand
 int handle_lookup(handle_t h, enum object_type type, uint32_t need, struct object **out, uint32_t *rights) {
     struct handle_table *t = &process_current()->handles;
     spin_lock(&t->lock);
-    struct handle_slot *s = slot_find(t, h);
+    struct handle_slot *s = handle_slot_find(t, h);
     int e = 0;
     if (unlikely(!s || (uintptr_t)s->object <= (uintptr_t)HANDLE_RESERVED)) e = -EBADF;
     else if (unlikely(type && s->object->ops->type != type)) e = -EINVAL;
@@ -131,7 +131,7 @@ static handle_t table_reserve(struct handle_table *t, handle_t at, uint32_t flag
 
 static void table_publish(struct handle_table *t, handle_t h, struct object *o, uint32_t rights, uint32_t flags) UNCHECKED {
     spin_lock(&t->lock);
-    struct handle_slot *s = slot_find(t, h);
+    struct handle_slot *s = handle_slot_find(t, h);
     ASSERT(s);
     /* An upper slot may be closed again by the same process's other threads while reserved. */
     struct object *old = s->object == HANDLE_RESERVED ? nullptr : s->object;
@@ -150,7 +150,7 @@ void handle_publish(handle_t h, struct object *o, uint32_t rights, uint32_t flag
 void handle_unreserve(handle_t h) {
     struct handle_table *t = &process_current()->handles;
     spin_lock(&t->lock);
-    struct handle_slot *s = slot_find(t, h);
+    struct handle_slot *s = handle_slot_find(t, h);
     if (s && s->object == HANDLE_RESERVED) slot_clear(t, h, s);
     spin_unlock(&t->lock);
 }
@@ -172,7 +172,7 @@ int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uin
     int e = -EBADF;
     spin_lock(&t->lock);
     if (at >= 0 && n < range_limit(t, upper)) e = range_grow(range_of(t, at), n / HANDLE_CHUNK);
-    struct handle_slot *s = e ? nullptr : slot_find(t, at);
+    struct handle_slot *s = e ? nullptr : handle_slot_find(t, at);
     if (s && s->object == HANDLE_RESERVED) e = -EBUSY; /* as Linux's dup2 racing with open */
     if (e) {
         spin_unlock(&t->lock);
@@ -196,7 +196,7 @@ static void object_dropped(struct object *o) {
 int handle_close(handle_t h) {
     struct handle_table *t = &process_current()->handles;
     spin_lock(&t->lock);
-    struct handle_slot *s = slot_find(t, h);
+    struct handle_slot *s = handle_slot_find(t, h);
     struct object *o = s && s->object != HANDLE_RESERVED ? s->object : nullptr;
     if (o) slot_clear(t, h, s);
     spin_unlock(&t->lock);
@@ -213,7 +213,7 @@ static struct object *range_drop_next(struct handle_table *t, handle_t *at, hand
     struct handle_range *r = range_of(t, *at);
     handle_t base = range_base(*at);
     while (!o && *at <= last && (uint32_t)(*at - base) / HANDLE_CHUNK < r->chunk_count) {
-        struct handle_slot *s = slot_find(t, *at);
+        struct handle_slot *s = handle_slot_find(t, *at);
         if (!s) *at = (handle_t)align_down((uint64_t)*at + HANDLE_CHUNK, HANDLE_CHUNK);
         else {
             if (s->object && s->object != HANDLE_RESERVED && drop(s)) o = slot_clear(t, *at, s);
@@ -290,7 +290,7 @@ int handle_table_copy(struct handle_table *to, struct handle_table *from, bool s
 
 int handle_describe(struct handle_table *t, handle_t h, struct object **out, uint32_t *rights, uint32_t *flags) {
     spin_lock(&t->lock);
-    struct handle_slot *s = slot_find(t, h);
+    struct handle_slot *s = handle_slot_find(t, h);
     bool open = s && (uintptr_t)s->object > (uintptr_t)HANDLE_RESERVED;
     if (open) {
         *out = s->object;
@@ -309,7 +309,7 @@ int handle_set_flags(handle_t first, handle_t last, uint32_t mask, uint32_t flag
     struct handle_range *r = range_of(t, first);
     handle_t end = range_base(first) + (handle_t)(r->chunk_count * HANDLE_CHUNK);
     for (handle_t h = first; h >= 0 && h <= last && h < end; h++) {
-        struct handle_slot *s = slot_find(t, h);
+        struct handle_slot *s = handle_slot_find(t, h);
         if (!s || (uintptr_t)s->object <= (uintptr_t)HANDLE_RESERVED) continue;
         s->flags = (uint8_t)((s->flags & ~mask) | (flags & mask));
         found = 0;

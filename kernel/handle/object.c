@@ -17,6 +17,7 @@ void object_init(struct object *o, const struct object_ops *ops) {
     o->ops = ops;
     atomic_init(&o->refs, 1);
     atomic_init(&o->handles, 0);
+    atomic_init(&o->in_flight, 0);
     atomic_init(&o->watch_count, 0);
     atomic_init(&o->reap_queued, false);
     spin_init(&o->watch_lock, RANK_WATCH);

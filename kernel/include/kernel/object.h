@@ -30,6 +30,7 @@ struct object_ops {
 struct object {
     const struct object_ops *ops;
     _Atomic uint32_t refs, handles;
+    _Atomic uint32_t in_flight; /* of the handles: carried by messages (kernel/ipc/channel_message.c) */
     _Atomic uint32_t watch_count;
     struct spinlock watch_lock;
     struct list watches; /* struct watch */
