@@ -5,9 +5,11 @@
  */
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -37,14 +39,36 @@ static void terminal_reset(void) {
     tcsetattr(0, TCSADRAIN, &t);
 }
 
-static void issue_show(void) {
-    char text[1024];
-    int fd = open("/etc/issue", O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof(text));
-    if (length > 0)
-        (void)!write(1, text, (size_t)length);
-    if (fd >= 0)
-        close(fd);
+/* What \c in /etc/issue stands for (as in agetty); null: itself. */
+static const char *issue_word(char c, const struct utsname *system, const char *line) {
+    switch (c) {
+    case 's': return system->sysname;
+    case 'n': return system->nodename;
+    case 'r': return system->release;
+    case 'v': return system->version;
+    case 'm': return system->machine;
+    case 'l': return line;
+    default: return nullptr;
+    }
+}
+
+static void issue_show(const char *line) {
+    struct utsname system;
+    FILE *f = fopen("/etc/issue", "re");
+    if (!f)
+        return;
+    uname(&system);
+    for (int c; (c = getc(f)) != EOF;) {
+        const char *word = nullptr;
+        if (c == '\\' && (c = getc(f)) != EOF)
+            word = issue_word((char)c, &system, line);
+        if (word)
+            fputs(word, stdout);
+        else
+            putchar(c);
+    }
+    fclose(f);
+    fflush(stdout);
 }
 
 int main(int argc, char **argv) {
@@ -56,7 +80,8 @@ int main(int argc, char **argv) {
     if (terminal_open(argv[1]) < 0)
         return 1;
     terminal_reset();
-    issue_show();
+    const char *line = ttyname(0);
+    issue_show(line && strncmp(line, "/dev/", 5) == 0 ? line + 5 : argv[1]);
     execve("/bin/login", (char *const[]){(char *)"login", nullptr}, (char *const *)environment);
     return 1;
 }

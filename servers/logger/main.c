@@ -56,6 +56,14 @@ static void bytes_take(struct logger *l, const char *bytes, size_t count) {
     }
 }
 
+/* The log is a ring: what was overwritten before it was read is skipped. */
+static long log_read(struct logger *l, char *bytes, size_t size) {
+    struct handle_info info;
+    if (sys_handle_info(SERVICE_LOG, &info) >= 0 && l->position < (int64_t)info.object)
+        l->position = (int64_t)info.object;
+    return sys_read(SERVICE_LOG, bytes, size, l->position, 0, 0);
+}
+
 int main(void) {
     static struct logger l = {.file = -1};
     char bytes[256];
@@ -63,7 +71,7 @@ int main(void) {
     mkdir("/var/log", 0755);
     gethostname(l.host, sizeof(l.host) - 1);
     for (;;) {
-        long n = sys_read(SERVICE_LOG, bytes, sizeof(bytes), l.position, 0, 0);
+        long n = log_read(&l, bytes, sizeof(bytes));
         if (n > 0) {
             bytes_take(&l, bytes, (size_t)n);
             l.position += n;
