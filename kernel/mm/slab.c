@@ -176,11 +176,13 @@ static void tail_check(void *, size_t) {}
 
 /* --- kmalloc ------------------------------------------------------------------------------------ */
 
+#define LARGE_MAX_ORDER (SIZE_MAX_ORDER + (TAIL ? 1 : 0))
+
 static void *large_alloc(size_t size, void *caller) {
     unsigned order = 1;
-    while (PAGE_SIZE << order < size)
+    while (order <= LARGE_MAX_ORDER && PAGE_SIZE << order < size)
         order++;
-    if (order > SIZE_MAX_ORDER + (TAIL ? 1 : 0))
+    if (order > LARGE_MAX_ORDER)
         return nullptr;
     struct frame *f = frame_alloc_run(order, FRAME_KERNEL, 0);
     if (!f)
