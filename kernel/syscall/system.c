@@ -72,9 +72,8 @@ static size_t info_cpus(char *buf, size_t size) {
 }
 
 static size_t info_load(char *buf, size_t size) {
-    uint32_t running, total;
-    sched_count(&running, &total);
-    uint64_t v[5] = {sched_load(0), sched_load(1), sched_load(2), running, total};
+    uint64_t v[5] = {sched_load(0), sched_load(1), sched_load(2)};
+    sched_thread_counts(&v[3], &v[4]);
     return put(buf, size, v, sizeof(v));
 }
 
