@@ -16,6 +16,7 @@
 static struct spinlock tid_lock = SPINLOCK_INIT(RANK_THREAD);
 static struct tree tids GUARDED_BY(tid_lock);
 static uint32_t tid_last GUARDED_BY(tid_lock), thread_total GUARDED_BY(tid_lock);
+static uint32_t kernel_tid_last GUARDED_BY(tid_lock) = TID_LIMIT; /* theirs lie above: init is 1 */
 
 static struct thread *tid_lookup(uint32_t tid) REQUIRES(tid_lock) {
     struct tree_node *n = tree_find_ge(&tids, tid);
@@ -33,6 +34,19 @@ uint32_t tid_allocate(void) {
         if (!process_id_used(tid))
             return tid;
     }
+}
+
+static uint32_t kernel_tid_allocate(void) {
+    spin_lock(&tid_lock);
+    uint32_t tid = ++kernel_tid_last;
+    spin_unlock(&tid_lock);
+    return tid;
+}
+
+/* Kernel threads are numbered out of the way: the first process is number 1. */
+static uint32_t tid_allocate_kernel(void) {
+    static _Atomic uint32_t last = TID_LIMIT;
+    return atomic_fetch_add(&last, 1);
 }
 
 static void tid_publish(struct thread *t) {
@@ -102,7 +116,7 @@ struct thread *thread_create(struct process *p, const char *name, void (*entry)(
         object_get(&p->object);
     arch_thread_init(t);
     arch_thread_set_entry(t, thread_begin, t);
-    t->tid = tid_allocate();
+    t->tid = p ? tid_allocate() : kernel_tid_allocate();
     tid_publish(t);
     return t;
 }
