@@ -9,6 +9,7 @@
  * on its way out of the kernel, the last one takes the process apart.  exec from one of several
  * threads uses the same way to get rid of the others.
  */
+#include <kernel/channel.h>
 #include <kernel/event.h>
 
 #include "process_impl.h"
