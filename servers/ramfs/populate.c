@@ -66,6 +66,7 @@ static void link_remember(struct populate *p, const struct cpio_reader *r,
         p->link_capacity = capacity;
     }
     p->links[p->link_count++] = (struct link){r->archive, e->inode, n};
+    fs_node_get(&n->node); /* a later entry may replace it */
 }
 
 static void attributes_set(struct fs_node *n, const struct cpio_entry *e) {
@@ -144,6 +145,8 @@ int ramfs_populate(struct ramfs *r, const struct ram_module *m) {
     p.call = (struct fs_call){.fs = &r->fs, .who = &p.root};
     while ((result = cpio_next(&reader, &entry)) == 1)
         failed += entry_make(&p, &reader, &entry) != 0;
+    for (size_t i = 0; i < p.link_count; i++)
+        fs_node_put(&p.links[i].node->node);
     free(p.links);
     return result ? result : failed;
 }

@@ -56,6 +56,8 @@ static void open_destroy(struct fs *fs, struct fs_open *o) {
     *p = o->next;
     object_remove(&fs->opens, o->id);
     free(o);
+    while (!n->opens && n->locks) /* of processes whose DETACH is yet to come */
+        lock_drop(&n->locks, n->locks->owner);
     fs_node_put(n);
 }
 

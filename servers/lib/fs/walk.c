@@ -56,7 +56,8 @@ static int walk_expand(struct walk_state *s, struct fs_node *link, struct fs_nod
     s->end = text + length + rest;
     if (text[0] != '/')
         return 0;
-    if (s->c->root) {
+    /* Within the root it goes on here; but /scheme/NAME is a way out that only the client knows. */
+    if (s->c->root && strncmp(text, SCHEME_FOLDER, sizeof(SCHEME_FOLDER) - 1) != 0) {
         *node = s->c->root;
         return 0;
     }
