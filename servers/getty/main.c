@@ -3,7 +3,9 @@
  * getty TTY: makes the terminal the controlling one of a new session, puts it into a sane state,
  * shows /etc/issue and becomes /bin/login. init starts it again when the session has ended.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <service.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,16 +74,19 @@ static void issue_show(const char *line) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2)
+    if (argc != 2)
         return 2;
     setsid();
     for (int i = 1; i < NSIG; i++)
         signal(i, SIG_DFL);
-    if (terminal_open(argv[1]) < 0)
+    if (terminal_open(argv[1]) < 0) {
+        service_log("getty: %s: %s", argv[1], strerror(errno));
         return 1;
+    }
     terminal_reset();
     const char *line = ttyname(0);
     issue_show(line && strncmp(line, "/dev/", 5) == 0 ? line + 5 : argv[1]);
     execve("/bin/login", (char *const[]){(char *)"login", nullptr}, (char *const *)environment);
+    service_log("getty: /bin/login: %s", strerror(errno));
     return 1;
 }

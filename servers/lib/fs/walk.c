@@ -7,6 +7,8 @@
 #include <fs.h>
 #include <string.h>
 
+#define SCHEME_FOLDER "/scheme/" /* paths below are names of other schemes */
+
 struct walk_state {
     struct fs_call *c;
     const char *rest, *end;
