@@ -43,12 +43,6 @@ static uint32_t kernel_tid_allocate(void) {
     return tid;
 }
 
-/* Kernel threads are numbered out of the way: the first process is number 1. */
-static uint32_t tid_allocate_kernel(void) {
-    static _Atomic uint32_t last = TID_LIMIT;
-    return atomic_fetch_add(&last, 1);
-}
-
 static void tid_publish(struct thread *t) {
     spin_lock(&tid_lock);
     t->tid_node.key = t->tid;
