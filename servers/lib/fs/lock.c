@@ -29,8 +29,8 @@ static int range_read(struct fs_node *n, const struct fs_flock *f, struct fs_loc
             return -EOVERFLOW;
     }
     if (f->length < 0) {
-        end = start - 1;
-        if (__builtin_add_overflow(start, f->length, &start))
+        if (__builtin_sub_overflow(start, 1, &end) ||
+            __builtin_add_overflow(start, f->length, &start))
             return -EINVAL;
     } else if (f->length == 0) {
         end = INT64_MAX;
