@@ -48,12 +48,13 @@ set(kernel_instrumentation "")
 if(CATHODE_KASAN)
     set(kernel_instrumentation
         -fsanitize=kernel-address,undefined -fno-sanitize=function,vptr,alignment
-        -mllvm=-asan-instrumentation-with-call-threshold=0
-        -mllvm=-asan-globals=0 -mllvm=-asan-stack=1)
+        -mllvm=-asan-instrumentation-with-call-threshold=0 -mllvm=-asan-globals=0
+        -mllvm=-asan-stack=0 -mllvm=-asan-kernel-mem-intrinsic-prefix=1)
 elseif(CATHODE_RACE)
-    set(kernel_instrumentation -fsanitize=thread
-        -mllvm=-tsan-instrument-func-entry-exit=0
-        -mllvm=-tsan-instrument-memintrinsics=0)
+    set(kernel_instrumentation
+        -fsanitize=thread
+        -mllvm=-tsan-instrument-func-entry-exit=0 -mllvm=-tsan-instrument-memintrinsics=0
+        -mllvm=-tsan-instrument-atomics=0 -mllvm=-tsan-distinguish-volatile=1)
 endif()
 
 # --- user programs ---

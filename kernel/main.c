@@ -8,6 +8,7 @@
 #include <kernel/mm.h>
 #include <kernel/namespace.h>
 #include <kernel/process.h>
+#include <kernel/sanitizer.h>
 #include <kernel/system.h>
 #include <kernel/test.h>
 
@@ -52,6 +53,8 @@ static void cpu_main(void) {
 static void boot_thread(void *arg) {
     const struct bootinfo *boot = arg;
     arch_start_cpus(cpu_main); /* all CPUs run their idle threads */
+    race_start(); /* in that preset: looks for data races */
+    planted_run(boot);
     if (boot_option(boot, "test", nullptr, 0)) kernel_tests_run(boot); /* does not return */
     start_init(boot); /* the first process */
     klog(LOG_INFO, "%lu MiB free of %lu MiB, %u CPUs", frame_free_count() >> 8, frame_total_count() >> 8, cpu_online());
@@ -63,6 +66,7 @@ NORETURN void kernel_main(const struct bootinfo *boot) {
     klog(LOG_INFO, "Cathode %s", CATHODE_VERSION);
     if (boot->problem) panic("boot loader: %s", boot->problem);
     frame_init(boot); /* physical pages; the kernel allocator stands on them */
+    kasan_init(); /* in that preset: watches them */
     arch_init_interrupts(); /* ACPI tables, interrupt controllers, clock, timer */
     random_init(); /* the random pool */
     clock_init(); /* the time page */

@@ -10,6 +10,7 @@
 #include <kernel/lib.h>
 #include <kernel/mm.h>
 #include <kernel/process.h>
+#include <kernel/sanitizer.h>
 
 #define CLASS_COUNT 16
 #define SIZE_MAX_ORDER 4 /* 64 KiB */
@@ -68,6 +69,7 @@ static struct frame *slab_create(unsigned class) REQUIRES(slabs.lock) {
         *next_of(base + at * size) = f->free;
         f->free = base + at * size;
     }
+    kasan_poison(base, PAGE_SIZE << order, KASAN_FREED);
     list_push_front(&slabs.partial[class], &f->link);
     return f;
 }
@@ -155,6 +157,8 @@ static void tail_set(void *object, size_t room, size_t size, void *caller) {
             panic("freed memory %p (room %lu) was written at +%lu", object, room, i);
     memset(object, POISON ^ 0xff, room);
     *tail_of(object, room) = (struct tail){(uint32_t)size, TAIL_MAGIC, (uintptr_t)caller};
+    kasan_poison(object, room, KASAN_REDZONE);
+    kasan_unpoison(object, size);
 }
 
 static void tail_check(void *object, size_t room) {
@@ -166,6 +170,7 @@ static void tail_check(void *object, size_t room) {
     if (!good)
         panic("memory %p (room %lu) was written beyond its end, or freed twice", object, room);
     memset(object, POISON, room);
+    kasan_poison(object, room, KASAN_FREED);
 }
 #else
 #define TAIL 0UL
