@@ -49,6 +49,8 @@ struct bootinfo;
 void arch_init_early(const struct bootinfo *boot); /* console, descriptor tables, traps; boot CPU */
 void arch_init_interrupts(void); /* after mm: ACPI tables, interrupt controllers, clock, timer */
 void arch_start_cpus(void (*entry)(void)); /* each other CPU calls entry(), on a stack that it keeps */
+/* Once no BOOT_CODE or BOOT_DATA is used any more: unmaps it and gives its frames to release(). */
+void arch_release_boot(void (*release)(paddr_t start, paddr_t end));
 vaddr_t arch_boot_stack(void); /* top of the stack this CPU started on: its idle thread's */
 
 NORETURN void arch_power_off(int code); /* 0 = normal; otherwise the test exit code */

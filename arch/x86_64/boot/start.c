@@ -18,7 +18,7 @@
 [[gnu::aligned(PAGE_SIZE)]] struct boot_stack boot_stack; /* named by header.S; the page below it is unmapped */
 
 paddr_t trampoline_page;
-static struct bootinfo boot BOOT_DATA;
+static struct bootinfo boot; /* stays: system_info tells parts of it */
 static paddr_t bump_start BOOT_DATA, bump_end BOOT_DATA; /* tables come from here, downward */
 static uint64_t *root BOOT_DATA;
 

@@ -143,3 +143,67 @@ KTEST(user_words) {
     EXPECT(user_cmpxchg32_nofault(TEST_PAGE + PAGE_SIZE, &v, 7) == -EFAULT);
     test_space_leave(&s);
 }
+
+/* Offsets in struct rt_sigframe of x86-64 Linux, which libc and debuggers know. */
+enum { UC = 8, UC_RAX = UC + 144, UC_RSP = UC + 160, UC_RIP = UC + 168, UC_EFLAGS = UC + 176 };
+enum { UC_FPSTATE = UC + 224, UC_MASK = UC + 296, SIGINFO = UC + 304, FP_MXCSR = 24, FP_BV = 512 };
+
+static uint64_t *user_word(const struct test_space *s, uaddr_t at) {
+    return (uint64_t *)((char *)phys_to_virt(s->page) + (at - TEST_PAGE));
+}
+
+KTEST(signal_frames_have_the_linux_layout) {
+    struct test_space s;
+    struct signal_info info = {.signal = 11, .code = 1};
+    const struct signal_delivery d = {
+        .info = &info, .handler = 0x1234, .restorer = 0x5678, .mask = 0xabcd,
+        .stack_top = TEST_PAGE + PAGE_SIZE};
+    EXPECT(test_space_enter(&s, PTE_USER | PTE_WRITE));
+    struct trapframe f = {.rip = 0x1000, .rsp = 0x2000, .rax = 7, .rcx = 8, .r11 = 9, .r15 = 15,
+                          .rflags = RFLAGS_IF | RFLAGS_DF | 2, .cs = USER_CS, .ss = USER_SS};
+    EXPECT(arch_signal_push(&f, &d) == 0);
+    uaddr_t frame = f.rsp;
+    EXPECT(frame % 16 == 8 && f.rip == 0x1234 && f.rdi == 11 && !(f.rflags & RFLAGS_DF));
+    EXPECT(f.rsi == frame + SIGINFO && f.rdx == frame + UC);
+    EXPECT(*user_word(&s, frame) == 0x5678 && *user_word(&s, frame + UC_MASK) == 0xabcd);
+    EXPECT(*user_word(&s, frame + UC_RIP) == 0x1000 && *user_word(&s, frame + UC_RAX) == 7);
+    EXPECT(*user_word(&s, frame + UC_RSP) == 0x2000);
+    EXPECT(*user_word(&s, frame + UC_FPSTATE) % 64 == 0);
+
+    uint64_t mask = 0;
+    f.rsp = frame + 8; /* the handler has returned */
+    EXPECT(arch_signal_pop(&f, &mask) == 0 && mask == 0xabcd);
+    EXPECT(f.rip == 0x1000 && f.rsp == 0x2000 && f.rcx == 8 && f.r11 == 9 && f.r15 == 15);
+    EXPECT(f.rflags == (RFLAGS_IF | RFLAGS_DF | 2) && f.cs == USER_CS);
+    test_space_leave(&s);
+}
+
+KTEST(hostile_signal_frames_are_harmless) {
+    struct test_space s;
+    struct signal_info info = {.signal = 11};
+    const struct signal_delivery d = {.info = &info, .stack_top = TEST_PAGE + PAGE_SIZE};
+    uint64_t mask;
+    EXPECT(test_space_enter(&s, PTE_USER | PTE_WRITE));
+    struct trapframe f = {.rip = 0x1000, .cs = USER_CS};
+    EXPECT(arch_signal_push(&f, &d) == 0);
+    uaddr_t frame = f.rsp, fp = *user_word(&s, frame + UC_FPSTATE);
+    *user_word(&s, frame + UC_RIP) = 0x8000000000000000; /* IRET would fault on it */
+    *user_word(&s, frame + UC_EFLAGS) = UINT64_MAX;
+    *user_word(&s, frame + UC_EFLAGS + 8) = KERNEL_CS;
+    *user_word(&s, fp + FP_MXCSR) = UINT64_MAX; /* XRSTOR would fault on these */
+    for (unsigned i = 0; i < 64; i += 8)
+        *user_word(&s, fp + FP_BV + i) = UINT64_MAX;
+    f.rsp = frame + 8;
+    EXPECT(arch_signal_pop(&f, &mask) == 0);
+    EXPECT(f.rip == USER_END && f.cs == USER_CS && f.ss == USER_SS);
+    EXPECT((f.rflags & ~(uint64_t)RFLAGS_USER) == (RFLAGS_IF | 2));
+    f.rsp = PHYSMAP;
+    EXPECT(arch_signal_pop(&f, &mask) == -EFAULT);
+    f.rsp = USER_END - 8;
+    EXPECT(arch_signal_pop(&f, &mask) == -EFAULT);
+    f.rsp = PHYSMAP;
+    const struct signal_delivery current_stack = {.info = &info};
+    EXPECT(arch_signal_push(&f, &current_stack) == -EFAULT);
+    fpu_load_initial();
+    test_space_leave(&s);
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * What the boot loader said, in one form for multiboot2 and PVH.  Everything was bounds-checked by
- * the parser; ranges are clipped to what exists and sorted.  Lives in boot data.
+ * the parser; ranges are clipped to what exists and sorted.
  */
 #pragma once
 #include <kernel/types.h>
