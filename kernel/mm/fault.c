@@ -41,9 +41,13 @@ static int fault_wait(struct fault *f, struct memory *m, bool write) {
 static struct frame *private_frame(struct space *s, bool zeroed) {
     if (unlikely(!quota_charge(s->quota, 1)))
         return nullptr;
-    struct frame *f = zeroed ? frame_alloc_zeroed(FRAME_PRIVATE) : frame_alloc(FRAME_PRIVATE);
+    struct frame *f = frame_alloc(FRAME_PRIVATE);
+    if (unlikely(!f) && s->service)
+        f = frame_take(FRAME_PRIVATE); /* services live on the reserve */
     if (unlikely(!f))
         quota_release(s->quota, 1);
+    else if (zeroed)
+        page_clear(frame_virt(f));
     return f;
 }
 

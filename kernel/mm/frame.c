@@ -12,11 +12,12 @@
 #include <kernel/log.h>
 #include <kernel/memory.h>
 #include <kernel/mm.h>
+#include <kernel/sanitizer.h>
 
 #define ORDER_MAX 10 /* 4 MiB */
 #define ORDER_NONE 0xff
 #define CACHE_FILL_ORDER 5
-#define CACHE_MAX 128
+#define CACHE_MAX 512
 #define RECLAIM_BATCH 64
 #define LOW_MEMORY_END 0x100000 /* below: the arch's (trampolines) */
 
@@ -135,13 +136,14 @@ struct frame *frame_take(enum frame_kind kind) {
     f->kind = (uint8_t)kind;
     f->state = f->flags = 0;
     list_init(&f->link);
+    kasan_unpoison(frame_virt(f), PAGE_SIZE);
     return f;
 }
 
 struct frame *frame_alloc(enum frame_kind kind) {
     if (unlikely(frames.free_count < frames.low_mark)) {
         memory_reclaim(RECLAIM_BATCH);
-        if (kind == FRAME_PRIVATE && frames.free_count < frames.reserve)
+        if ((kind == FRAME_PRIVATE || kind == FRAME_OBJECT) && frames.free_count < frames.reserve)
             return nullptr;
     }
     return frame_take(kind);
@@ -160,6 +162,7 @@ void frame_free(struct frame *f) {
     atomic_store_explicit(&f->refs, 0, memory_order_relaxed);
     f->kind = FRAME_FREE;
     f->order = ORDER_NONE;
+    kasan_poison(frame_virt(f), PAGE_SIZE, KASAN_FREE_FRAME);
     f->link.next = (struct list *)caches[cpu].head;
     caches[cpu].head = f;
     if (unlikely(++caches[cpu].count > CACHE_MAX))
@@ -178,6 +181,7 @@ struct frame *frame_alloc_run(unsigned order, enum frame_kind kind, paddr_t belo
         f[i].order = (uint8_t)order;
         f[i].state = f[i].flags = 0;
         list_init(&f[i].link);
+        kasan_unpoison(frame_virt(&f[i]), PAGE_SIZE);
     }
     return f;
 }
@@ -187,6 +191,7 @@ void frame_free_run(struct frame *f, unsigned order) {
         atomic_store_explicit(&f[i].refs, 0, memory_order_relaxed);
         f[i].kind = FRAME_FREE;
         f[i].order = ORDER_NONE;
+        kasan_poison(frame_virt(&f[i]), PAGE_SIZE, KASAN_FREE_FRAME);
     }
     spin_lock(&frames.lock);
     block_give(f, order);
@@ -264,6 +269,8 @@ BOOT_CODE void frame_init(const struct bootinfo *boot) {
         paddr_t end = align_up(start + (module ? m->length : ranges[i].length), PAGE_SIZE);
         low_end = max(low_end, min(end, (paddr_t)FRAME_HIGH_START));
         high_end = max(high_end, end);
+        if (module)
+            frames.total += align_up(m->length, PAGE_SIZE) >> PAGE_SHIFT;
     }
     low_end = max(low_end, align_up(boot->image_end, PAGE_SIZE));
     uint64_t high_count = (high_end - FRAME_HIGH_START) >> PAGE_SHIFT;

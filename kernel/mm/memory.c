@@ -17,29 +17,13 @@
 #define SIZE_MAX_BYTES (1UL << 50)
 #define AROUND_PAGES 16 /* entered by one fault, if they are there */
 
+static void memory_destroy(struct object *o);
+
 static void memory_last_handle(struct object *o) {
     struct memory *m = memory_of(o);
     /* While its pager lives, letting go is the pager's decision: it doesn't want the rest. */
     if (m->pager && m->pager->server)
         memory_discard(m);
-}
-
-static void memory_destroy(struct object *o) {
-    struct memory *m = memory_of(o);
-    if (m->pager)
-        pager_object_fini(m);
-    spin_lock(&m->lock);
-    struct frame *f;
-    uint64_t index = 0;
-    while ((f = page_next(m, &index, UINT64_MAX))) {
-        page_make_clean(m, f);
-        page_remove(m, f);
-        frame_put(f);
-    }
-    spin_unlock(&m->lock);
-    if (m->pager)
-        object_put(&m->pager->object);
-    kfree(m);
 }
 
 const struct object_ops memory_ops = {
@@ -225,8 +209,7 @@ bool memory_is_contiguous(struct memory *m, paddr_t *start) {
 static bool cut_some(struct memory *m) REQUIRES(m->lock) {
     struct frame *f;
     for (unsigned n = 0; n < 64; n++) {
-        uint64_t index = m->cut_from;
-        if (!(f = page_next(m, &index, UINT64_MAX))) {
+        if (!(f = page_next(m, &m->cut_from, UINT64_MAX))) {
             m->cut_from = UINT64_MAX;
             return false;
         }
@@ -235,6 +218,29 @@ static bool cut_some(struct memory *m) REQUIRES(m->lock) {
         frame_put(f);
     }
     return true;
+}
+
+/* Drops the lock now and then, so that interrupts get in. */
+static void cut_all(struct memory *m) REQUIRES(m->lock) {
+    while (m->cut_from != UINT64_MAX && cut_some(m)) {
+        spin_unlock(&m->lock);
+        preempt_point();
+        spin_lock(&m->lock);
+    }
+}
+
+/* Nobody refers to it any more; the clock and the list of paged objects don't either. */
+static void memory_destroy(struct object *o) {
+    struct memory *m = memory_of(o);
+    if (m->pager)
+        pager_object_fini(m);
+    spin_lock(&m->lock);
+    m->cut_from = 0;
+    cut_all(m);
+    spin_unlock(&m->lock);
+    if (m->pager)
+        object_put(&m->pager->object);
+    kfree(m);
 }
 
 static void tail_clear(struct memory *m, size_t size) REQUIRES(m->lock) {
@@ -264,11 +270,7 @@ int memory_resize(struct memory *m, size_t size) {
         grants_drop(m, first, UINT64_MAX);
         tail_clear(m, size);
         m->cut_from = min(m->cut_from, first);
-        while (m->cut_from != UINT64_MAX && cut_some(m)) {
-            spin_unlock(&m->lock);
-            preempt_point();
-            spin_lock(&m->lock);
-        }
+        cut_all(m);
     }
     spin_unlock(&m->lock);
     wait_queue_wake(&m->wait, INT32_MAX); /* loading pages that were cut */
@@ -425,7 +427,9 @@ static int page_fill(struct memory *m, uint64_t index) RELEASES(&m->lock) {
     spin_lock(&m->lock);
     int error = 0;
     bool unwanted = page_find(m, index) || index >= page_count(memory_size(m));
-    if (!unwanted)
+    if (m->type == MEMORY_RUN)
+        error = -ENXIO; /* taken out of a boot module */
+    else if (!unwanted)
         error = m->pages < m->page_limit ? page_insert(m, index, f, PAGE_CLEAN) : -ENOSPC;
     spin_unlock(&m->lock);
     if (unwanted || error)

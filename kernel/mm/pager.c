@@ -113,7 +113,7 @@ int page_in(struct memory *m, uint64_t index) {
     if (would_deadlock(m))
         return -EDEADLK;
     struct frame *first = frame_alloc(FRAME_OBJECT);
-    if (!first)
+    if (!first && !(first = frame_take(FRAME_OBJECT))) /* from the reserve: it can be reclaimed */
         return -ENOMEM;
     spin_lock(&m->lock);
     bool absent = index < page_count(memory_size(m)) && !page_find(m, index);
@@ -227,16 +227,11 @@ void memory_pager_lost(struct scheme *pager) {
     spin_unlock(&paged_lock);
 }
 
-/* A reference, unless the last one is gone already. */
-static bool object_revive(struct object *o) {
-    uint32_t refs = atomic_load_explicit(&o->refs, memory_order_relaxed);
-    while (refs && !atomic_compare_exchange_weak(&o->refs, &refs, refs + 1))
+bool memory_revive(struct memory *m) {
+    uint32_t refs = atomic_load_explicit(&m->object.refs, memory_order_relaxed);
+    while (refs && !atomic_compare_exchange_weak(&m->object.refs, &refs, refs + 1))
         ;
     return refs;
-}
-
-bool memory_revive(struct memory *m) {
-    return object_revive(&m->object);
 }
 
 struct memory *memory_adopt(struct scheme *pager, uint64_t id) {

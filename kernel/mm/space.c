@@ -369,16 +369,12 @@ static long move_locked(struct space *s, struct region *r, size_t old, size_t le
     vaddr_t at = region_start(r);
     if (flags & REMAP_FIXED && (to % PAGE_SIZE || (to < at + old && at < to + length)))
         return -EINVAL;
-    int error = region_isolate(s, at, at + old);
-    if (error)
-        return error;
-    r = region_find(s, at);
     uint32_t map_flags = r->flags | (flags & REMAP_FIXED ? VM_FIXED : 0);
     long result = map_locked(s, flags & REMAP_FIXED ? to : 0, length, map_flags, r->object,
                              r->offset);
     if (result < 0)
         return result;
-    error = move_entries(s, at, (vaddr_t)result, min(old, length));
+    int error = move_entries(s, at, (vaddr_t)result, min(old, length));
     if (error) { /* what has moved, moves back: its leaf tables exist */
         (void)!move_entries(s, (vaddr_t)result, at, min(old, length));
         (void)!unmap_locked(s, (vaddr_t)result, length);
@@ -522,11 +518,13 @@ int space_advise(struct space *s, vaddr_t at, size_t length, uint32_t advice, ua
 
 static uint32_t region_resident(struct space *s, const struct region *r) {
     uint32_t n = 0;
-    spin_lock(&s->table_lock);
     for (vaddr_t at = pt_next_leaf(&s->table, region_start(r), r->end); at < r->end;
-         at = pt_next_leaf(&s->table, at + PAGE_SIZE, r->end))
-        n += pte_get(pt_leaf(&s->table, at, false) + pt_index(at)) != 0;
-    spin_unlock(&s->table_lock);
+         at = pt_next_leaf(&s->table, at, r->end)) {
+        vaddr_t end = min(align_down(at, PT_LEAF_SPAN) + PT_LEAF_SPAN, r->end);
+        const pte_t *leaf = pt_leaf(&s->table, at, false); /* a count only: no lock */
+        for (; at < end; at += PAGE_SIZE)
+            n += pte_get(&leaf[pt_index(at)]) != 0;
+    }
     return n;
 }
 

@@ -2,6 +2,7 @@
 /* Frames, kmalloc, kernel mappings, address spaces, fork, memory objects, running out of memory. */
 #include <abi/process.h>
 #include <arch/thread.h>
+#include <kernel/clock.h>
 #include <kernel/lib.h>
 #include <kernel/memory.h>
 #include <kernel/mm.h>
@@ -241,6 +242,90 @@ KTEST(memory_contiguous_and_taken) {
     EXPECT(is_err(memory_create_take(m, PAGE_SIZE, PAGE_SIZE)) && is_err(memory_create_take(m, 1, 1)));
     memory_release(t);
     memory_release(m);
+}
+
+/* --- all at once --------------------------------------------------------------------------------- */
+
+#define RACE_PAGES 64UL
+static struct race {
+    struct memory *m;
+    struct space *s;
+    vaddr_t shared, private;
+    _Atomic uint32_t done;
+} race;
+
+static uint64_t race_random(uint64_t *state) { /* xorshift64: Marsaglia, J. Stat. Software 8 (2003) */
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static void race_resize(uint64_t r) {
+    (void)!memory_resize(race.m, r % RACE_PAGES * PAGE_SIZE + (r >> 32) % PAGE_SIZE);
+}
+
+static void race_fork(uint64_t r) {
+    struct space *child = space_fork(race.s);
+    if (!child)
+        return;
+    store(child, race.shared + r % RACE_PAGES * PAGE_SIZE, r);
+    store(child, race.private + r % RACE_PAGES * PAGE_SIZE, r);
+    space_put(child);
+}
+
+static void race_touch(uint64_t r) {
+    vaddr_t at = (r & 1 << 20 ? race.shared : race.private) + r % RACE_PAGES * PAGE_SIZE;
+    if (r >> 40 & 7)
+        store(race.s, at, r);
+    else
+        (void)!space_protect(race.s, at, PAGE_SIZE, r & 1 << 21 ? VM_READ : VM_READ | VM_WRITE);
+}
+
+static void race_stream(uint64_t r) {
+    static char text[3 * PAGE_SIZE];
+    uint64_t at = r % RACE_PAGES * PAGE_SIZE + (r >> 32) % PAGE_SIZE;
+    if (r >> 50 & 1)
+        (void)!memory_write_kernel(race.m, text, r >> 20 & 8191, at);
+    else
+        (void)!memory_read_kernel(race.m, text, r >> 20 & 8191, at);
+}
+
+static void race_worker(void *arg) {
+    static void (*const steps[])(uint64_t) = {race_resize, race_fork, race_touch, race_stream};
+    uint64_t state = (uint64_t)arg + 88172645463325252UL;
+    for (unsigned i = 0; i < 2000; i++) {
+        steps[(uint64_t)arg % array_size(steps)](race_random(&state));
+        preempt_point();
+    }
+    atomic_fetch_add(&race.done, 1);
+    thread_exit();
+}
+
+KTEST(memory_used_from_everywhere_at_once) {
+    uint64_t before = frame_free_count();
+    race.m = memory_create(RACE_PAGES * PAGE_SIZE);
+    race.s = space_create();
+    atomic_store(&race.done, 0);
+    uint32_t rw = VM_READ | VM_WRITE;
+    race.shared = (vaddr_t)space_map(race.s, ANYWHERE, RACE_PAGES * PAGE_SIZE, rw | VM_SHARED, race.m, 0);
+    race.private = (vaddr_t)space_map(race.s, ANYWHERE, RACE_PAGES * PAGE_SIZE, rw, race.m, 0);
+    uint32_t count = 0;
+    for (uint64_t i = 0; i < 8; i++) {
+        struct thread *t = thread_create(nullptr, "race", race_worker, (void *)i);
+        EXPECT(t);
+        if (!t)
+            continue;
+        thread_start(t);
+        count++;
+    }
+    while (atomic_load(&race.done) < count)
+        thread_yield();
+    for (nsec_t end = clock_now() + 20000000; clock_now() < end;)
+        preempt_point(); /* the other CPUs still free the dead threads */
+    space_put(race.s);
+    memory_release(race.m);
+    EXPECT(frame_free_count() + 200 > before); /* caches of stacks and slabs may have grown */
 }
 
 /* --- running out --------------------------------------------------------------------------------- */
