@@ -20,6 +20,9 @@ _Static_assert(sizeof(struct call_args) == 2 * 64 + sizeof(struct call_tail), "l
 
 static bool is_path_op(uint16_t op) { return op >= OP_OPEN && op < OP_CLOSE; }
 
+/* Ops that may walk a path: beside those, the two that also work on an open file. */
+static bool may_walk(uint16_t op) { return is_path_op(op) || op == OP_STAT || op == OP_SET_ATTRIBUTES; }
+
 /* What clients may send: not the kernel's one-way messages, nor what it asks on their behalf. */
 static bool op_allowed(uint16_t op) {
     return op != 0 && op != OP_RESERVE && (op < OP_CLOSE || op >= OP_USER);
@@ -129,7 +132,7 @@ static long call_run(struct scheme *s, struct call *c, struct call_tail *t) {
     uint32_t status = (uint32_t)c->request.args[0];
     int e = pin_buffers(c, t);
     if (e) return e;
-    if (is_path_op(c->request.op)) stamp_root(s, &c->request);
+    if (may_walk(c->request.op)) stamp_root(s, &c->request);
     c->carried = nullptr;
     if (t->carry != HANDLE_NONE) e = handle_lookup_transfer(t->carry, &c->carried, &c->carried_rights);
     if (!e && c->request.op == OP_OPEN) e = open_prepare(s, t, &f, &slot);

@@ -77,22 +77,40 @@ static long send_composed(handle_t h, struct path_call *p) {
     return call_send(h, &p->call);
 }
 
-/* "/scheme/NAME/rest" becomes "NAME:rest" in the namespace. */
+/*
+ * "/scheme/NAME/rest" is "NAME:rest" in the namespace, which takes an OPEN only: other operations
+ * walk from the scheme's opened root.
+ */
 static long send_scheme(struct path_call *p) {
-    char data[PATH_MAX + 1];
+    char name[PATH_MAX + 1];
     size_t length = p->length - (sizeof(SCHEME_PREFIX) - 1);
-    memcpy(data, p->path + sizeof(SCHEME_PREFIX) - 1, length);
-    data[length] = 0;
-    char *slash = strchrnul(data, '/');
-    length += !*slash;
-    *slash = ':';
-    p->path = data;
-    p->length = length;
-    if (p->tail_size > 0) {
-        p->call.request.args[1] = length - (size_t)(slash + 1 - data);
+    memcpy(name, p->path + sizeof(SCHEME_PREFIX) - 1, length);
+    name[length] = 0;
+    char *rest = strchrnul(name, '/');
+    if (!*rest) {
+        length++;
+        rest[1] = 0;
     }
-    long result = send_composed(HANDLE_NAMESPACE, p);
-    p->path = "";
+    *rest++ = ':';
+    if (p->call.request.op == OP_OPEN) {
+        p->call.in = name;
+        p->call.request.length = (uint32_t)length;
+        return call_send(HANDLE_NAMESPACE, &p->call);
+    }
+    struct call_args open;
+    call_prepare(&open, OP_OPEN, O_PATH | O_DIRECTORY, 0, 0);
+    open.handle_flags = HANDLE_IN_UPPER;
+    open.in = name;
+    open.request.length = (uint32_t)(rest - name);
+    long result = call_send(HANDLE_NAMESPACE, &open);
+    if (result < 0) {
+        return result;
+    }
+    p->path = rest + strspn(rest, "/"); /* relative to that root */
+    p->length = length - (size_t)(p->path - name);
+    result = path_step(p, open.reply.handle);
+    sys_handle_close(open.reply.handle);
+    p->path = ""; /* it was on this stack */
     p->length = 0;
     return result;
 }

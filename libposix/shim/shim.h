@@ -89,6 +89,7 @@ void path_prepare(struct path_call *p, unsigned op, const char *path, uint64_t a
 long path_send(struct path_call *p, int directory);
 /* One step of it, which may end in REPLY_REDIRECT or REPLY_UP. */
 long path_step(struct path_call *p, handle_t start);
+
 /* The descriptor that /dev/fd/N or /proc/self/fd/N names, or -1. */
 int path_descriptor(const char *path);
 bool path_is_scheme(const char *path, size_t length);

@@ -18,25 +18,19 @@ static void text_of(unsigned topic, char *out, size_t size, const char *otherwis
     out[(size_t)length < size ? (size_t)length : size - 1] = 0;
 }
 
-/* SYSTEM_VERSION is "Cathode RELEASE rest": the words go where uname has room for them. */
+/* SYSTEM_VERSION is "RELEASE rest". */
 long row_uname(struct utsname *out) {
-    char version[256];
     memset(out, 0, sizeof(*out));
-    text_of(SYSTEM_VERSION, version, sizeof(version), "Cathode");
-    text_of(SYSTEM_HOSTNAME, out->nodename, sizeof(out->nodename), "cathode");
+    strlcpy(out->sysname, "Cathode", sizeof(out->sysname));
     strlcpy(out->machine, "x86_64", sizeof(out->machine));
     strlcpy(out->domainname, "(none)", sizeof(out->domainname));
-    char *release = strchrnul(version, ' ');
-    if (*release) {
-        *release++ = 0;
-    }
-    char *rest = strchrnul(release, ' ');
+    text_of(SYSTEM_HOSTNAME, out->nodename, sizeof(out->nodename), "cathode");
+    text_of(SYSTEM_VERSION, out->release, sizeof(out->release), "0");
+    char *rest = strchrnul(out->release, ' ');
     if (*rest) {
         *rest++ = 0;
     }
-    strlcpy(out->sysname, version, sizeof(out->sysname));
-    strlcpy(out->release, release, sizeof(out->release));
-    strlcpy(out->version, rest, sizeof(out->version));
+    strlcpy(out->version, *rest ? rest : "Cathode", sizeof(out->version));
     return 0;
 }
 
