@@ -5,6 +5,7 @@
  * start the wall clock is set from the chip, which keeps UTC.
  */
 #include "cmos.h"
+#include <flat.h>
 #include <scheme.h>
 #include <service.h>
 #include <string.h>
@@ -34,11 +35,18 @@ static uint64_t file_named(const struct port_buffer *call) {
 
 static int64_t rtc_open(struct scheme *s, struct port_buffer *call) {
     uint64_t file = file_named(call);
+    if (flat_is_root(call))
+        return flat_open(call);
     if (!file)
         return -ENOENT;
     if ((call->request.args[0] & FILE_ACCESS_MASK) != FILE_READ_ONLY && !is_privileged(s, call))
         return -EACCES;
     return reply_file(call, file, 0);
+}
+
+static int64_t rtc_read(struct scheme *s, struct port_buffer *call) {
+    static const char *const names[] = {"0", "wall"};
+    return flat_is_root(call) ? flat_read(call, names, 2) : -EINVAL;
 }
 
 static int64_t rtc_write(struct scheme *s, struct port_buffer *call) {
@@ -79,6 +87,8 @@ static int64_t rtc_control(struct scheme *s, struct port_buffer *call) {
 
 static int64_t rtc_stat(struct scheme *s, struct port_buffer *call) {
     uint64_t file = call->request.object ? call->request.object : file_named(call);
+    if (flat_is_root(call))
+        return flat_stat(call);
     if (!file)
         return -ENOENT;
     struct file_attributes a = {
@@ -107,6 +117,7 @@ static const struct scheme_ops rtc_ops = {
     .handler =
         {
             [OP_OPEN] = rtc_open,
+            [OP_READ] = rtc_read,
             [OP_WRITE] = rtc_write,
             [OP_CONTROL] = rtc_control,
             [OP_STAT] = rtc_stat,

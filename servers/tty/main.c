@@ -4,6 +4,7 @@
  * and ioctl is one call; the work is in terminal.c and control.c.
  */
 #include "terminal.h"
+#include <flat.h>
 #include <object_map.h>
 #include <service.h>
 #include <stdio.h>
@@ -60,6 +61,8 @@ static int64_t tty_open(struct scheme *s, struct port_buffer *call) {
     struct terminal *t = terminal_named(call->data, call->request.length);
     uint64_t flags = call->request.args[0];
     const struct credentials *c = scheme_credentials(s, call->request.credentials);
+    if (flat_is_root(call))
+        return flat_open(call);
     if (!t)
         return -ENOENT;
     if (flags & FILE_DIRECTORY)
@@ -90,7 +93,10 @@ static int64_t tty_close(struct scheme *s, struct port_buffer *call) {
 }
 
 static int64_t tty_read(struct scheme *s, struct port_buffer *call) {
+    static const char *const names[TERMINALS_MAX] = {"0", "1", "2", "3", "4", "5", "6", "7"};
     struct tty_file *f = file_of(call);
+    if (flat_is_root(call))
+        return flat_read(call, names, terminal_count);
     return f ? terminal_read(f, call) : -EIO;
 }
 
@@ -111,6 +117,8 @@ static int64_t tty_watch(struct scheme *s, struct port_buffer *call) {
 
 static int64_t tty_stat(struct scheme *s, struct port_buffer *call) {
     const struct terminal *t = terminal_meant(call);
+    if (flat_is_root(call))
+        return flat_stat(call);
     if (!t)
         return -ENOENT;
     struct file_attributes a = {
@@ -156,6 +164,8 @@ static int64_t tty_set_attributes(struct scheme *s, struct port_buffer *call) {
 
 static int64_t tty_access(struct scheme *s, struct port_buffer *call) {
     const struct terminal *t = terminal_meant(call);
+    if (flat_is_root(call))
+        return call->request.args[1] & PERMISSION_WRITE ? -EACCES : 0;
     return t ? check_permission(t, scheme_credentials(s, call->request.credentials),
                                 (uint32_t)call->request.args[1] & 7)
              : -ENOENT;

@@ -4,7 +4,10 @@
  * its file's data plane is a byte channel, so that data moves without calls to this driver.
  */
 #include "uart.h"
+#include <flat.h>
 #include <service.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #define UARTS 2
 enum { KEY_IRQ, KEY_CHANNEL, KEYS }; /* event key: KEYS * number of the port + which */
@@ -16,20 +19,44 @@ static struct uart *uart_of(const struct port_buffer *call) {
     return id < UARTS ? &uarts[id] : nullptr;
 }
 
+static struct uart *uart_named(const struct port_buffer *call) {
+    unsigned number = call->request.length == 1 ? call->data[0] - '0' : UARTS;
+    return number < UARTS && uarts[number].present ? &uarts[number] : nullptr;
+}
+
 static int64_t serial_open(struct scheme *s, struct port_buffer *call) {
-    unsigned number = call->data[0] - '0';
-    if (call->request.length != 1 || number >= UARTS || !uarts[number].present)
+    struct uart *u = uart_named(call);
+    if (flat_is_root(call))
+        return flat_open(call);
+    if (!u)
         return -ENOENT;
-    struct uart *u = &uarts[number];
     if (u->channel != HANDLE_NONE)
         return -EBUSY;
     int e = uart_connect(u);
     if (e)
         return e;
-    reply_file(call, number + 1, FILE_KIND_WATCHABLE);
+    reply_file(call, (uint64_t)(u - uarts) + 1, FILE_KIND_WATCHABLE);
     call->reply.flags |= REPLY_HANDLE;
     call->reply.handle = u->client_end;
     call->reply.args[2] = PLANE_CHANNEL;
+    return 0;
+}
+
+static int64_t serial_read(struct scheme *s, struct port_buffer *call) {
+    static const char *const names[UARTS] = {"0", "1"};
+    return flat_is_root(call) ? flat_read(call, names, UARTS) : -EINVAL;
+}
+
+static int64_t serial_stat(struct scheme *s, struct port_buffer *call) {
+    const struct uart *u = call->request.object ? uart_of(call) : uart_named(call);
+    struct file_attributes a = {.links = 1, .mode = S_IFCHR | 0600, .block_size = 4096};
+    if (flat_is_root(call))
+        return flat_stat(call);
+    if (!u)
+        return -ENOENT;
+    a.inode = (uint64_t)(u - uarts) + 2;
+    memcpy(call->data, &a, sizeof(a));
+    call->reply.length = sizeof(a);
     return 0;
 }
 
@@ -54,7 +81,14 @@ static void serial_event(struct scheme *s, uint64_t key, uint32_t mask) {
 }
 
 static const struct scheme_ops serial_ops = {
-    .handler = {[OP_OPEN] = serial_open, [OP_CLOSE] = serial_close, [OP_CONTROL] = serial_control},
+    .handler =
+        {
+            [OP_OPEN] = serial_open,
+            [OP_CLOSE] = serial_close,
+            [OP_READ] = serial_read,
+            [OP_STAT] = serial_stat,
+            [OP_CONTROL] = serial_control,
+        },
     .event = serial_event,
 };
 
