@@ -294,7 +294,7 @@ static void race_stream(uint64_t r) {
 static void race_worker(void *arg) {
     static void (*const steps[])(uint64_t) = {race_resize, race_fork, race_touch, race_stream};
     uint64_t state = (uint64_t)arg + 88172645463325252UL;
-    for (unsigned i = 0; i < 2000; i++) {
+    for (unsigned i = 0; i < 60; i++) {
         steps[(uint64_t)arg % array_size(steps)](race_random(&state));
         preempt_point();
     }
@@ -319,8 +319,10 @@ KTEST(memory_used_from_everywhere_at_once) {
         thread_start(t);
         count++;
     }
-    while (atomic_load(&race.done) < count)
+    while (atomic_load(&race.done) < count) {
         thread_yield();
+        preempt_point();
+    }
     for (nsec_t end = clock_now() + 20000000; clock_now() < end;)
         preempt_point(); /* the other CPUs still free the dead threads */
     space_put(race.s);
