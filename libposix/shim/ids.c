@@ -170,6 +170,9 @@ long row_setgroups(size_t count, const gid_t *groups) {
     if (error < 0) {
         return error;
     }
+    if (!(c.privileges & PRIVILEGE_ROOT)) {
+        return -EPERM; /* even if nothing changes */
+    }
     c.group_count = (uint32_t)count;
     for (size_t i = 0; i < count; i++) {
         c.groups[i] = groups[i];

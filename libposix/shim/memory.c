@@ -6,6 +6,8 @@
 #include "shim.h"
 #include <sys/mman.h>
 
+#define USER_BYTES TIME_PAGE /* about the size of a user address space */
+
 /* 0 when rounding up overflows. */
 static size_t page_round(size_t length) {
     return (length + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
@@ -100,7 +102,7 @@ long row_mmap(void *address, size_t length, int protection, int flags, int fd, o
     if (length == 0 || offset & (off_t)(PAGE_BYTES - 1) || !(flags & MAP_TYPE)) {
         return -EINVAL;
     }
-    if (rounded == 0) {
+    if (rounded == 0 || rounded > USER_BYTES) {
         return -ENOMEM;
     }
     if (!(vm & VM_FIXED)) {

@@ -258,6 +258,8 @@ long row_timerfd_create(int clock, int flags) {
     return fd;
 }
 
+#define TIMER_KEEP (-1) /* timer_set: changes nothing, only tells */
+
 /* `left` from now on the clock of this timer. */
 static int64_t timer_deadline(int fd, int64_t left) {
     struct handle_info info;
@@ -296,19 +298,12 @@ long row_timerfd_settime(int fd, int flags, const struct itimerspec *in, struct 
     return error < 0 ? error : 0;
 }
 
-/* The time left is what disarming would answer, so that a timer is asked by setting it anew. */
 long row_timerfd_gettime(int fd, struct itimerspec *out) {
-    int64_t before[2];
-    if (!is_fd(fd)) {
-        return -EBADF;
-    }
-    long error = sys_timer_set(fd, 0, 0, before);
+    int64_t now[2];
+    long error = is_fd(fd) ? sys_timer_set(fd, TIMER_KEEP, 0, now) : -EBADF;
     if (error < 0) {
         return error;
     }
-    if (before[0] > 0) {
-        sys_timer_set(fd, timer_deadline(fd, before[0]), before[1], nullptr);
-    }
-    itimerspec_from_ns(before, out);
+    itimerspec_from_ns(now, out);
     return 0;
 }
