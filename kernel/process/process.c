@@ -92,9 +92,7 @@ void user_entry(void *) {
     /* A forked thread's control area is a page of its own now: wire it. Without, its mask would lie. */
     if (t->control_address && control_register(t, t->control_address))
         process_kill(t->process, SIGKILL);
-    while (atomic_load_explicit(&t->work, memory_order_relaxed))
-        trap_return_work(f);
-    arch_enter_user(f);
+    arch_enter_user(f); /* does what is in t->work first */
 }
 
 static void thread_inherit(struct thread *t, const struct thread *from) {

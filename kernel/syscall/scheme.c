@@ -87,6 +87,7 @@ static handle_t accept_handle(struct call *c, struct file *f, handle_t slot, uin
     c->reply_object = nullptr;
     if (f && (c->reply.flags & REPLY_FILE)) {
         int e = file_open_reply(f, &c->reply, carried, status);
+        f->detach = c->reply.flags & REPLY_WATCH_DETACH;
         object_handle_get(&f->object);
         if (e) {
             object_handle_put(&f->object); /* sends CLOSE */
@@ -167,7 +168,7 @@ static long call_object(struct object *o, struct call *c, struct call_tail *t) {
         int e = resolve_target(o, c, t, &s);
         long result = e ? e : call_run(s, c, t);
         if (s) object_put(&s->object);
-        if (o->ops == &file_ops && (c->reply.flags & REPLY_WATCH_DETACH)) object_as(file, o)->detach = true;
+        if (c->request.op == OP_LOCK && o->ops == &file_ops && (c->reply.flags & REPLY_WATCH_DETACH)) object_as(file, o)->detach = true;
         if (likely(result != -ESTALE || c->incarnation == 0 || tries == 2)) {
             return c->request.op == OP_SYNC ? sync_result(o, result) : result;
         }

@@ -108,9 +108,11 @@ void timer_object_set(struct object *o, nsec_t deadline, nsec_t period, nsec_t o
     advance(t);
     old[0] = t->deadline ? t->deadline - now_on(t) : 0;
     old[1] = t->period;
-    t->deadline = max(deadline, 0);
-    t->period = period;
-    t->expirations = 0;
+    if (deadline >= 0) {
+        t->deadline = deadline;
+        t->period = period;
+        t->expirations = 0;
+    }
     spin_unlock(&t->lock);
     expire(&t->timer);
 }

@@ -33,7 +33,7 @@ enum reply_flags {
     REPLY_HANDLE = 2, /* reply.handle (of the server, which keeps it) goes to the caller, or is the plane */
     REPLY_REDIRECT = 4, /* path ops: continue at the path in the data */
     REPLY_UP = 8, /* path ops: `..` left this scheme's root; the rest of the path is in the data */
-    REPLY_WATCH_DETACH = 16, /* LOCK: send DETACH when a process drops a handle to this file */
+    REPLY_WATCH_DETACH = 16, /* LOCK, OPEN: send DETACH when a process drops a handle to this file */
     REPLY_BUSY = 32, /* not an answer: a cancelled call goes on, the caller waits another second */
 };
 enum file_kind {

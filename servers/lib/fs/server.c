@@ -94,12 +94,13 @@ static int64_t serve_open(struct scheme *s, struct port_buffer *b) {
         r->args[3] = o->id;
         int64_t parked = scheme_park(s, b, c.wait);
         if (parked != PARK)
-            fs_close(c.fs, o, 0);
+            fs_close(c.fs, o);
         return parked;
     }
     if (result)
         return answer(s, b, &c, result);
-    b->reply.flags = REPLY_FILE;
+    /* Closing any descriptor of a locked file ends the process's record locks (POSIX fcntl). */
+    b->reply.flags = o->node->locks ? REPLY_FILE | REPLY_WATCH_DETACH : REPLY_FILE;
     b->reply.args[0] = o->id;
     b->reply.args[2] = plane.plane;
     b->reply.args[3] = plane.kind;
@@ -437,7 +438,7 @@ static int64_t serve_channel_info(struct scheme *s, struct port_buffer *b) {
 static int64_t serve_close(struct scheme *s, struct port_buffer *b) {
     struct fs_open *o = object_get(&fs_of(s)->opens, b->request.object);
     if (o)
-        fs_close(fs_of(s), o, b->request.pid);
+        fs_close(fs_of(s), o);
     return 0;
 }
 
@@ -457,7 +458,7 @@ static int64_t serve_cancel(struct scheme *s, struct port_buffer *b) {
     const struct request *r = &b->request;
     struct fs *fs = fs_of(s);
     if (r->op == OP_OPEN)
-        fs_close(fs, object_get(&fs->opens, r->args[3]), 0);
+        fs_close(fs, object_get(&fs->opens, r->args[3]));
     if (r->op == OP_LOCK)
         fs_lock_cancel(fs, r->tag);
     return r->op == OP_WRITE && r->args[1] ? (int64_t)r->args[1] : -EINTR;
