@@ -2,7 +2,7 @@
 /*
  * Kernel virtual memory: ranges of KERNEL_VMAP_START … END, each followed by an unmapped guard page.
  * The ranges, used and free, tile what was ever given out; used up ranges merge with their free
- * neighbours.  Kernel stacks are cached per CPU, mapped, because each fork needs one.
+ * neighbours.  Some kernel stacks are kept, mapped, because each fork needs one.
  */
 #include <arch/thread.h>
 #include <kernel/mm.h>
@@ -19,12 +19,13 @@ static struct {
     vaddr_t top GUARDED_BY(lock); /* from here on nothing was ever given out */
 } vmap = {.lock = SPINLOCK_INIT(RANK_SLAB), .top = KERNEL_VMAP_START + PAGE_SIZE};
 
-#define STACKS_CACHED 8
+#define STACKS_KEPT 32
 #define STACK_PAGES (KERNEL_STACK_SIZE / PAGE_SIZE)
-static struct [[gnu::aligned(64)]] {
-    vaddr_t top[STACKS_CACHED];
-    uint32_t count;
-} stacks[CPU_MAX];
+static struct {
+    struct spinlock lock;
+    vaddr_t top[STACKS_KEPT] GUARDED_BY(lock);
+    uint32_t count GUARDED_BY(lock);
+} stacks = {.lock = SPINLOCK_INIT(RANK_SLAB)};
 
 static struct range *range_of(struct tree_node *n) {
     return n ? container_of(n, struct range, node) : nullptr;
@@ -154,20 +155,22 @@ static vaddr_t stack_create(void) {
 }
 
 vaddr_t kernel_stack_alloc(void) {
-    unsigned cpu = cpu_current()->id;
     if (alloc_fails())
         return 0;
-    if (likely(stacks[cpu].count))
-        return stacks[cpu].top[--stacks[cpu].count];
-    return stack_create();
+    spin_lock(&stacks.lock);
+    vaddr_t top = stacks.count ? stacks.top[--stacks.count] : 0;
+    spin_unlock(&stacks.lock);
+    return likely(top) ? top : stack_create();
 }
 
 void kernel_stack_free(vaddr_t top) {
-    unsigned cpu = cpu_current()->id;
-    if (likely(stacks[cpu].count < STACKS_CACHED)) {
-        stacks[cpu].top[stacks[cpu].count++] = top;
+    spin_lock(&stacks.lock);
+    bool kept = stacks.count < STACKS_KEPT;
+    if (likely(kept))
+        stacks.top[stacks.count++] = top;
+    spin_unlock(&stacks.lock);
+    if (likely(kept))
         return;
-    }
     for (vaddr_t va = top - KERNEL_STACK_SIZE; va < top; va += PAGE_SIZE)
         frame_put(frame_of(kernel_unmap(va)));
     range_free(top - KERNEL_STACK_SIZE);
