@@ -29,7 +29,8 @@ def run_logged(command, log, verbose):
     with open(log, "wb") as out:
         status = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     if status:
-        print(*log.read_text(errors="replace").splitlines()[-60:], sep="\n", file=sys.stderr)
+        lines = log.read_text(errors="replace").splitlines()[-60:]
+        print(*(line[:300] for line in lines), sep="\n", file=sys.stderr)
         say(f"the build failed; all of its output is in {log}")
         sys.exit(125)
 
