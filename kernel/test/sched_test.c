@@ -22,6 +22,10 @@ static void crew_member(void *arg) {
     c->run(c, atomic_fetch_add(&c->next, 1));
     atomic_fetch_add(&c->done, 1);
 }
+static void preempt_and_yield(void) {
+    preempt_point(); /* other CPUs may wait for this one's answer */
+    thread_yield();
+}
 static void sleep_until(nsec_t deadline) {
     while (clock_now() < deadline) {
         thread_block_prepare(nullptr, false);
@@ -80,7 +84,7 @@ static void relay_play(struct crew *c, unsigned number) {
     struct thread *self = thread_current();
     atomic_store(&r->player[number], self);
     while (!atomic_load(&r->player[!number]))
-        thread_yield();
+        preempt_and_yield();
     struct thread *other = atomic_load(&r->player[!number]);
     thread_get(other);
     for (unsigned i = number; i < 4000; i += 2) {
@@ -140,7 +144,7 @@ static void hold_and_lend(struct crew *c, unsigned number) UNCHECKED {
     thread_set_priority(self, number ? 40 : 10);
     if (number) {
         while (!atomic_load(&test_mutex.owner))
-            thread_yield();
+            preempt_and_yield();
         mutex_lock(&test_mutex);
         mutex_unlock(&test_mutex);
         return;
