@@ -57,6 +57,7 @@ static void boot_thread(void *arg) {
     planted_run(boot);
     if (boot_option(boot, "test", nullptr, 0)) kernel_tests_run(boot); /* does not return */
     start_init(boot); /* the first process */
+    arch_release_boot(frame_release_boot); /* code and data that only boot needed */
     klog(LOG_INFO, "%lu MiB free of %lu MiB, %u CPUs", frame_free_count() >> 8, frame_total_count() >> 8, cpu_online());
     thread_exit();
 }
