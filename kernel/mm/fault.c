@@ -186,7 +186,6 @@ int space_fault(struct space *s, vaddr_t at, unsigned flags) {
 }
 
 int trap_page_fault(struct trapframe *frame, uaddr_t at, unsigned flags) {
-    cpu_count(COUNT_FAULT);
     struct thread *t = thread_current();
     int error = at < USER_END && t->process ? space_fault(t->process->space, at, flags) : -EFAULT;
     if (likely(!error)) {
@@ -197,9 +196,9 @@ int trap_page_fault(struct trapframe *frame, uaddr_t at, unsigned flags) {
         klog(LOG_ERROR, "out of memory: process %u (%s) ends", t->process->pid, t->process->name);
         process_kill(t->process, SIGKILL);
     } else if (flags & FAULT_USER && error == -EIO) {
-        signal_send_fault(SIGBUS, BUS_ADRERR, at);
+        trap_exception(frame, SIGBUS, BUS_ADRERR, at);
     } else if (flags & FAULT_USER && error != -EINTR) {
-        signal_send_fault(SIGSEGV, error == -EACCES ? SEGV_ACCERR : SEGV_MAPERR, at);
+        trap_exception(frame, SIGSEGV, error == -EACCES ? SEGV_ACCERR : SEGV_MAPERR, at);
     }
     return flags & FAULT_USER ? 0 : error;
 }

@@ -511,7 +511,7 @@ static long pager_control(struct memory *m, uint32_t op, uint64_t a, uint64_t b,
     if (error)
         return error;
     switch (op) {
-    case MEMORY_SUPPLY: return memory_supply(m, a, b, c);
+    case MEMORY_SUPPLY: return memory_supply(m, a, &(struct buffer){.user = b}, c);
     case MEMORY_FAIL: return memory_fail(m, a, c, (int)b);
     case MEMORY_GRANT: return memory_grant(m, a >> PAGE_SHIFT, page_count(a + b));
     case MEMORY_REVOKE:

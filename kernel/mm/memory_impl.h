@@ -92,7 +92,11 @@ bool page_granted(struct memory *m, uint64_t index) REQUIRES(m->lock);
 void grants_drop(struct memory *m, uint64_t first, uint64_t last) REQUIRES(m->lock);
 void pager_object_init(struct memory *m);
 void pager_object_fini(struct memory *m);
-MUST_CHECK long memory_supply(struct memory *m, uint64_t offset, uaddr_t from, size_t length);
+struct buffer { /* user memory if kernel is null */
+    uaddr_t user;
+    char *kernel;
+};
+MUST_CHECK long memory_supply(struct memory *m, uint64_t offset, const struct buffer *from, size_t length);
 MUST_CHECK long memory_fail(struct memory *m, uint64_t offset, size_t length, int error);
 MUST_CHECK int memory_grant(struct memory *m, uint64_t first, uint64_t last);
 

@@ -177,7 +177,7 @@ static void supply_done(struct memory *m, struct frame *f, uint64_t index) {
     spin_unlock(&m->lock);
 }
 
-long memory_supply(struct memory *m, uint64_t offset, uaddr_t from, size_t length) {
+long memory_supply(struct memory *m, uint64_t offset, const struct buffer *from, size_t length) {
     long error = 0;
     for (size_t done = 0; done < length && !error; done += PAGE_SIZE) {
         uint64_t index = (offset + done) >> PAGE_SHIFT;
@@ -186,7 +186,10 @@ long memory_supply(struct memory *m, uint64_t offset, uaddr_t from, size_t lengt
         if (!f)
             continue;
         char *page = frame_virt(f);
-        error = copy_from_user(page, from + done, n);
+        if (from->kernel)
+            memcpy(page, from->kernel + done, n);
+        else
+            error = copy_from_user(page, from->user + done, n);
         memset(page + n, 0, PAGE_SIZE - n);
         if (!error)
             supply_done(m, f, index);

@@ -133,9 +133,10 @@ struct region *region_grow_stack(struct space *s, vaddr_t at) {
     if (!r || !(r->flags & VM_STACK) || r->object)
         return nullptr;
     vaddr_t start = align_down(at, PAGE_SIZE);
+    if (r->end - start > s->stack_pages * PAGE_SIZE || start < SPACE_START + STACK_GUARD)
+        return nullptr;
     struct region *below = region_of(tree_prev(&r->node));
-    if (r->end - start > s->stack_pages * PAGE_SIZE || start < SPACE_START + STACK_GUARD ||
-        (below && below->end > start - STACK_GUARD))
+    if (below && below->end > start - STACK_GUARD)
         return nullptr;
     uint64_t more = (region_start(r) - start) >> PAGE_SHIFT;
     if (s->mapped_pages + more > s->limit_pages)

@@ -17,11 +17,6 @@
 #define RUN_PAGES 16 /* pages handled per taking of the lock */
 #define OFFSET_MAX (1UL << 50)
 
-struct buffer { /* user memory if kernel is null */
-    uaddr_t user;
-    char *kernel;
-};
-
 /* --- reading ------------------------------------------------------------------------------------ */
 
 static int copy_out(const struct buffer *b, size_t at, const struct frame *f, size_t skew, size_t n) {
