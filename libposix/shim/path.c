@@ -135,11 +135,14 @@ long row_readlinkat(int directory, const char *path, char *buffer, size_t size) 
         return -EINVAL;
     }
     struct path_call p;
-    path_prepare(&p, OP_READLINK, path, FILE_NOFOLLOW, 0);
-    p.call.request.flags = REQUEST_IDEMPOTENT;
-    p.empty_allowed = directory != AT_FDCWD;
     int fd = path_descriptor(path);
-    long error = fd >= 0 ? descriptor_path(&p, fd) : path_send(&p, directory);
+    long error = fd >= 0 ? descriptor_path(&p, fd) : -ENOENT;
+    if (error < 0) { /* not a descriptor, or of something without a path: what /proc says of it */
+        path_prepare(&p, OP_READLINK, path, FILE_NOFOLLOW, 0);
+        p.call.request.flags = REQUEST_IDEMPOTENT;
+        p.empty_allowed = directory != AT_FDCWD;
+        error = path_send(&p, directory);
+    }
     if (error < 0) {
         return error;
     }

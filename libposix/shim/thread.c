@@ -43,7 +43,7 @@ struct thread_start {
 
 static long thread_clone(int (*function)(void *), void *stack, void *argument, int *parent_tid,
                          void *tls, int *child_tid) {
-    uintptr_t top = (uintptr_t)stack & ~(_Alignof(struct thread_control) - 1 + 63);
+    uintptr_t top = (uintptr_t)stack & ~(sizeof(struct thread_control) - 1);
     struct thread_control *control = (struct thread_control *)(top - sizeof(*control));
     struct thread_start *start = (struct thread_start *)control - 1;
     memset(control, 0, sizeof(*control));
