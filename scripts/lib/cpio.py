@@ -107,6 +107,11 @@ class Archive:
                 self.entries[parent] = Entry(stat.S_IFDIR | 0o755)
                 parent = os.path.dirname(parent)
 
+        # What has no time of its own gets that of the newest file.
+        newest = max((entry.mtime for entry in self.entries.values()), default=0)
+        for entry in self.entries.values():
+            entry.mtime = entry.mtime or newest
+
     def inputs(self):
         """What the archive's contents depend on, to tell whether it is up to date."""
         return [[path, e.mode, e.uid, e.gid, e.source, os.fsdecode(e.target), e.size,
