@@ -26,10 +26,6 @@ struct proc_node {
     uint32_t pid, index;
     char name[12]; /* numbered directories */
 };
-struct handle_row { /* PROCESS_HANDLES */
-    handle_t handle;
-    struct handle_info info;
-};
 
 static struct proc_node *buckets[BUCKETS];
 static uint32_t nodes;
@@ -133,7 +129,7 @@ static uint32_t number_next(struct proc_node *dir, int64_t after) {
                 best = tids[i];
         return best;
     }
-    struct handle_row row;
+    struct process_handle row;
     long size = sys_process_info((int32_t)dir->pid, PROCESS_HANDLES, &row, sizeof(row),
                                  (uint64_t)(after + 1));
     return size < (long)sizeof(row) || row.handle >= HANDLE_UPPER ? NUMBER_NONE
@@ -172,7 +168,7 @@ static const char *handle_kind(uint32_t type) {
 }
 
 static int show_handle(struct text *t, uint32_t pid, uint32_t index) {
-    struct handle_row row;
+    struct process_handle row;
     long size = sys_process_info((int32_t)pid, PROCESS_HANDLES, &row, sizeof(row), index);
     if (size < (long)sizeof(row) || row.handle != (handle_t)index)
         return -ENOENT;

@@ -251,6 +251,7 @@ static int ram_create(struct fs_node *dir, struct fs_name name, const struct fs_
 
 static void ram_statfs(struct fs *fs, struct filesystem_info *out) {
     struct ramfs *r = ramfs_of(fs);
+    ram_refresh_active(r, UINT32_MAX);
     int64_t free_pages = r->pages_max - r->pages_used, free_nodes = r->nodes_max - r->nodes_used;
     out->type = 0x01021994; /* TMPFS_MAGIC: programs know it as "in memory" */
     out->blocks = (uint64_t)r->pages_max;

@@ -28,7 +28,8 @@ struct ram_module {
 };
 struct ram_file {
     handle_t memory; /* or HANDLE_NONE: none yet */
-    bool active;     /* opened or mapped since the last look: the stream may know better */
+    /* In ramfs->active: opened or mapped since the last look, the stream may know better. */
+    struct ram_node *active_next, **active_link; /* active_link: what points here; null: not in it */
     const struct ram_module *module; /* where the bytes are until then; null: no bytes */
     size_t offset;
 };
@@ -54,6 +55,7 @@ struct ramfs {
     struct ram_entry **buckets;
     uint32_t bucket_count, entry_count;
     uint64_t next_inode;
+    struct ram_node *active;
     int64_t pages_max, pages_used; /* quota, and what the streams have as far as we know */
     int64_t nodes_max, nodes_used;
 };
@@ -78,6 +80,7 @@ int ram_stream(struct fs_node *n, bool write, handle_t *out);
 void ram_stream_release(struct ram_node *n);
 void ram_pages_count(struct fs_node *n, int64_t pages); /* it has so many now */
 void ram_refresh(struct fs_node *n);
+void ram_refresh_active(struct ramfs *r, uint32_t count); /* so many of them */
 void ram_times_set(struct fs_node *n);
 int ram_resize(struct fs_node *n, int64_t size);
 int ram_allocate(struct fs_node *n, int64_t end);

@@ -25,15 +25,43 @@ static void refresh_from(struct fs_node *n, const struct memory_info *info) {
         n->atime = info->atime_ns; /* relatime */
 }
 
+static void active_remove(struct ram_node *n) {
+    if (!n->file.active_link)
+        return;
+    *n->file.active_link = n->file.active_next;
+    if (n->file.active_next)
+        n->file.active_next->file.active_link = n->file.active_link;
+    n->file.active_link = nullptr;
+}
+
+/* To the front: what is opened now is looked at first. */
+static void active_add(struct ram_node *n) {
+    struct ramfs *r = ramfs_of(n->node.fs);
+    active_remove(n);
+    n->file.active_next = r->active;
+    n->file.active_link = &r->active;
+    if (r->active)
+        r->active->file.active_link = &n->file.active_next;
+    r->active = n;
+}
+
 void ram_refresh(struct fs_node *n) {
     struct ram_file *f = &ram_node_of(n)->file;
     struct memory_info info;
-    if (!node_is(n, MODE_REGULAR) || !f->active)
+    if (!node_is(n, MODE_REGULAR) || !f->active_link)
         return;
     if (sys_memory_control(f->memory, MEMORY_INFO, (uint64_t)(uintptr_t)&info, 0, 0) < 0)
         return;
     refresh_from(n, &info);
-    f->active = n->opens || info.mappings;
+    if (!n->opens && !info.mappings)
+        active_remove(ram_node_of(n));
+}
+
+void ram_refresh_active(struct ramfs *r, uint32_t count) {
+    for (struct ram_node *n = r->active, *next; n && count; n = next, count--) {
+        next = n->file.active_next;
+        ram_refresh(&n->node);
+    }
 }
 
 void ram_times_set(struct fs_node *n) {
@@ -78,6 +106,7 @@ static int memory_make(struct fs_node *n) {
  * what the others have just taken; it is counted at the next look. */
 static void limit_set(struct fs_node *n) {
     struct ramfs *r = ramfs_of(n->fs);
+    ram_refresh_active(r, 2); /* this one, opened last, and the one before */
     int64_t left = r->pages_max - r->pages_used + n->blocks / BLOCKS_PER_PAGE;
     sys_memory_control(ram_node_of(n)->file.memory, MEMORY_LIMIT, left > 0 ? (uint64_t)left : 0, 0,
                        0);
@@ -88,16 +117,15 @@ int ram_stream(struct fs_node *n, bool write, handle_t *out) {
     int result = f->memory >= 0 ? 0 : memory_make(n);
     if (result)
         return result;
-    f->active = true;
-    if (write) {
-        ram_refresh(n);
+    active_add(ram_node_of(n));
+    if (write)
         limit_set(n);
-    }
     *out = f->memory;
     return 0;
 }
 
 void ram_stream_release(struct ram_node *n) {
+    active_remove(n);
     if (n->file.memory >= 0)
         sys_handle_close(n->file.memory);
     ram_pages_count(&n->node, 0);
@@ -116,7 +144,7 @@ int ram_resize(struct fs_node *n, int64_t size) {
         result = (int)sys_memory_control(f->memory, MEMORY_RESIZE, (uint64_t)size, 0, 0);
     if (result)
         return result == -ENOMEM ? -ENOSPC : result;
-    f->active = true;
+    active_add(ram_node_of(n));
     n->size = size;
     return 0;
 }
@@ -124,7 +152,7 @@ int ram_resize(struct fs_node *n, int64_t size) {
 /* Nothing is set aside: that it would fit now is all that is promised. */
 int ram_allocate(struct fs_node *n, int64_t end) {
     struct ramfs *r = ramfs_of(n->fs);
-    ram_refresh(n);
+    ram_refresh_active(r, UINT32_MAX);
     int64_t pages = end / PAGE + (end % PAGE != 0) - n->blocks / BLOCKS_PER_PAGE;
     return pages > r->pages_max - r->pages_used ? -ENOSPC : 0;
 }

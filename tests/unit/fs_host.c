@@ -39,6 +39,7 @@ void ram_pages_count(struct fs_node *n, int64_t pages) {
     n->blocks = pages * 8;
 }
 void ram_refresh(struct fs_node *n) {}
+void ram_refresh_active(struct ramfs *r, uint32_t count) {}
 void ram_times_set(struct fs_node *n) {}
 int ram_resize(struct fs_node *n, int64_t size) {
     n->size = size;

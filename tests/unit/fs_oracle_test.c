@@ -101,13 +101,13 @@ static void compare_open(struct step *s, int *ours, int *theirs) {
     uint32_t i = roll(HELD);
     if (*ours || *theirs || roll(3) || S_ISFIFO(o->node->mode)) {
         if (o)
-            fs_close(&host_fs.fs, o, 0);
+            fs_close(&host_fs.fs, o);
         if (fd >= 0)
             close(fd);
         return;
     }
     if (held[i].open) {
-        fs_close(&host_fs.fs, held[i].open, 0);
+        fs_close(&host_fs.fs, held[i].open);
         close(held[i].fd);
     }
     held[i].open = o;
@@ -326,7 +326,7 @@ static void run_seed(uint64_t seed) {
     }
     for (int i = 0; i < HELD; i++) {
         if (held[i].open) {
-            fs_close(&host_fs.fs, held[i].open, 0);
+            fs_close(&host_fs.fs, held[i].open);
             close(held[i].fd);
         }
     }

@@ -44,7 +44,7 @@ static struct fs_open *must_open(const char *path, uint32_t flags) {
 }
 
 static void done(struct fs_open *o) {
-    fs_close(&host_fs.fs, o, 0);
+    fs_close(&host_fs.fs, o);
 }
 
 static bool left_for(const char *path) {

@@ -117,10 +117,12 @@ static int node_open(struct fs_call *c, struct fs_node *n, uint32_t flags, struc
         result = fs->ops->resize(n, 0);
         fs_touch(n, TOUCH_MTIME | TOUCH_CTIME);
     }
-    if (result && result != FS_WAIT)
-        fs_close(fs, o, 0);
-    else
-        *out = o;
+    if (result && result != FS_WAIT) {
+        fs_close(fs, o);
+        return result;
+    }
+    o->pid = c->pid;
+    *out = o;
     return result;
 }
 
@@ -168,10 +170,10 @@ int fs_open(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
     return result ? result : node_open(c, w.node, flags, out, plane);
 }
 
-void fs_close(struct fs *fs, struct fs_open *o, uint32_t pid) {
+void fs_close(struct fs *fs, struct fs_open *o) {
     struct fs_node *n = o->node;
-    if (pid)
-        fs_locks_drop(n, pid, false); /* POSIX: any close of the file by a process drops its locks */
+    if (o->pid) /* POSIX: any close of the file by a process drops its locks, also those from others */
+        fs_locks_drop(n, o->pid, false);
     fs_locks_drop(n, o->id, false);
     fs_locks_drop(n, o->id, true);
     fs_fifo_close(o);

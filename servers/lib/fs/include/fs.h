@@ -63,6 +63,7 @@ struct fs_open { /* one open file: what the object ids of calls name */
     struct fs_open *next; /* node->opens */
     uint64_t id;
     uint32_t flags; /* FILE_* */
+    uint32_t pid;   /* who opened it */
     struct scheme_watch watch;
     void *data; /* the file system's own */
     uint64_t peers_seen; /* FIFO: how many peers had opened it before */
@@ -182,7 +183,7 @@ struct fs_plane { /* answer of fs_open */
 int fs_open(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
             uint32_t mode, struct fs_open **out, struct fs_plane *plane);
 int fs_open_continue(struct fs_call *c, struct fs_open *o, struct fs_plane *plane);
-void fs_close(struct fs *fs, struct fs_open *o, uint32_t pid);
+void fs_close(struct fs *fs, struct fs_open *o);
 /* Bytes; *next is the new offset. FS_WAIT. `done`: bytes of this request already written. */
 int64_t fs_read(struct fs_call *c, struct fs_open *o, void *out, size_t size, int64_t offset,
                 uint32_t io_flags, int64_t *next);
