@@ -28,6 +28,8 @@
     (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) |         \
      SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGSYS))
 
+#define INFO_USED (offsetof(struct signal_info, child) + sizeof(((struct signal_info *)0)->child))
+
 void pending_init(struct signal_pending *p) {
     list_init(&p->queue);
 }
@@ -143,6 +145,12 @@ static void entry_put(struct signal_pending *from, struct signal_entry *e) {
     }
 }
 
+/* Copies what any kind of siginfo uses; the rest of the 128 bytes is never filled in. */
+static void info_copy(struct signal_info *to, const struct signal_info *from) {
+    _Static_assert(INFO_USED == 48);
+    __builtin_memcpy(to, from, INFO_USED); /* inline */
+}
+
 static int pending_add(struct process *p, struct signal_pending *to, int signal,
                        const struct signal_info *info) {
     uint64_t bit = SIGNAL_BIT(signal);
@@ -150,7 +158,7 @@ static int pending_add(struct process *p, struct signal_pending *to, int signal,
         return 0; /* merged */
     struct signal_entry *e = entry_get(p, to);
     if (e) {
-        e->info = *info;
+        info_copy(&e->info, info);
         list_push_back(&to->queue, &e->link);
     } else if (signal >= SIGNAL_REALTIME && info->code != SI_USER) {
         return -EAGAIN;
@@ -162,7 +170,6 @@ static int pending_add(struct process *p, struct signal_pending *to, int signal,
 /* Takes the first entry of `signal`; the bit stays if there is another one. */
 static void pending_take(struct signal_pending *from, int signal, struct signal_info *out) {
     bool found = false, more = false;
-    *out = (struct signal_info){.signal = signal, .code = SI_KERNEL};
     list_for_each_safe(n, &from->queue) {
         struct signal_entry *e = list_entry(n, struct signal_entry, link);
         if (e->info.signal != signal)
@@ -172,9 +179,14 @@ static void pending_take(struct signal_pending *from, int signal, struct signal_
             break;
         }
         found = true;
-        *out = e->info;
+        info_copy(out, &e->info);
         list_remove(n);
         entry_put(from, e);
+    }
+    if (!found) { /* there was no memory to say more */
+        __builtin_memset(out, 0, INFO_USED);
+        out->signal = signal;
+        out->code = SI_KERNEL;
     }
     if (!more)
         from->set &= ~SIGNAL_BIT(signal);
@@ -305,7 +317,11 @@ void signal_send_thread(struct thread *t, int signal, const struct signal_info *
 void signal_send_fault(int signal, int code, uaddr_t address) {
     struct thread *t = thread_current();
     struct process *p = t->process;
-    struct signal_info info = {.signal = signal, .code = code, .fault.address = address};
+    struct signal_info info;
+    __builtin_memset(&info, 0, INFO_USED);
+    info.signal = signal;
+    info.code = code;
+    info.fault.address = address;
     uint64_t bit = SIGNAL_BIT(signal), mask = signal_mask_raw(t);
     spin_lock(&p->signal_lock);
     struct signal_action *a = &p->actions[signal - 1];

@@ -109,11 +109,18 @@ static void handler_enter(struct trapframe *f, int signal, const struct signal_a
     signal_mask_set(t, mask);
 }
 
-/* Takes one signal and acts on it: false if there is none that is not blocked. */
+static struct signal_action action_take(struct process *p, int signal) REQUIRES(p->signal_lock) {
+    struct signal_action *a = &p->actions[signal - 1], taken = *a;
+    if (a->handler > SIG_IGN && a->flags & SA_RESETHAND)
+        a->handler = SIG_DFL;
+    return taken;
+}
+
+/* Takes one signal and acts on it: true if there may be more. */
 static bool signal_deliver_one(struct trapframe *f) {
     struct thread *t = thread_current();
     struct process *p = t->process;
-    struct signal_info info;
+    struct signal_info info = {}; /* all of it goes to user memory */
     spin_lock(&p->signal_lock);
     int signal = signal_take(p, t, ~signal_mask_of(t), &info);
     if (!signal) {
@@ -121,21 +128,20 @@ static bool signal_deliver_one(struct trapframe *f) {
         spin_unlock(&p->signal_lock);
         return false;
     }
-    struct signal_action action = p->actions[signal - 1];
     bool ignored = signal_ignored(p, signal);
+    struct signal_action action = action_take(p, signal);
+    bool more = t->pending.set | p->pending.set;
     uint32_t continue_count = p->continue_count;
-    if (action.handler > SIG_IGN && action.flags & SA_RESETHAND)
-        p->actions[signal - 1].handler = SIG_DFL;
     spin_unlock(&p->signal_lock);
     if (ignored)
-        return true;
+        return more;
     if (action.handler != SIG_DFL)
         handler_enter(f, signal, &action, &info);
     else if (SIGNAL_BIT(signal) & SIGNALS_STOP)
         process_stop(p, signal, continue_count);
     else
         process_exit(signal);
-    return true;
+    return more;
 }
 
 void trap_return_work(struct trapframe *f) {
@@ -166,8 +172,21 @@ void trap_return_work(struct trapframe *f) {
     }
 }
 
+/* A handler that may run does so at once, past the queue; all else goes the usual way. */
 void trap_exception(struct trapframe *f, int signal, int code, uaddr_t address) {
-    signal_send_fault(signal, code, address);
+    struct thread *t = thread_current();
+    struct process *p = t->process;
+    bool blocked = signal_mask_raw(t) & SIGNAL_BIT(signal);
+    spin_lock(&p->signal_lock);
+    struct signal_action action = {};
+    if (!blocked && p->actions[signal - 1].handler > SIG_IGN)
+        action = action_take(p, signal);
+    spin_unlock(&p->signal_lock);
+    struct signal_info info = {.signal = signal, .code = code, .fault.address = address};
+    if (action.handler)
+        handler_enter(f, signal, &action, &info);
+    else
+        signal_send_fault(signal, code, address);
 }
 
 long syscall_foreign(uint64_t number) {

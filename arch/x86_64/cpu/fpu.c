@@ -15,7 +15,6 @@
 
 size_t fpu_size;
 uint64_t fpu_mask;
-uint32_t mxcsr_mask;
 /* All zero but the two control words: XSTATE_BV = x87 | SSE. The largest area with XCR0_STATES. */
 static _Alignas(64) struct {
     uint16_t fcw, fsw;
@@ -37,15 +36,6 @@ void fpu_init_cpu(void) {
     if (fpu_size > XSAVE_AREA_MAX)
         panic("the XSAVE area has %lu bytes", fpu_size);
     fpu_load_initial();
-}
-
-/* After fpu_init_cpu(), once. */
-void fpu_init_features(void) {
-    static _Alignas(64) uint8_t area[512];
-    asm volatile("fxsave64 %0" : "=m"(area));
-    memcpy(&mxcsr_mask, area + 28, sizeof(mxcsr_mask));
-    if (!mxcsr_mask)
-        mxcsr_mask = 0xffbf; /* SDM vol. 1 §11.6.6 */
 }
 
 void fpu_save(void *area) {

@@ -18,7 +18,6 @@ void arch_init_early(const struct bootinfo *boot) {
     idt_init();
     idt_load();
     cpu_registers_init();
-    fpu_init_features();
     console_init(boot);
     irq_off_begin();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Access to user memory. Each instruction that may fault has an entry in a fault table: trap.c
- * resolves the fault, or resumes at the label. SMAP is open (STAC) only around these instructions.
+ * resolves the fault, or resumes at the label (also after a #GP: XRSTOR checks what it loads). SMAP is open (STAC) only around these instructions.
  */
 #include <asm/arch.h>
 #include <kernel/lock.h>
@@ -155,6 +155,48 @@ int user_cmpxchg32_nofault(uaddr_t at, uint32_t *expected, uint32_t desired) {
              : "memory", "cc"
              : fault);
     *expected = old;
+    return 0;
+fault:
+    return -EFAULT;
+}
+
+/* Extended registers straight to and from a signal frame: no detour through a kernel copy. */
+int user_fpu_save(uaddr_t to) {
+    lock_check_none();
+    if (!is_user_range(to, fpu_size))
+        return -EFAULT;
+    asm goto("stac\n"
+             "1: xsave64 (%0)\n\t"
+             "clac\n\t" MAY_FAULT("fault_table", "1b", "%l[fault]")
+             :
+             : "r"(to), "a"((uint32_t)fpu_mask), "d"(0)
+             : "memory"
+             : fault);
+    return 0;
+fault:
+    return -EFAULT;
+}
+
+int user_fpu_restore(uaddr_t from, bool extended) {
+    lock_check_none();
+    if (!is_user_range(from, fpu_size))
+        return -EFAULT;
+    if (extended)
+        asm goto("stac\n"
+                 "1: xrstor64 (%0)\n\t"
+                 "clac\n\t" MAY_FAULT("fault_table", "1b", "%l[fault]")
+                 :
+                 : "r"(from), "a"((uint32_t)fpu_mask), "d"(0)
+                 : "memory"
+                 : fault);
+    else
+        asm goto("stac\n"
+                 "1: fxrstor64 (%0)\n\t"
+                 "clac\n\t" MAY_FAULT("fault_table", "1b", "%l[fault]")
+                 :
+                 : "r"(from)
+                 : "memory"
+                 : fault);
     return 0;
 fault:
     return -EFAULT;

@@ -146,6 +146,19 @@ static const struct fault_entry *table_find(const struct fault_entry *at,
     return nullptr;
 }
 
+static bool resume_at(struct trapframe *f, const struct fault_entry *e) {
+    if (!e)
+        return false;
+    f->rip = e->resume;
+    f->rflags &= ~(uint64_t)RFLAGS_AC;
+    return true;
+}
+
+/* A malformed area given to XRSTOR, or a non-canonical address. */
+static bool protection_fault_in_copy(struct trapframe *f) {
+    return resume_at(f, table_find(fault_table_start, fault_table_end, f->rip));
+}
+
 static bool page_fault_in_copy(struct trapframe *f, uaddr_t address) {
     if (address >= USER_END)
         return false;
@@ -159,9 +172,7 @@ static bool page_fault_in_copy(struct trapframe *f, uaddr_t address) {
         if (!trap_page_fault(f, address, fault_flags(f)))
             return true;
     }
-    f->rip = e->resume;
-    f->rflags &= ~(uint64_t)RFLAGS_AC;
-    return true;
+    return resume_at(f, e);
 }
 
 void trap_from_kernel(struct trapframe *f) {
@@ -173,6 +184,8 @@ void trap_from_kernel(struct trapframe *f) {
     }
     uint64_t address = read_cr2();
     if (f->vector == VECTOR_PF && page_fault_in_copy(f, address))
+        return;
+    if (f->vector == VECTOR_GP && protection_fault_in_copy(f))
         return;
     struct fault_expected *expected = fault_expected;
     if (expected) {

@@ -190,10 +190,20 @@ KTEST(hostile_signal_frames_are_harmless) {
     *user_word(&s, frame + UC_RIP) = 0x8000000000000000; /* IRET would fault on it */
     *user_word(&s, frame + UC_EFLAGS) = UINT64_MAX;
     *user_word(&s, frame + UC_EFLAGS + 8) = KERNEL_CS;
-    *user_word(&s, fp + FP_MXCSR) = UINT64_MAX; /* XRSTOR would fault on these */
-    for (unsigned i = 0; i < 64; i += 8)
-        *user_word(&s, fp + FP_BV + i) = UINT64_MAX;
     f.rsp = frame + 8;
+    for (unsigned i = 0; i < 24; i += 8) { /* XRSTOR faults on these */
+        uint64_t good = *user_word(&s, fp + FP_BV + i);
+        *user_word(&s, fp + FP_BV + i) = UINT64_MAX;
+        EXPECT(arch_signal_pop(&f, &mask) == -EFAULT);
+        *user_word(&s, fp + FP_BV + i) = good;
+    }
+    uint64_t mxcsr = *user_word(&s, fp + FP_MXCSR);
+    *user_word(&s, fp + FP_MXCSR) = UINT64_MAX;
+    EXPECT(arch_signal_pop(&f, &mask) == -EFAULT);
+    *user_word(&s, fp + FP_MXCSR) = mxcsr;
+    *user_word(&s, frame + UC_FPSTATE) = fp + 8; /* and on this: alignment */
+    EXPECT(arch_signal_pop(&f, &mask) == -EFAULT);
+    *user_word(&s, frame + UC_FPSTATE) = fp;
     EXPECT(arch_signal_pop(&f, &mask) == 0);
     EXPECT(f.rip == USER_END && f.cs == USER_CS && f.ss == USER_SS);
     EXPECT((f.rflags & ~(uint64_t)RFLAGS_USER) == (RFLAGS_IF | 2));

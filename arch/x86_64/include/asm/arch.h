@@ -36,14 +36,16 @@ void cpu_descriptors_init(struct arch_cpu *c, vaddr_t ist_top[IST_COUNT]);
 void cpu_registers_init(void); /* control registers, MSRs, FPU of this CPU */
 #define XSAVE_AREA_MAX 2752 /* with fpu.c's XCR0_STATES */
 extern size_t fpu_size; /* bytes at the top of each kernel stack */
-void fpu_init_features(void);
 void fpu_init_cpu(void);
 static inline void *fpu_area(vaddr_t stack_top) { return (void *)(stack_top - fpu_size); }
 void fpu_save(void *area);
 void fpu_restore(const void *area);
 void fpu_load_initial(void);
 extern uint64_t fpu_mask;
-extern uint32_t mxcsr_mask;
+/* This CPU's registers ↔ an XSAVE area in user memory; extended false: an FXSAVE area. -EFAULT also
+ * for an area that is malformed. */
+MUST_CHECK int user_fpu_save(uaddr_t to);
+MUST_CHECK int user_fpu_restore(uaddr_t from, bool extended);
 
 /* entry/ */
 extern const char trap_vectors[256][16];
