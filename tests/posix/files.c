@@ -156,7 +156,7 @@ TEST(pread_and_pwrite_leave_the_offset) {
 
 TEST(vectors) {
     char a[3], b[5], c[10];
-    struct iovec out[] = {{"ab", 2}, {"", 0}, {"cdefgh", 6}};
+    struct iovec out[] = {{(char *)"ab", 2}, {(char *)"", 0}, {(char *)"cdefgh", 6}};
     struct iovec in[] = {{a, sizeof(a)}, {b, sizeof(b)}, {c, sizeof(c)}};
     int fd = (int)OK(open("a", O_RDWR | O_CREAT, 0644));
     EQUAL(writev(fd, out, 3), 8);

@@ -72,5 +72,5 @@ TEST(becoming_the_foreground) {
     OK(tcsetpgrp(fd, getpgrp()));
     EQUAL(tcgetpgrp(fd), getpgrp());
     OK(tcsetpgrp(fd, before));
-    FAILS(EPERM, tcsetpgrp(fd, 999999));
+    CHECK(tcsetpgrp(fd, 999999) == -1 && (errno == EPERM || errno == ESRCH)); /* Linux: ESRCH */
 }
