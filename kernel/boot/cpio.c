@@ -11,7 +11,7 @@
 
 #define HEADER_SIZE 110
 enum { FIELD_MODE = 1, FIELD_SIZE = 6, FIELD_NAME_SIZE = 11 }; /* after the magic, 8 digits each */
-#define MODE_TYPE    0170000
+#define MODE_TYPE 0170000
 #define MODE_REGULAR 0100000
 
 static bool field_read(const char *header, unsigned field, uint32_t *out) {

@@ -11,9 +11,7 @@
 #include "process_impl.h"
 
 /* Three quarters of the memory are for any one user's private pages (services not counted). */
-static int64_t quota_pages(void) {
-    return (int64_t)(frame_total_count() / 4 * 3);
-}
+static int64_t quota_pages(void) { return (int64_t)(frame_total_count() / 4 * 3); }
 
 static struct spinlock cred_lock = SPINLOCK_INIT(RANK_OBJECT);
 static struct tree records GUARDED_BY(cred_lock);
@@ -21,7 +19,7 @@ static uint64_t last_id GUARDED_BY(cred_lock);
 static struct list accounts GUARDED_BY(cred_lock) = {&accounts, &accounts};
 
 static struct account *account_find(uint32_t uid) REQUIRES(cred_lock) {
-    list_for_each(n, &accounts) {
+    list_for_each (n, &accounts) {
         struct account *a = list_entry(n, struct account, link);
         if (a->uid == uid)
             return a;

@@ -13,9 +13,7 @@ static bool id_among(uint32_t id, uint32_t a, uint32_t b, uint32_t c) {
     return id == a || id == b || id == c;
 }
 
-bool credentials_privileged(const struct credentials *c) {
-    return c->privileges & PRIVILEGE_ROOT;
-}
+bool credentials_privileged(const struct credentials *c) { return c->privileges & PRIVILEGE_ROOT; }
 
 /* POSIX.1-2017 kill(): real or effective id of the sender, real or saved id of the receiver. */
 bool credentials_may_signal(const struct credentials *from, const struct credentials *to) {

@@ -12,4 +12,4 @@ bool credentials_may_manage(const struct credentials *from, const struct credent
 bool credentials_equal(const struct credentials *a, const struct credentials *b);
 /* What set*id and setgroups make of `old`: 0, -EPERM, -EINVAL. */
 [[nodiscard]] int credentials_change(const struct credentials *old, const struct credentials *wish,
-                                  struct credentials *out);
+                                     struct credentials *out);

@@ -26,11 +26,12 @@ _Static_assert(sizeof(struct elf_header) == 64 && sizeof(struct elf_phdr) == 56,
 enum { ET_EXEC = 2, ET_DYN = 3 };
 enum { PT_LOAD = 1, PT_INTERP = 3, PT_GNU_STACK = 0x6474e551 };
 enum { PF_X = 1, PF_W = 2, PF_R = 4 };
-#define PAGE       4096UL
+#define PAGE 4096UL
 #define LOWEST_LOAD 0x10000UL /* null pointers with an offset must fault */
 
 static bool header_valid(const struct elf_header *h, uint16_t machine) {
-    static const uint8_t ident[7] = {0x7f, 'E', 'L', 'F', 2 /* 64 bits */, 1 /* little-endian */, 1};
+    static const uint8_t ident[7] = {0x7f, 'E', 'L', 'F', 2 /* 64 bits */, 1 /* little-endian */,
+                                     1};
     return !__builtin_memcmp(h->ident, ident, sizeof(ident)) && h->version == 1 &&
            (h->type == ET_EXEC || h->type == ET_DYN) && h->machine == machine &&
            h->phentsize == sizeof(struct elf_phdr) && h->phnum > 0;

@@ -139,13 +139,13 @@ int process_set_group(struct process *caller, int32_t pid, int32_t group) {
 }
 
 void group_signal(struct group *g, int signal) {
-    list_for_each(n, &g->members)
+    list_for_each (n, &g->members)
         signal_send_process(list_entry(n, struct process, group_link), signal, nullptr);
 }
 
 /* No living member has a parent in the same session but another group (POSIX "orphaned"). */
 bool group_orphaned(struct group *g) {
-    list_for_each(n, &g->members) {
+    list_for_each (n, &g->members) {
         struct process *p = list_entry(n, struct process, group_link), *parent = p->parent;
         if (p->state == PROCESS_ALIVE && parent && parent->group_of != g &&
             parent->session == g->session)
@@ -157,7 +157,7 @@ bool group_orphaned(struct group *g) {
 /* Stopped members of a group that nobody could continue any more: SIGHUP, SIGCONT. */
 void group_hang_up_if_orphaned(struct group *g) {
     bool stopped = false;
-    list_for_each(n, &g->members)
+    list_for_each (n, &g->members)
         stopped |= list_entry(n, struct process, group_link)->stopped;
     if (!stopped || !group_orphaned(g))
         return;
@@ -172,7 +172,7 @@ void session_leader_exit(struct process *p) {
     if (g && g->session == s)
         group_signal(g, SIGHUP);
     s->foreground = 0;
-    list_for_each(n, &s->terminals)
+    list_for_each (n, &s->terminals)
         object_notify(&list_entry(n, struct terminal, link)->object, EVENT_IN | EVENT_HANGUP);
 }
 

@@ -12,14 +12,29 @@
 #include "process_impl.h"
 
 enum auxiliary {
-    AT_NULL, AT_PHDR = 3, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY, AT_UID = 11,
-    AT_EUID, AT_GID, AT_EGID, AT_HWCAP = 16, AT_CLKTCK, AT_SECURE = 23, AT_RANDOM = 25, AT_EXECFN = 31,
+    AT_NULL,
+    AT_PHDR = 3,
+    AT_PHENT,
+    AT_PHNUM,
+    AT_PAGESZ,
+    AT_BASE,
+    AT_FLAGS,
+    AT_ENTRY,
+    AT_UID = 11,
+    AT_EUID,
+    AT_GID,
+    AT_EGID,
+    AT_HWCAP = 16,
+    AT_CLKTCK,
+    AT_SECURE = 23,
+    AT_RANDOM = 25,
+    AT_EXECFN = 31,
 };
-#define AUXILIARY_PAIRS    17
-#define PROGRAM_HEADER     56 /* bytes */
+#define AUXILIARY_PAIRS 17
+#define PROGRAM_HEADER 56 /* bytes */
 #define STACK_RANDOM_PAGES 16384
-#define STACK_ROOM         (128UL << 10) /* mapped at first, below the arguments; the rest grows */
-#define STACK_PAGES_MAX    ((32UL << 30) / PAGE_SIZE)
+#define STACK_ROOM (128UL << 10) /* mapped at first, below the arguments; the rest grows */
+#define STACK_PAGES_MAX ((32UL << 30) / PAGE_SIZE)
 
 struct loader { /* one allocation: too big for the kernel stack */
     struct elf_image program, interpreter;
@@ -104,18 +119,23 @@ static int map_fixed(struct space *s, vaddr_t start, vaddr_t end, uint32_t flags
     return at < 0 ? (int)at : 0;
 }
 
-static int segment_map(struct space *s, struct memory *m, const struct elf_segment *e, uint64_t base) {
+static int segment_map(struct space *s, struct memory *m, const struct elf_segment *e,
+                       uint64_t base) {
     static const char zeros[PAGE_SIZE];
-    vaddr_t start = base + align_down(e->vaddr, PAGE_SIZE), file_end = base + e->vaddr + e->file_size;
+    vaddr_t start = base + align_down(e->vaddr, PAGE_SIZE),
+            file_end = base + e->vaddr + e->file_size;
     vaddr_t pages_end = e->file_size ? align_up(file_end, PAGE_SIZE) : start;
     vaddr_t end = align_up(base + e->vaddr + e->memory_size, PAGE_SIZE);
     int error = map_fixed(s, start, pages_end, e->flags, m, align_down(e->file_offset, PAGE_SIZE));
-    if (!error && e->memory_size > e->file_size && file_end < pages_end) /* bss begins in this page */
-        error = e->flags & VM_WRITE ? space_write(s, file_end, zeros, pages_end - file_end) : -ENOEXEC;
+    if (!error && e->memory_size > e->file_size &&
+        file_end < pages_end) /* bss begins in this page */
+        error =
+            e->flags & VM_WRITE ? space_write(s, file_end, zeros, pages_end - file_end) : -ENOEXEC;
     return error ? error : map_fixed(s, pages_end, end, e->flags, nullptr, 0);
 }
 
-static int image_map(struct space *s, struct memory *m, const struct elf_image *elf, uint64_t *base) {
+static int image_map(struct space *s, struct memory *m, const struct elf_image *elf,
+                     uint64_t *base) {
     *base = 0;
     if (elf->position_independent) { /* somewhere with room for all of it: mappings are randomised */
         long at = space_map(s, 0, elf->high - elf->low, 0, nullptr, 0);
@@ -178,11 +198,23 @@ static int auxiliary_add(struct loader *l, struct space *s, const struct credent
     const struct elf_image *elf = &l->program;
     const uint64_t phdr = elf->phdr_vaddr ? l->program_base + elf->phdr_vaddr : 0;
     const uint64_t pairs[AUXILIARY_PAIRS][2] = {
-        {AT_PHDR, phdr}, {AT_PHENT, PROGRAM_HEADER}, {AT_PHNUM, elf->phdr_count},
-        {AT_PAGESZ, PAGE_SIZE}, {AT_BASE, l->interpreter_base}, {AT_FLAGS, 0},
-        {AT_ENTRY, l->program_base + elf->entry}, {AT_UID, c->uid}, {AT_EUID, c->euid},
-        {AT_GID, c->gid}, {AT_EGID, c->egid}, {AT_HWCAP, 0}, {AT_CLKTCK, 100},
-        {AT_SECURE, i->secure}, {AT_RANDOM, random}, {AT_EXECFN, path}, {AT_NULL, 0},
+        {AT_PHDR, phdr},
+        {AT_PHENT, PROGRAM_HEADER},
+        {AT_PHNUM, elf->phdr_count},
+        {AT_PAGESZ, PAGE_SIZE},
+        {AT_BASE, l->interpreter_base},
+        {AT_FLAGS, 0},
+        {AT_ENTRY, l->program_base + elf->entry},
+        {AT_UID, c->uid},
+        {AT_EUID, c->euid},
+        {AT_GID, c->gid},
+        {AT_EGID, c->egid},
+        {AT_HWCAP, 0},
+        {AT_CLKTCK, 100},
+        {AT_SECURE, i->secure},
+        {AT_RANDOM, random},
+        {AT_EXECFN, path},
+        {AT_NULL, 0},
     };
     for (unsigned n = 0; n < AUXILIARY_PAIRS; n++) {
         int e = word_add(l, s, pairs[n][0]);
@@ -232,8 +264,9 @@ static int time_page_map(struct space *s) {
     static struct memory *time_page; /* made by the first process, before any other */
     if (!time_page)
         time_page = memory_create_device(frame_paddr(clock_time_page()), PAGE_SIZE, 0);
-    return time_page ? map_fixed(s, TIME_PAGE, TIME_PAGE + PAGE_SIZE, VM_READ | VM_SHARED, time_page, 0)
-                     : -ENOMEM;
+    return time_page
+               ? map_fixed(s, TIME_PAGE, TIME_PAGE + PAGE_SIZE, VM_READ | VM_SHARED, time_page, 0)
+               : -ENOMEM;
 }
 
 static int space_fill(struct loader *l, struct space *s, struct image *i, struct process *p,

@@ -6,7 +6,7 @@
 #include "process_impl.h"
 
 #define NICE_RANGE 40 /* nice + 20 */
-#define NICE_ZERO  20
+#define NICE_ZERO 20
 
 /* --- helpers ------------------------------------------------------------------------------------- */
 
@@ -27,9 +27,7 @@ static bool may(bool (*rule)(const struct credentials *, const struct credential
     return allowed;
 }
 
-bool process_may_manage(struct process *p) {
-    return may(credentials_may_manage, p);
-}
+bool process_may_manage(struct process *p) { return may(credentials_may_manage, p); }
 
 uint32_t process_rights(struct process *p) {
     return PROCESS_RIGHTS & ~(may(credentials_may_signal, p) ? 0U : RIGHT_SIGNAL);
@@ -109,12 +107,12 @@ static long info_usage(struct process *p, uaddr_t out, size_t size, uint64_t whi
     return copy_out(out, size, &usage, sizeof(usage));
 }
 
-static char state_letter(struct process *p) REQUIRES(p->signal_lock) {
+static char state_letter(struct process *p) REQUIRES(p -> signal_lock) {
     if (p->state != PROCESS_ALIVE)
         return 'Z';
     if (p->stopped)
         return 'T';
-    list_for_each(n, &p->threads) {
+    list_for_each (n, &p->threads) {
         uint8_t state = list_entry(n, struct thread, process_link)->state;
         if (state == THREAD_RUNNING || state == THREAD_RUNNABLE)
             return 'R';
@@ -247,7 +245,7 @@ static long info_threads(struct process *p, uaddr_t out, size_t size) {
     if (!tids)
         return -ENOMEM;
     spin_lock(&p->signal_lock);
-    list_for_each(n, &p->threads) {
+    list_for_each (n, &p->threads) {
         if (count == room)
             break;
         tids[count++] = list_entry(n, struct thread, process_link)->tid;
@@ -295,7 +293,8 @@ static long info_next(uint64_t pid) {
     return next;
 }
 
-static long info_private(struct process *p, uint32_t topic, uaddr_t out, size_t size, uint64_t aux) {
+static long info_private(struct process *p, uint32_t topic, uaddr_t out, size_t size,
+                         uint64_t aux) {
     if (!may(credentials_may_inspect, p))
         return -EPERM;
     switch (topic) {
@@ -362,7 +361,7 @@ static long set_nice(struct process *p, uint64_t nice) {
         return -EACCES;
     spin_lock(&p->signal_lock);
     p->nice = (uint32_t)nice;
-    list_for_each(n, &p->threads)
+    list_for_each (n, &p->threads)
         thread_set_priority(list_entry(n, struct thread, process_link),
                             PRIORITY_DEFAULT + (NICE_ZERO - (int)nice) / 2);
     spin_unlock(&p->signal_lock);

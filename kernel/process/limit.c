@@ -9,7 +9,7 @@
 #include "process_impl.h"
 
 #define SECOND 1000000000ULL
-#define CPU_CHECK_MIN   1000000LL /* ns: CPU time is not looked at more often */
+#define CPU_CHECK_MIN 1000000LL /* ns: CPU time is not looked at more often */
 #define ITIMER_STEP_MIN 100000LL /* ns between two signals of one timer */
 #define STACK_DEFAULT (8UL << 20)
 
@@ -50,16 +50,16 @@ void usage_of_thread(struct thread *t, struct process_usage *out) {
 
 void usage_of_process(struct process *p, struct process_usage *out) {
     *out = p->usage;
-    list_for_each(n, &p->threads) {
+    list_for_each (n, &p->threads) {
         struct process_usage one;
         usage_of_thread(list_entry(n, struct thread, process_link), &one);
         usage_add(out, &one);
     }
 }
 
-static uint64_t cpu_time_locked(struct process *p) REQUIRES(p->signal_lock) {
+static uint64_t cpu_time_locked(struct process *p) REQUIRES(p -> signal_lock) {
     uint64_t ns = p->usage.user_ns;
-    list_for_each(n, &p->threads)
+    list_for_each (n, &p->threads)
         ns += thread_run_ns(list_entry(n, struct thread, process_link));
     return ns;
 }
@@ -73,14 +73,14 @@ uint64_t process_cpu_time(struct process *p) {
 
 /* --- limits on CPU time, virtual and profiling timers ------------------------------------------- */
 
-static void timer_signal(struct process *p, int signal) REQUIRES(p->signal_lock) {
+static void timer_signal(struct process *p, int signal) REQUIRES(p -> signal_lock) {
     const struct signal_info info = {.signal = signal, .code = SI_KERNEL};
     if (signal_post(p, nullptr, signal, &info))
         return; /* no memory: one expiration is lost */
 }
 
 /* Sends what is due at `used` ns; gives the next moment, in CPU time. */
-static uint64_t cpu_timers_run(struct process *p, uint64_t used) REQUIRES(p->signal_lock) {
+static uint64_t cpu_timers_run(struct process *p, uint64_t used) REQUIRES(p -> signal_lock) {
     static const int signals[2] = {SIGVTALRM, SIGPROF};
     uint64_t next = UINT64_MAX;
     for (unsigned i = 0; i < 2; i++) {
@@ -104,7 +104,7 @@ static uint64_t cpu_timers_run(struct process *p, uint64_t used) REQUIRES(p->sig
     return min(next, soft * SECOND);
 }
 
-static void cpu_timer_arm(struct process *p) REQUIRES(p->signal_lock) {
+static void cpu_timer_arm(struct process *p) REQUIRES(p -> signal_lock) {
     uint64_t used = cpu_time_locked(p), next = cpu_timers_run(p, used);
     if (next == UINT64_MAX || p->group_exit)
         return;

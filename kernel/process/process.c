@@ -187,8 +187,8 @@ undo:
 
 /* --- the end ------------------------------------------------------------------------------------- */
 
-static void threads_end(struct process *p) REQUIRES(p->signal_lock) {
-    list_for_each(n, &p->threads) {
+static void threads_end(struct process *p) REQUIRES(p -> signal_lock) {
+    list_for_each (n, &p->threads) {
         struct thread *t = list_entry(n, struct thread, process_link);
         if (t == p->exec_thread && !p->group_exit)
             continue;
@@ -219,9 +219,7 @@ void process_exit(int32_t wait_status) {
     process_thread_exit();
 }
 
-static bool alone(void *arg) {
-    return ((struct process *)arg)->thread_count == 1;
-}
+static bool alone(void *arg) { return ((struct process *)arg)->thread_count == 1; }
 
 /* exec: ends all other threads. The caller becomes the one whose number is the pid. */
 int process_become_single(struct process *p) {

@@ -30,9 +30,7 @@
 
 #define INFO_USED (offsetof(struct signal_info, child) + sizeof(((struct signal_info *)0)->child))
 
-void pending_init(struct signal_pending *p) {
-    list_init(&p->queue);
-}
+void pending_init(struct signal_pending *p) { list_init(&p->queue); }
 
 /* --- masks and control areas --------------------------------------------------------------------- */
 
@@ -42,9 +40,7 @@ uint64_t signal_mask_raw(struct thread *t) {
     return mask & ~SIGNALS_UNBLOCKABLE;
 }
 
-uint64_t signal_mask_of(struct thread *t) {
-    return signal_mask_raw(t) & ~t->signal_waiting;
-}
+uint64_t signal_mask_of(struct thread *t) { return signal_mask_raw(t) & ~t->signal_waiting; }
 
 void signal_mask_set(struct thread *t, uint64_t mask) {
     t->signal_mask = mask & ~SIGNALS_UNBLOCKABLE;
@@ -68,8 +64,7 @@ int control_register(struct thread *t, uaddr_t address) {
     control_release(t);
     if (!address)
         return 0;
-    struct thread_control *c =
-        (void *)((char *)frame_virt(pin.frames[0]) + (address & PAGE_MASK));
+    struct thread_control *c = (void *)((char *)frame_virt(pin.frames[0]) + (address & PAGE_MASK));
     c->mask = t->signal_mask;
     c->tid = t->tid;
     spin_lock(&t->process->signal_lock);
@@ -94,7 +89,7 @@ void control_release(struct thread *t) {
 }
 
 void signal_hint(struct process *p) {
-    list_for_each(n, &p->threads) {
+    list_for_each (n, &p->threads) {
         struct thread *t = list_entry(n, struct thread, process_link);
         if (t->control)
             atomic_store_explicit(&t->control->pending, t->pending.set | p->pending.set,
@@ -170,7 +165,7 @@ static int pending_add(struct process *p, struct signal_pending *to, int signal,
 /* Takes the first entry of `signal`; the bit stays if there is another one. */
 static void pending_take(struct signal_pending *from, int signal, struct signal_info *out) {
     bool found = false, more = false;
-    list_for_each_safe(n, &from->queue) {
+    list_for_each_safe (n, &from->queue) {
         struct signal_entry *e = list_entry(n, struct signal_entry, link);
         if (e->info.signal != signal)
             continue;
@@ -211,7 +206,7 @@ static void pending_discard(struct signal_pending *from, uint64_t set) {
 
 void signal_discard(struct process *p, uint64_t set) {
     pending_discard(&p->pending, set);
-    list_for_each(n, &p->threads)
+    list_for_each (n, &p->threads)
         pending_discard(&list_entry(n, struct thread, process_link)->pending, set);
     signal_hint(p);
 }
@@ -230,7 +225,8 @@ static void kick(struct thread *t) {
 }
 
 /* Steps 2 to 4 for the signals in `set`, for t or for whichever thread takes them. */
-static void signal_route(struct process *p, struct thread *t, uint64_t set) REQUIRES(p->signal_lock) {
+static void signal_route(struct process *p, struct thread *t, uint64_t set)
+    REQUIRES(p -> signal_lock) {
     signal_hint(p);
     atomic_thread_fence(memory_order_seq_cst);
     if (t) {
@@ -238,7 +234,7 @@ static void signal_route(struct process *p, struct thread *t, uint64_t set) REQU
             kick(t);
         return;
     }
-    list_for_each(n, &p->threads) {
+    list_for_each (n, &p->threads) {
         struct thread *candidate = list_entry(n, struct thread, process_link);
         uint64_t taken = set & ~signal_mask_of(candidate);
         if (taken)
@@ -253,7 +249,7 @@ void signal_reroute(struct process *p) {
         signal_route(p, nullptr, p->pending.set);
 }
 
-static void process_continue(struct process *p) REQUIRES(p->signal_lock) {
+static void process_continue(struct process *p) REQUIRES(p -> signal_lock) {
     signal_discard(p, SIGNALS_STOP);
     p->continue_count++;
     if (!p->stopped)
@@ -264,7 +260,8 @@ static void process_continue(struct process *p) REQUIRES(p->signal_lock) {
 }
 
 /* Nobody would notice: ignored, and no thread holds it back for later. Init takes only what it asked for. */
-static bool signal_dropped(struct process *p, struct thread *t, int signal) REQUIRES(p->signal_lock) {
+static bool signal_dropped(struct process *p, struct thread *t, int signal)
+    REQUIRES(p -> signal_lock) {
     if (p == process_init && p->actions[signal - 1].handler == SIG_DFL)
         return true;
     if (!signal_ignored(p, signal))

@@ -32,7 +32,8 @@ static void restart_decide(struct trapframe *f, const struct signal_action *acti
 /* Takes a stop signal's default action, unless SIGCONT came since it was taken off the queue. */
 static void process_stop(struct process *p, int signal, uint32_t continue_count) {
     spin_lock(&process_lock);
-    bool idle = signal != SIGSTOP && group_orphaned(p->group_of); /* POSIX: nobody could continue it */
+    bool idle =
+        signal != SIGSTOP && group_orphaned(p->group_of); /* POSIX: nobody could continue it */
     spin_lock(&p->signal_lock);
     if (idle || p->continue_count != continue_count || p->group_exit) {
         spin_unlock(&p->signal_lock);
@@ -42,7 +43,7 @@ static void process_stop(struct process *p, int signal, uint32_t continue_count)
     p->stopped = true;
     p->stop_reported = p->continued = p->continue_notify = false;
     p->stop_signal = (uint32_t)signal;
-    list_for_each(n, &p->threads) {
+    list_for_each (n, &p->threads) {
         struct thread *t = list_entry(n, struct thread, process_link);
         atomic_fetch_or(&t->work, WORK_STOP);
         if (t != thread_current())
@@ -95,7 +96,9 @@ static void handler_enter(struct trapframe *f, int signal, const struct signal_a
         .mask = saved,
         .stack_base = t->altstack.base,
         .stack_size = t->altstack.size,
-        .stack_flags = !t->altstack.size ? SS_DISABLE : inside ? SS_ONSTACK : 0,
+        .stack_flags = !t->altstack.size ? SS_DISABLE
+                       : inside          ? SS_ONSTACK
+                                         : 0,
     };
     restart_decide(f, action);
     if (arch_signal_push(f, &d)) {
@@ -109,7 +112,7 @@ static void handler_enter(struct trapframe *f, int signal, const struct signal_a
     signal_mask_set(t, mask);
 }
 
-static struct signal_action action_take(struct process *p, int signal) REQUIRES(p->signal_lock) {
+static struct signal_action action_take(struct process *p, int signal) REQUIRES(p -> signal_lock) {
     struct signal_action *a = &p->actions[signal - 1], taken = *a;
     if (a->handler > SIG_IGN && a->flags & SA_RESETHAND)
         a->handler = SIG_DFL;

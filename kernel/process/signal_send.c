@@ -29,16 +29,14 @@ static int send_checked(struct process *p, struct thread *t, int signal,
 }
 
 /* 0 if at least one could be signalled, else the last error. */
-static int combine(int so_far, int e) {
-    return so_far == 0 || e == 0 ? 0 : e;
-}
+static int combine(int so_far, int e) { return so_far == 0 || e == 0 ? 0 : e; }
 
 static int send_group(struct group *g, int signal, const struct signal_info *info)
     REQUIRES(process_lock) {
     int result = -ESRCH;
-    list_for_each(n, &g->members)
-        result = combine(result, send_checked(list_entry(n, struct process, group_link), nullptr,
-                                              signal, info));
+    list_for_each (n, &g->members)
+        result = combine(
+            result, send_checked(list_entry(n, struct process, group_link), nullptr, signal, info));
     return result;
 }
 
@@ -116,7 +114,8 @@ long signal_kill_thread(int32_t tid, int signal, const struct signal_info *given
 
 /* --- actions ------------------------------------------------------------------------------------- */
 
-int signal_change_action(int signal, const struct signal_action *action, struct signal_action *old) {
+int signal_change_action(int signal, const struct signal_action *action,
+                         struct signal_action *old) {
     struct process *p = process_current();
     if (signal < 1 || signal > SIGNAL_COUNT || (action && SIGNAL_BIT(signal) & SIGNALS_UNBLOCKABLE))
         return -EINVAL;

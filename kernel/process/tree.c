@@ -69,7 +69,7 @@ static struct process *orphanage(struct process *p) REQUIRES(process_lock) {
 
 void process_orphan(struct process *p) {
     struct process *heir = orphanage(p);
-    list_for_each_safe(n, &p->children) {
+    list_for_each_safe (n, &p->children) {
         struct process *c = list_entry(n, struct process, sibling_link);
         list_remove(n);
         list_push_back(&heir->children, n);

@@ -7,13 +7,9 @@
  */
 #include "process_impl.h"
 
-static int exit_code(int32_t status) {
-    return status & 0x7f ? CLD_KILLED : CLD_EXITED;
-}
+static int exit_code(int32_t status) { return status & 0x7f ? CLD_KILLED : CLD_EXITED; }
 
-static int exit_value(int32_t status) {
-    return status & 0x7f ? status & 0x7f : status >> 8 & 0xff;
-}
+static int exit_value(int32_t status) { return status & 0x7f ? status & 0x7f : status >> 8 & 0xff; }
 
 /* --- the child's side ---------------------------------------------------------------------------- */
 
@@ -92,7 +88,8 @@ static bool wait_take(struct process *parent, struct process *c, uint32_t flags,
     }
     if (flags & WAIT_STOPPED && c->stopped && !c->stop_reported) {
         c->stop_reported = !keep;
-        status_fill(out, c, CLD_STOPPED, (int)c->stop_signal, (int32_t)(c->stop_signal << 8 | 0x7f));
+        status_fill(out, c, CLD_STOPPED, (int)c->stop_signal,
+                    (int32_t)(c->stop_signal << 8 | 0x7f));
         return true;
     }
     if (flags & WAIT_CONTINUED && c->continued) {
@@ -108,7 +105,7 @@ static long wait_look(struct process *p, uint32_t type, int32_t id, uint32_t fla
                       struct wait_status *out) {
     long result = -ECHILD;
     spin_lock(&process_lock);
-    list_for_each(n, &p->children) {
+    list_for_each (n, &p->children) {
         struct process *c = list_entry(n, struct process, sibling_link);
         if (!wait_matches(c, type, id))
             continue;

@@ -6,9 +6,7 @@
 
 enum process_open_flags { OPEN_PROCESS, OPEN_TERMINAL };
 
-long sys_process_fork(void) {
-    return process_fork();
-}
+long sys_process_fork(void) { return process_fork(); }
 
 long sys_process_spawn(struct spawn_args *args) {
     struct spawn_args a;
@@ -22,9 +20,7 @@ long sys_process_exec(const struct image_args *args) {
     return e ? e : process_exec(&a);
 }
 
-long sys_process_exit(int32_t status) {
-    process_exit((status & 0xff) << 8);
-}
+long sys_process_exit(int32_t status) { process_exit((status & 0xff) << 8); }
 
 long sys_process_wait(uint32_t type, int32_t id, uint32_t flags, struct wait_status *out,
                       int64_t deadline) {

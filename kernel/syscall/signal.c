@@ -25,7 +25,8 @@ long sys_signal_send_thread(int32_t tid, int32_t signal, const struct signal_inf
     return e ? e : signal_kill_thread(tid, signal, info);
 }
 
-long sys_signal_action(int32_t signal, const struct signal_action *action, struct signal_action *old) {
+long sys_signal_action(int32_t signal, const struct signal_action *action,
+                       struct signal_action *old) {
     struct signal_action new, before;
     int e = action ? copy_from_user(&new, (uaddr_t)action, sizeof(new)) : 0;
     if (!e)
@@ -40,7 +41,9 @@ long sys_signal_mask(uint32_t how, const uint64_t *set, uint64_t *old) {
     if (e || (set && how > SIGNAL_SETMASK))
         return e ? e : -EINVAL;
     if (set) {
-        mask = how == SIGNAL_SETMASK ? change : how == SIGNAL_BLOCK ? mask | change : mask & ~change;
+        mask = how == SIGNAL_SETMASK ? change
+               : how == SIGNAL_BLOCK ? mask | change
+                                     : mask & ~change;
         signal_mask_set(t, mask);
     }
     return old ? copy_to_user((uaddr_t)old, &before, sizeof(before)) : 0;
@@ -51,9 +54,7 @@ long sys_signal_check(void) {
     return 0;
 }
 
-long sys_signal_suspend(uint64_t mask) {
-    return signal_suspend(mask);
-}
+long sys_signal_suspend(uint64_t mask) { return signal_suspend(mask); }
 
 long sys_signal_wait(uint64_t set, struct signal_info *out, int64_t deadline) {
     struct signal_info info;

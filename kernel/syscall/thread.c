@@ -121,9 +121,15 @@ long sys_thread_info(uint32_t tid, struct thread_info *out) {
         return ptr_err(t);
     struct process *p = t->process;
     struct thread_info i = {
-        .tid = t->tid, .pid = p->pid, .cpu = t->cpu, .state = t->state,
-        .priority = t->priority, .base_priority = t->base_priority, .affinity = t->affinity,
-        .run_ns = thread_run_ns(t), .robust_list = t->robust_list,
+        .tid = t->tid,
+        .pid = p->pid,
+        .cpu = t->cpu,
+        .state = t->state,
+        .priority = t->priority,
+        .base_priority = t->base_priority,
+        .affinity = t->affinity,
+        .run_ns = thread_run_ns(t),
+        .robust_list = t->robust_list,
     };
     spin_lock(&p->signal_lock);
     i.signal_mask = signal_mask_raw(t);

@@ -23,10 +23,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (uint32_t n = 0; n < i.segment_count; n++) {
         const struct elf_segment *s = &i.segments[n];
         require(s->vaddr / 4096 * 4096 >= end && s->memory_size && s->file_size <= s->memory_size);
-        require(s->file_offset + s->file_size <= file_size && (s->vaddr - s->file_offset) % 4096 == 0);
+        require(s->file_offset + s->file_size <= file_size &&
+                (s->vaddr - s->file_offset) % 4096 == 0);
         end = (s->vaddr + s->memory_size + 4095) / 4096 * 4096;
     }
     require(end == i.high);
-    require(!i.phdr_vaddr || (i.phdr_vaddr >= i.low && i.phdr_vaddr + i.phdr_count * 56UL <= i.high));
+    require(!i.phdr_vaddr ||
+            (i.phdr_vaddr >= i.low && i.phdr_vaddr + i.phdr_count * 56UL <= i.high));
     return 0;
 }

@@ -5,8 +5,14 @@
 #include <unit.h>
 
 static struct credentials user(uint32_t uid) {
-    return (struct credentials){.uid = uid, .euid = uid, .suid = uid, .fsuid = uid, .gid = uid,
-                                .egid = uid, .sgid = uid, .fsgid = uid,
+    return (struct credentials){.uid = uid,
+                                .euid = uid,
+                                .suid = uid,
+                                .fsuid = uid,
+                                .gid = uid,
+                                .egid = uid,
+                                .sgid = uid,
+                                .fsgid = uid,
                                 .privileges = uid ? 0 : PRIVILEGE_ROOT};
 }
 

@@ -6,7 +6,7 @@
 #include <unit.h>
 
 #define X86_64 62
-#define LIMIT  0x7fffffffe000UL
+#define LIMIT 0x7fffffffe000UL
 
 struct header {
     uint8_t ident[16];
@@ -29,10 +29,25 @@ struct file {
 /* Text, data with bss, an interpreter's name, a stack that may not execute. */
 static struct file good(void) {
     return (struct file){
-        .h = {.ident = {0x7f, 'E', 'L', 'F', 2, 1, 1}, .type = 2, .machine = X86_64, .version = 1,
-              .entry = 0x400100, .phoff = sizeof(struct header), .phentsize = 56, .phnum = 4},
-        .p = {{.type = 1, .flags = 5, .offset = 0, .vaddr = 0x400000, .filesz = 0x2000, .memsz = 0x2000},
-              {.type = 1, .flags = 6, .offset = 0x2340, .vaddr = 0x403340, .filesz = 0x100,
+        .h = {.ident = {0x7f, 'E', 'L', 'F', 2, 1, 1},
+              .type = 2,
+              .machine = X86_64,
+              .version = 1,
+              .entry = 0x400100,
+              .phoff = sizeof(struct header),
+              .phentsize = 56,
+              .phnum = 4},
+        .p = {{.type = 1,
+               .flags = 5,
+               .offset = 0,
+               .vaddr = 0x400000,
+               .filesz = 0x2000,
+               .memsz = 0x2000},
+              {.type = 1,
+               .flags = 6,
+               .offset = 0x2340,
+               .vaddr = 0x403340,
+               .filesz = 0x100,
                .memsz = 0x4000},
               {.type = 3, .offset = 0x100, .vaddr = 0x400100, .filesz = 20, .memsz = 20},
               {.type = 0x6474e551, .flags = 6}},
@@ -56,7 +71,8 @@ TEST(good_image) {
     CHECK(!i.position_independent && i.entry == 0x400100);
     CHECK(i.low == 0x400000 && i.high == 0x408000);
     CHECK(i.phdr_vaddr == 0x400040 && i.phdr_count == 4);
-    CHECK(i.segments[0].flags == (VM_READ | VM_EXEC) && i.segments[1].flags == (VM_READ | VM_WRITE));
+    CHECK(i.segments[0].flags == (VM_READ | VM_EXEC) &&
+          i.segments[1].flags == (VM_READ | VM_WRITE));
     CHECK(i.segments[1].memory_size == 0x4000 && i.segments[1].file_size == 0x100);
 }
 
