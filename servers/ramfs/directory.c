@@ -272,6 +272,7 @@ static const struct fs_ops ram_ops = {
     .resize = ram_resize,
     .allocate = ram_allocate,
     .stream = ram_stream,
+    .closed = ram_closed,
     .refresh = ram_refresh,
     .times_set = ram_times_set,
     .statfs = ram_statfs,

@@ -77,6 +77,7 @@ struct ram_entry *ram_entry_find(struct ramfs *r, struct ram_node *dir, struct f
 
 /* stream.c */
 int ram_stream(struct fs_node *n, bool write, handle_t *out);
+void ram_closed(struct fs_open *o);
 void ram_stream_release(struct ram_node *n);
 void ram_pages_count(struct fs_node *n, int64_t pages); /* it has so many now */
 void ram_refresh(struct fs_node *n);

@@ -106,7 +106,7 @@ static int memory_make(struct fs_node *n) {
  * what the others have just taken; it is counted at the next look. */
 static void limit_set(struct fs_node *n) {
     struct ramfs *r = ramfs_of(n->fs);
-    ram_refresh_active(r, 2); /* this one, opened last, and the one before */
+    ram_refresh_active(r, 4); /* this one, opened last, and a few before */
     int64_t left = r->pages_max - r->pages_used + n->blocks / BLOCKS_PER_PAGE;
     sys_memory_control(ram_node_of(n)->file.memory, MEMORY_LIMIT, left > 0 ? (uint64_t)left : 0, 0,
                        0);
@@ -122,6 +122,12 @@ int ram_stream(struct fs_node *n, bool write, handle_t *out) {
         limit_set(n);
     *out = f->memory;
     return 0;
+}
+
+/* What a writer leaves behind counts at once. */
+void ram_closed(struct fs_open *o) {
+    if ((o->flags & FILE_ACCESS_MASK) != FILE_READ_ONLY)
+        ram_refresh(o->node);
 }
 
 void ram_stream_release(struct ram_node *n) {
