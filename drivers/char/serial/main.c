@@ -74,10 +74,19 @@ static int64_t serial_control(struct scheme *s, struct port_buffer *call) {
 
 static void serial_event(struct scheme *s, uint64_t key, uint32_t mask) {
     struct uart *u = &uarts[key / KEYS];
-    if (key % KEYS == KEY_IRQ)
-        uart_interrupt(u);
-    else
+    if (key % KEYS == KEY_CHANNEL) {
         uart_channel_ready(u, mask);
+        return;
+    }
+    int64_t deadline = uart_interrupt(u);
+    if (deadline < s->deadline)
+        s->deadline = deadline;
+}
+
+static void serial_timeout(struct scheme *s) {
+    s->deadline = DEADLINE_NEVER;
+    for (unsigned i = 0; i < UARTS; i++)
+        uart_deadline(&uarts[i]);
 }
 
 static const struct scheme_ops serial_ops = {
@@ -90,6 +99,7 @@ static const struct scheme_ops serial_ops = {
             [OP_CONTROL] = serial_control,
         },
     .event = serial_event,
+    .timeout = serial_timeout,
 };
 
 int main(void) {

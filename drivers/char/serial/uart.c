@@ -6,6 +6,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <time.h>
+
+#define STREAM_PAUSE_NS 2000000 /* how long received bytes are kept for more to come */
 
 static uint8_t uart_get(const struct uart *u, enum uart_register r) {
     return port_read8(u->ports, u->base + r);
@@ -33,13 +36,13 @@ static void channel_watch(struct uart *u, uint32_t mask) {
 
 /* What to wait for follows from which buffers hold something. */
 static void uart_rearm(struct uart *u) {
-    bool sending = u->out_at < u->out_count;
+    bool sending = u->out_at < u->out_count, full = u->in_count > sizeof(u->in) - UART_FIFO_SIZE;
     uint8_t ier = u->channel == HANDLE_NONE ? 0 : IER_LINE;
-    if (ier && u->in_count == 0)
+    if (ier && !full)
         ier |= IER_RECEIVE;
     if (sending)
         ier |= IER_TRANSMIT;
-    channel_watch(u, (u->in_count > 0 ? EVENT_OUT : 0u) | (sending ? 0u : EVENT_IN));
+    channel_watch(u, (u->in_count > 0 && !u->in_held ? EVENT_OUT : 0u) | (sending ? 0u : EVENT_IN));
     interrupts_set(u, ier);
     if (!sending && uart_drained(u))
         scheme_wake(u->scheme, &u->drainers);
@@ -99,32 +102,52 @@ bool uart_drained(const struct uart *u) {
 }
 
 /* --- events --- */
-static void causes_serve(struct uart *u) {
+/* True: the last bytes are part of a stream that goes on. */
+static bool causes_serve(struct uart *u) {
+    bool stream = false;
     uint8_t cause;
     while (!((cause = uart_get(u, UART_IIR) & IIR_ID) & IIR_NONE)) {
         if (cause == IIR_LINE || cause == IIR_MODEM)
             uart_get(u, cause == IIR_LINE ? UART_LSR : UART_MSR);
         else if (cause == IIR_RECEIVE || cause == IIR_TIMEOUT)
             in_take(u, cause);
-        in_flush(u);
+        stream = cause == IIR_RECEIVE && u->trigger > 1;
+        if (u->in_count > sizeof(u->in) / 2)
+            in_flush(u);
         if (u->in_count > sizeof(u->in) - UART_FIFO_SIZE)
-            return; /* uart_rearm masks the receiver, which withdraws its cause */
+            return false; /* uart_rearm masks the receiver, which withdraws its cause */
     }
+    return stream;
 }
 
 /* ISA lines are edge-triggered, and an edge while the line is masked is lost: so the chip is asked
  * again after the line was unmasked. */
-void uart_interrupt(struct uart *u) {
+int64_t uart_interrupt(struct uart *u) {
     do {
-        causes_serve(u);
+        u->in_held = causes_serve(u) && u->in_count > 0;
+        if (!u->in_held)
+            in_flush(u);
         out_send(u);
         uart_rearm(u);
         sys_irq_acknowledge(u->irq);
     } while (!(uart_get(u, UART_IIR) & IIR_NONE));
+    struct timespec now;
+    if (!u->in_held)
+        return DEADLINE_NEVER;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec + STREAM_PAUSE_NS;
+}
+
+void uart_deadline(struct uart *u) {
+    if (!u->in_held)
+        return;
+    u->in_held = false;
+    in_flush(u);
+    uart_rearm(u);
 }
 
 void uart_channel_ready(struct uart *u, uint32_t mask) {
-    if (mask & EVENT_OUT)
+    if ((mask & EVENT_OUT) && !u->in_held)
         in_flush(u);
     if ((mask & EVENT_IN) && out_fill(u))
         out_send(u);
@@ -184,6 +207,7 @@ void uart_disconnect(struct uart *u) {
     sys_handle_close(u->client_end);
     u->channel = u->client_end = HANDLE_NONE;
     u->in_count = 0;
+    u->in_held = false;
     interrupts_set(u, 0);
 }
 

@@ -22,8 +22,9 @@ struct uart {
     struct scheme *scheme;
     struct scheme_queue drainers; /* requests that wait until all is sent */
     uint32_t in_count; /* received, not yet in the channel */
+    bool in_held; /* … because more is coming, see uart_interrupt */
     uint32_t out_at, out_count; /* from the channel, not yet sent */
-    uint8_t in[256];
+    uint8_t in[2048];
     uint8_t out[4096];
 };
 
@@ -33,7 +34,11 @@ bool uart_probe(struct uart *u);
 [[nodiscard]] int uart_connect(struct uart *u);
 void uart_disconnect(struct uart *u);
 
-void uart_interrupt(struct uart *u);
+/* Bytes that fill the FIFO to its trigger level are part of a stream: they are kept, to be handed on
+ * in one piece, until the stream pauses (the chip says so), there are many, or the deadline that is
+ * returned passes (DEADLINE_NEVER: nothing is kept). */
+int64_t uart_interrupt(struct uart *u);
+void uart_deadline(struct uart *u);
 void uart_channel_ready(struct uart *u, uint32_t mask);
 /* Everything that the client wrote has left the machine. */
 bool uart_drained(const struct uart *u);
