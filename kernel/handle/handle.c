@@ -20,13 +20,14 @@ static uint32_t range_limit(struct handle_table *t, bool upper) {
 }
 
 /* The slot of h if its chunk exists, else null. */
-struct handle_slot *handle_slot_find(struct handle_table *t, handle_t h) REQUIRES(t->lock) {
-    struct handle_range *r = range_of(t, h);
-    uint32_t n = (uint32_t)(h - range_base(h));
-    if (h < 0 || n / HANDLE_CHUNK >= r->chunk_count) return nullptr;
+static inline struct handle_slot *slot_find(struct handle_table *t, handle_t h) REQUIRES(t->lock) {
+    const struct handle_range *r = range_of(t, h);
+    uint32_t n = (uint32_t)(h - range_base(h)); /* of a negative h: beyond all chunks */
+    if (unlikely(n / HANDLE_CHUNK >= r->chunk_count)) return nullptr;
     struct handle_slot *chunk = r->chunks[n / HANDLE_CHUNK];
-    return chunk ? &chunk[n % HANDLE_CHUNK] : nullptr;
+    return likely(chunk) ? &chunk[n % HANDLE_CHUNK] : nullptr;
 }
+struct handle_slot *handle_slot_find(struct handle_table *t, handle_t h) { return slot_find(t, h); }
 
 void handle_table_init(struct handle_table *t) {
     *t = (struct handle_table){.limit = 1024};
@@ -98,17 +99,19 @@ static struct object *slot_clear(struct handle_table *t, handle_t h, struct hand
 int handle_lookup(handle_t h, enum object_type type, uint32_t need, struct object **out, uint32_t *rights) {
     struct handle_table *t = &process_current()->handles;
     spin_lock(&t->lock);
-    struct handle_slot *s = handle_slot_find(t, h);
+    const struct handle_slot *s = slot_find(t, h);
+    struct object *o = likely(s) ? s->object : nullptr;
+    uint32_t have = likely(s) ? s->rights : 0;
     int e = 0;
-    if (unlikely(!s || (uintptr_t)s->object <= (uintptr_t)HANDLE_RESERVED)) e = -EBADF;
-    else if (unlikely(type && s->object->ops->type != type)) e = -EINVAL;
-    else if (unlikely((s->rights & need) != need)) e = -EACCES;
-    else {
-        *out = s->object;
-        object_get(s->object);
-        if (rights) *rights = s->rights;
-    }
+    if (unlikely((uintptr_t)o <= (uintptr_t)HANDLE_RESERVED)) e = -EBADF;
+    else if (unlikely(type && o->ops->type != type)) e = -EINVAL;
+    else if (unlikely(need & ~have)) e = -EACCES;
+    else object_get(o);
     spin_unlock(&t->lock);
+    if (likely(!e)) {
+        *out = o;
+        if (rights) *rights = have;
+    }
     return e;
 }
 

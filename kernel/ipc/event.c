@@ -22,6 +22,7 @@
 struct waiter {
     struct list link;
     struct thread *thread;
+    uint64_t value; /* a counter handed over by event_post */
 };
 
 static struct event_object *event_of(struct object *o) {
@@ -89,13 +90,29 @@ void object_notify_slow(struct object *o, uint32_t mask) {
     notify_onward(onward);
 }
 
+/*
+ * Adds to the counter, with the lock held: true if watchers must hear.  A reader that waits takes the
+ * value from the poster's hand: the counter stays 0, and it is nobody else's news.
+ */
+static inline bool counter_add(struct event_object *ev, uint64_t value) REQUIRES(ev->lock) {
+    if (!list_empty(&ev->readers) && !ev->counter && value) {
+        struct waiter *w = list_entry(list_pop_front(&ev->readers), struct waiter, link);
+        w->value = value;
+        thread_wake(w->thread, WOKEN);
+        return false;
+    }
+    ev->counter += min(value, COUNTER_MAX - ev->counter);
+    wake_reader(ev);
+    return true;
+}
+
 void event_post(struct object *o, uint64_t value) {
     struct event_object *ev = event_of(o);
     spin_lock(&ev->lock);
-    ev->counter += min(value, COUNTER_MAX - ev->counter);
-    wake_reader(ev);
+    bool news = counter_add(ev, value);
     spin_unlock(&ev->lock);
-    object_notify(o, EVENT_IN);
+    if (news)
+        object_notify(o, EVENT_IN);
 }
 
 /* --- watches ------------------------------------------------------------------------------------ */
@@ -392,33 +409,30 @@ UNCHECKED int event_control(struct object *o, uint32_t op, struct object *object
 
 /* --- waiting ------------------------------------------------------------------------------------ */
 
-/* Sleeps unless `over` (asked with the lock held): 0 look again, or why not to. */
-static int event_sleep(struct event_object *ev, struct list *waiters, bool (*over)(struct event_object *, uint64_t),
-                       uint64_t argument, nsec_t deadline) {
+/*
+ * Sleeps with the event's lock held, which is released: 0 look again, or why not to.  *value: the
+ * counter a poster has handed over, else 0.
+ */
+static inline int event_sleep(struct event_object *ev, struct list *waiters, nsec_t deadline, uint64_t *value) UNCHECKED {
     struct waiter w = {.thread = thread_current()};
-    if (deadline == 0)
-        return -EAGAIN;
-    thread_block_prepare(ev, true);
-    spin_lock(&ev->lock);
-    if (over(ev, argument)) {
+    *value = 0;
+    if (unlikely(deadline == 0)) {
         spin_unlock(&ev->lock);
-        thread_block_cancel();
-        return 0;
+        return -EAGAIN;
     }
+    thread_block_prepare(ev, true);
     list_push_back(waiters, &w.link);
     spin_unlock(&ev->lock);
     int woke = thread_block(deadline);
-    if (likely(woke == WOKEN))
-        return 0;
-    spin_lock(&ev->lock);
-    bool taken = list_empty(&w.link); /* a wake-up meant for us must not get lost */
-    list_remove(&w.link);
-    spin_unlock(&ev->lock);
-    return taken ? 0 : woke;
-}
-
-static bool has_entries(struct event_object *ev, uint64_t) {
-    return ev->counter || !list_empty(&ev->ready);
+    if (unlikely(woke != WOKEN)) {
+        spin_lock(&ev->lock);
+        if (list_empty(&w.link))
+            woke = WOKEN; /* a wake-up meant for us must not get lost */
+        list_remove(&w.link);
+        spin_unlock(&ev->lock);
+    }
+    *value = w.value;
+    return woke == WOKEN ? 0 : woke;
 }
 
 /* Reports one entry of the ready list, called with the lock held, which it releases and retakes. */
@@ -447,93 +461,105 @@ static int take_entry(struct event_object *ev, struct list *again, struct event 
     return ready == -EINTR ? -EINTR : result;
 }
 
-static long collect(struct event_object *ev, struct event *out, size_t count) {
+static struct event counter_entry(uint64_t value) {
+    return (struct event){.mask = EVENT_IN, .reserved = 1, .key = value};
+}
+
+/* Takes the counter, with the lock held. */
+static uint64_t counter_take(struct event_object *ev) REQUIRES(ev->lock) {
+    uint64_t value = ev->counter;
+    ev->counter = 0;
+    while (unlikely(value && !list_empty(&ev->writers)))
+        wake_first(&ev->writers);
+    return value;
+}
+
+/* Reports what is there, with the lock held. */
+static long collect(struct event_object *ev, struct event *out, size_t count) REQUIRES(ev->lock) {
     struct list again;
     size_t n = 0;
     int e = 0;
-    spin_lock(&ev->lock);
-    if (ev->counter) {
-        out[n++] = (struct event){.mask = EVENT_IN, .reserved = 1, .key = ev->counter};
-        ev->counter = 0;
-        while (unlikely(!list_empty(&ev->writers)))
-            wake_first(&ev->writers);
+    uint64_t value = counter_take(ev);
+    if (value)
+        out[n++] = counter_entry(value);
+    if (list_empty(&ev->ready))
+        return (long)n;
+    list_init(&again);
+    while (n < count && e >= 0 && !list_empty(&ev->ready)) {
+        e = take_entry(ev, &again, &out[n]);
+        n += e > 0;
     }
-    if (unlikely(!list_empty(&ev->ready))) {
-        list_init(&again);
-        while (n < count && e >= 0 && !list_empty(&ev->ready)) {
-            e = take_entry(ev, &again, &out[n]);
-            n += e > 0;
-        }
-        for (struct list *l; (l = list_pop_front(&again));)
-            list_push_back(&ev->ready, l);
-        if (n && !list_empty(&ev->ready))
-            wake_first(&ev->readers); /* there may be something for another one, too */
-    }
-    spin_unlock(&ev->lock);
-    return n ? (long)n : e < 0 ? e : 0;
+    for (struct list *l; (l = list_pop_front(&again));)
+        list_push_back(&ev->ready, l);
+    if (n && !list_empty(&ev->ready))
+        wake_first(&ev->readers); /* there may be something for another one, too */
+    return n ? (long)n : min(e, 0);
 }
 
-long event_wait(struct object *o, struct event *out, size_t count, nsec_t deadline) {
+UNCHECKED long event_wait(struct object *o, struct event *out, size_t count, nsec_t deadline) {
     struct event_object *ev = event_of(o);
     for (;;) {
-        long n = collect(ev, out, count);
-        if (!n)
-            n = event_sleep(ev, &ev->readers, has_entries, 0, deadline);
-        if (n)
-            return n;
-    }
-}
-
-static bool is_readable(struct event_object *ev, uint64_t) {
-    return ev->counter;
-}
-static bool is_writable(struct event_object *ev, uint64_t value) {
-    return value <= COUNTER_MAX - ev->counter;
-}
-
-long event_read(struct object *o, uint64_t *value, bool nonblock, nsec_t deadline) {
-    struct event_object *ev = event_of(o);
-    if (nonblock || ev->status & FILE_NONBLOCK)
-        deadline = 0;
-    for (;;) {
+        uint64_t value;
         spin_lock(&ev->lock);
-        uint64_t n = ev->counter;
-        ev->counter = 0;
-        while (n && !list_empty(&ev->writers))
-            wake_first(&ev->writers);
-        spin_unlock(&ev->lock);
-        if (n) {
-            *value = n;
-            if (unlikely(n == COUNTER_MAX))
-                object_notify(o, EVENT_OUT);
-            return sizeof(n);
+        if (unlikely(ev->counter || !list_empty(&ev->ready))) {
+            long n = collect(ev, out, count);
+            if (n) {
+                spin_unlock(&ev->lock);
+                return n;
+            }
         }
-        int e = event_sleep(ev, &ev->readers, is_readable, 0, deadline);
+        if (unlikely(ev->counter || !list_empty(&ev->ready))) { /* since the look */
+            spin_unlock(&ev->lock);
+            continue;
+        }
+        int e = event_sleep(ev, &ev->readers, deadline, &value);
+        if (value) {
+            *out = counter_entry(value);
+            return 1;
+        }
         if (e)
             return e;
     }
 }
 
-long event_write(struct object *o, uint64_t value, bool nonblock, nsec_t deadline) {
+UNCHECKED long event_read(struct object *o, uint64_t *value, bool nonblock, nsec_t deadline) {
+    struct event_object *ev = event_of(o);
+    if (nonblock || ev->status & FILE_NONBLOCK)
+        deadline = 0;
+    for (;;) {
+        spin_lock(&ev->lock);
+        *value = counter_take(ev);
+        if (*value) {
+            spin_unlock(&ev->lock);
+            if (unlikely(*value == COUNTER_MAX))
+                object_notify(o, EVENT_OUT);
+            return sizeof(*value);
+        }
+        int e = event_sleep(ev, &ev->readers, deadline, value);
+        if (*value)
+            return sizeof(*value);
+        if (e)
+            return e;
+    }
+}
+
+UNCHECKED long event_write(struct object *o, uint64_t value, bool nonblock, nsec_t deadline) {
     struct event_object *ev = event_of(o);
     if (value > COUNTER_MAX)
         return -EINVAL;
     if (nonblock || ev->status & FILE_NONBLOCK)
         deadline = 0;
     for (;;) {
+        uint64_t none;
         spin_lock(&ev->lock);
-        bool fits = is_writable(ev, value);
-        if (fits)
-            ev->counter += value;
-        if (fits && value)
-            wake_reader(ev);
-        spin_unlock(&ev->lock);
-        if (fits) {
-            if (value)
+        if (likely(value <= COUNTER_MAX - ev->counter)) {
+            bool news = value && counter_add(ev, value);
+            spin_unlock(&ev->lock);
+            if (news)
                 object_notify(o, EVENT_IN);
             return sizeof(value);
         }
-        int e = event_sleep(ev, &ev->writers, is_writable, value, deadline);
+        int e = event_sleep(ev, &ev->writers, deadline, &none);
         if (e)
             return e;
     }

@@ -191,7 +191,7 @@ static long file_write(struct file *f, struct io_request *r) {
 /* Objects that give or take one 8-byte number: event counters, timers, interrupts. */
 static long number_read(struct object *o, const struct io_request *r) {
     uint64_t value;
-    if (total_length(r) < sizeof(value)) return -EINVAL;
+    if (!r->count || r->vectors[0].length < sizeof(value)) return -EINVAL;
     bool nonblock = r->flags & IO_NONBLOCK;
     long e = o->ops->type == OBJECT_EVENT   ? event_read(o, &value, nonblock, r->deadline)
              : o->ops->type == OBJECT_TIMER ? timer_object_read(o, &value, nonblock, r->deadline)
@@ -203,7 +203,7 @@ static long number_read(struct object *o, const struct io_request *r) {
 
 static long number_write(struct object *o, const struct io_request *r) {
     uint64_t value;
-    if (total_length(r) < sizeof(value)) return -EINVAL;
+    if (!r->count || r->vectors[0].length < sizeof(value)) return -EINVAL;
     int bad = copy_from_user(&value, (uaddr_t)r->vectors[0].base, sizeof(value));
     if (bad) return bad;
     long e = event_write(o, value, r->flags & IO_NONBLOCK, r->deadline);

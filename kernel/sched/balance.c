@@ -36,7 +36,7 @@ static struct run_queue *least_loaded(uint64_t mask) {
     return best;
 }
 
-uint32_t sched_choose_cpu(struct thread *t) {
+uint32_t sched_choose_cpu_slow(struct thread *t) {
     uint64_t last = 1ULL << t->cpu, allowed = t->affinity;
     if (unlikely(atomic_load_explicit(&t->on_cpu, memory_order_acquire)) && (allowed & last))
         return t->cpu; /* nobody else could take it yet */

@@ -62,7 +62,7 @@ static int refuse(struct thread *self, nsec_t deadline) {
 }
 
 /* The current thread, prepared, goes to sleep: in favour of `next` (claimed), or of anyone. */
-static int block(struct thread *next, nsec_t deadline) {
+static inline int block(struct thread *next, nsec_t deadline) {
     struct thread *self = thread_current();
     lock_check_none();
     int e = refuse(self, deadline);
@@ -82,13 +82,15 @@ static int block(struct thread *next, nsec_t deadline) {
         if (direct) {
             atomic_store_explicit(&next->sleep, sleep_woken(0), memory_order_relaxed);
             atomic_store_explicit(&q->running, (int8_t)next->priority, memory_order_relaxed);
-            if (unlikely(__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) >> next->priority > 1))
+            if (unlikely(__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) >> next->priority > 1 ||
+                         atomic_load_explicit(&cpu_current()->need_resched, memory_order_relaxed)))
                 atomic_fetch_or(&next->work, WORK_RESCHED);
             sched_switch(q, self, next, true);
         } else {
             if (next)
                 thread_wake_claimed(next, 0);
-            sched_schedule(self);
+            spin_lock(&q->lock);
+            sched_leave(q, self);
         }
     } else if (next) {
         thread_wake_claimed(next, 0);
@@ -104,6 +106,15 @@ int thread_block(nsec_t deadline) {
 
 int thread_block_switch_to(struct thread *next, nsec_t deadline) {
     return block(next, deadline);
+}
+
+void sched_enqueue(struct thread *t) {
+    struct run_queue *q = &run_queues[sched_choose_cpu(t)];
+    spin_lock(&q->lock);
+    queue_push(q, t, false);
+    bool preempts = t->priority > atomic_load_explicit(&q->running, memory_order_relaxed);
+    spin_unlock(&q->lock);
+    sched_kick(q, preempts);
 }
 
 bool thread_wake(struct thread *t, int result) {

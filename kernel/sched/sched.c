@@ -24,27 +24,6 @@ uint64_t sched_slice_cycles;
 
 /* --- queues ------------------------------------------------------------------------------------- */
 
-void queue_push(struct run_queue *q, struct thread *t, bool front) {
-    struct list *l = &q->lists[t->priority];
-    if (front)
-        list_push_front(l, &t->run_link);
-    else
-        list_push_back(l, &t->run_link);
-    q->bitmap |= 1ULL << t->priority;
-    if (++q->count == 2)
-        q->crowded_since = arch_cycles();
-    t->cpu = q->cpu;
-    atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
-}
-
-void queue_remove(struct run_queue *q, struct thread *t) {
-    struct list *l = &q->lists[t->priority];
-    list_remove(&t->run_link);
-    if (list_empty(l))
-        q->bitmap &= ~(1ULL << t->priority);
-    q->count--;
-}
-
 struct run_queue *queue_lock_of(struct thread *t) {
     for (;;) {
         struct run_queue *q = &run_queues[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
@@ -87,73 +66,20 @@ void sched_kick(struct run_queue *q, bool preempts) {
     }
 }
 
-void sched_enqueue(struct thread *t) {
-    struct run_queue *q = &run_queues[sched_choose_cpu(t)];
-    spin_lock(&q->lock);
-    queue_push(q, t, false);
-    bool preempts = t->priority > atomic_load_explicit(&q->running, memory_order_relaxed);
-    spin_unlock(&q->lock);
-    sched_kick(q, preempts);
-}
 
 /* --- switching ---------------------------------------------------------------------------------- */
 
-void sched_finish_switch(void) {
-    struct thread *previous = cpu_current()->previous;
-    bool dead = atomic_load_explicit(&previous->state, memory_order_relaxed) == THREAD_DEAD;
-    atomic_store_explicit(&previous->on_cpu, false, memory_order_release);
-    if (unlikely(dead))
-        thread_put(previous);
-}
-
-void sched_switch(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice) {
-    lock_check_none();
-    while (unlikely(atomic_load_explicit(&next->on_cpu, memory_order_acquire))) {
-        arch_ipi_poll(); /* its last CPU is about to leave its stack */
+void sched_wait_off_cpu(struct thread *t) {
+    while (atomic_load_explicit(&t->on_cpu, memory_order_acquire)) {
+        arch_ipi_poll();
         cpu_pause();
     }
-    uint64_t now = arch_cycles();
-    self->run_cycles += now - self->run_start;
-    next->run_start = now;
-    next->slice_start = same_slice ? self->slice_start : now;
-    next->cpu = q->cpu;
-    atomic_store_explicit(&next->state, THREAD_RUNNING, memory_order_relaxed);
-    atomic_store_explicit(&next->on_cpu, true, memory_order_relaxed);
-    if (unlikely(atomic_load_explicit(&cpu_current()->need_resched, memory_order_relaxed)))
-        atomic_fetch_or(&next->work, WORK_RESCHED);
-    arch_switch(self, next);
-    sched_finish_switch();
-}
-
-/* The next thread to run: the first of the highest priority, or the idle thread. */
-static struct thread *pick(struct run_queue *q) REQUIRES(q->lock) {
-    atomic_store_explicit(&cpu_current()->need_resched, 0, memory_order_relaxed);
-    if (!q->bitmap) {
-        atomic_store_explicit(&q->running, -1, memory_order_relaxed);
-        return q->idle;
-    }
-    unsigned priority = 63 - (unsigned)__builtin_clzll(q->bitmap);
-    struct thread *t = list_entry(q->lists[priority].next, struct thread, run_link);
-    queue_remove(q, t);
-    atomic_store_explicit(&q->running, (int8_t)priority, memory_order_relaxed);
-    return t;
-}
-
-/* Leaves self for what is picked, with q->lock held; it is released. */
-static void switch_away(struct run_queue *q, struct thread *self) RELEASES(&q->lock) {
-    struct thread *next = pick(q);
-    spin_unlock(&q->lock);
-    if (next == self) { /* woken or still the best */
-        atomic_store_explicit(&self->state, THREAD_RUNNING, memory_order_relaxed);
-        return;
-    }
-    sched_switch(q, self, next, false);
 }
 
 void sched_schedule(struct thread *self) {
     struct run_queue *q = run_queue_current();
     spin_lock(&q->lock);
-    switch_away(q, self);
+    sched_leave(q, self);
 }
 
 void thread_yield(void) {
@@ -163,7 +89,7 @@ void thread_yield(void) {
         return;
     spin_lock(&q->lock);
     queue_push(q, self, false);
-    switch_away(q, self);
+    sched_leave(q, self);
 }
 
 /* WORK_RESCHED: a thread with more priority is ready, the slice is over, or this CPU is forbidden. */
@@ -189,7 +115,7 @@ static void preempt(void) {
     if (better > 1 || (better && over)) {
         self->switches_forced++;
         queue_push(q, self, !over);
-        switch_away(q, self);
+        sched_leave(q, self);
         return;
     }
     spin_unlock(&q->lock);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What the scheduler's files share: run queues and the thread's sleep word. */
 #pragma once
+#include <arch/time.h>
 #include <kernel/thread.h>
 #include <kernel/timer.h>
 
@@ -39,19 +40,95 @@ enum sleep_state { SLEEP_AWAKE, SLEEP_PREPARED, SLEEP_ASLEEP, SLEEP_CLAIMED, SLE
 static inline uint32_t sleep_woken(int result) { return SLEEP_WOKEN | (uint32_t)-result << 16; }
 static inline int sleep_result(uint32_t word) { return -(int16_t)(word >> 16); }
 
-void queue_push(struct run_queue *q, struct thread *t, bool front) REQUIRES(q->lock);
-void queue_remove(struct run_queue *q, struct thread *t) REQUIRES(q->lock);
+static inline void queue_push(struct run_queue *q, struct thread *t, bool front) REQUIRES(q->lock) {
+    struct list *l = &q->lists[t->priority];
+    if (front)
+        list_push_front(l, &t->run_link);
+    else
+        list_push_back(l, &t->run_link);
+    q->bitmap |= 1ULL << t->priority;
+    if (unlikely(++q->count == 2))
+        q->crowded_since = arch_cycles();
+    t->cpu = q->cpu;
+    atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
+}
+static inline void queue_remove(struct run_queue *q, struct thread *t) REQUIRES(q->lock) {
+    struct list *l = &q->lists[t->priority];
+    list_remove(&t->run_link);
+    if (list_empty(l))
+        q->bitmap &= ~(1ULL << t->priority);
+    q->count--;
+}
 /* Locks the queue of t's CPU, which may change until it is held. */
 struct run_queue *queue_lock_of(struct thread *t) UNCHECKED;
 /* A thread nobody else has hold of becomes runnable, on the CPU that suits it best. */
 void sched_enqueue(struct thread *t);
 void sched_schedule(struct thread *self); /* the caller is blocked, queued or dead: runs another */
-/* Switches to next, which nobody else has hold of, on this CPU, on a new time slice or self's. */
-void sched_switch(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice);
-void sched_finish_switch(void); /* first act of whoever runs after arch_switch */
+void sched_wait_off_cpu(struct thread *t); /* until its last CPU has left its stack */
 void sched_kick(struct run_queue *q, bool preempts); /* a thread was queued there */
 void sched_request(void); /* this CPU reschedules before it returns to user mode */
-uint32_t sched_choose_cpu(struct thread *t);
+
+/* First act of whoever runs after a switch. */
+static inline void sched_finish_switch(void) {
+    struct thread *previous = cpu_current()->previous;
+    bool dead = atomic_load_explicit(&previous->state, memory_order_relaxed) == THREAD_DEAD;
+    atomic_store_explicit(&previous->on_cpu, false, memory_order_release);
+    if (unlikely(dead))
+        thread_put(previous);
+}
+
+/* Switches to next, which nobody else has hold of, on this CPU, on a new time slice or self's. */
+static inline void sched_switch(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice) {
+    lock_check_none();
+    if (unlikely(atomic_load_explicit(&next->on_cpu, memory_order_acquire)))
+        sched_wait_off_cpu(next);
+    uint64_t now = arch_cycles();
+    self->run_cycles += now - self->run_start;
+    next->run_start = now;
+    next->slice_start = same_slice ? self->slice_start : now;
+    next->cpu = q->cpu;
+    atomic_store_explicit(&next->state, THREAD_RUNNING, memory_order_relaxed);
+    atomic_store_explicit(&next->on_cpu, true, memory_order_relaxed);
+    arch_switch(self, next);
+    sched_finish_switch();
+}
+
+/* The next thread to run: the first of the highest priority, or the idle thread. */
+static inline struct thread *sched_pick(struct run_queue *q) REQUIRES(q->lock) {
+    atomic_store_explicit(&cpu_current()->need_resched, 0, memory_order_relaxed);
+    if (unlikely(!q->bitmap)) {
+        atomic_store_explicit(&q->running, -1, memory_order_relaxed);
+        return q->idle;
+    }
+    unsigned priority = 63 - (unsigned)__builtin_clzll(q->bitmap);
+    struct list *l = &q->lists[priority], *n = l->next;
+    l->next = n->next;
+    n->next->prev = l;
+    n->next = n->prev = n;
+    if (l->next == l)
+        q->bitmap &= ~(1ULL << priority);
+    q->count--;
+    atomic_store_explicit(&q->running, (int8_t)priority, memory_order_relaxed);
+    return list_entry(n, struct thread, run_link);
+}
+
+/* Leaves self for what is picked, with q->lock held; it is released. */
+static inline void sched_leave(struct run_queue *q, struct thread *self) RELEASES(&q->lock) {
+    struct thread *next = sched_pick(q);
+    spin_unlock(&q->lock);
+    if (unlikely(next == self)) /* woken already, or still the best */
+        atomic_store_explicit(&self->state, THREAD_RUNNING, memory_order_relaxed);
+    else
+        sched_switch(q, self, next, false);
+}
+
+uint32_t sched_choose_cpu_slow(struct thread *t);
+/* Where a thread that wakes up had better run. */
+static inline uint32_t sched_choose_cpu(struct thread *t) {
+    uint32_t cpu = t->cpu;
+    bool idle = atomic_load_explicit(&sched_idle_cpus, memory_order_relaxed);
+    return likely(!idle && cpu == cpu_current()->id && t->affinity >> cpu & 1) ? cpu : sched_choose_cpu_slow(t);
+}
 struct thread *sched_steal(struct run_queue *q);
 void sched_balance(struct run_queue *q);
 void sched_slice_init(struct run_queue *q);

@@ -71,8 +71,8 @@ static void events_close(void) {
     sys_handle_close(pong);
 }
 static void event_take(handle_t event) {
-    uint64_t value;
-    need(sys_read(event, &value, sizeof(value), OFFSET_CURRENT, 0, DEADLINE_NEVER) == 8, "event");
+    struct event posted;
+    need(sys_event_wait(event, &posted, 1, DEADLINE_NEVER) == 1, "event");
 }
 static void event_answer(void) {
     event_take(ping);
