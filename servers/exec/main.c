@@ -95,6 +95,8 @@ static void close_pipe(int *fd) {
 
 static void stdin_feed(struct agent *a) {
     struct link *l = &a->link;
+    if (a->pid <= 0)
+        return; /* the command's stdin may come along with the command */
     while (l->input_count > 0) {
         ssize_t n = (ssize_t)l->input_count; /* to nobody, if the pipe is closed */
         if (a->to_stdin >= 0)
@@ -150,6 +152,8 @@ static void agent_run(struct agent *a, const sigset_t *mask) {
         agent_step(a, -1, mask);
     if (a->link.broken || !command_start(a, mask))
         return;
+    stdin_feed(a);
+    link_flush(&a->link);
     while (a->status < 0 && !a->link.broken)
         agent_step(a, -1, mask);
     while ((a->from[0] >= 0 || a->from[1] >= 0) && !a->link.broken) {
