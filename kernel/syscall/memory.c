@@ -35,7 +35,10 @@ long sys_memory_create(size_t size, uint32_t flags, handle_t source, uint64_t of
     struct memory *m;
     if (handle_flags & ~(uint32_t)(HANDLE_CLOEXEC | HANDLE_IN_UPPER)) return -EINVAL;
     switch (kind) {
-    case 0: m = memory_create(size); break;
+    case 0:
+        m = memory_create(size);
+        if (m && offset) (void)!memory_control(m, MEMORY_LIMIT, offset, 0, 0);
+        break;
     case MEMORY_TAKE: m = create_take(source, offset, size); break;
     case MEMORY_CONTIGUOUS: m = create_contiguous(source, size); break;
     default: return -EINVAL;

@@ -204,7 +204,7 @@ static int proc_next(struct fs_node *dir, int64_t cookie, struct fs_entry *out) 
             f++;
         if (f->name) {
             *out = (struct fs_entry){.cookie = COOKIE_FIRST + row, .inode = 1,
-                                     .mode = node_type(f->kind), .name = {f->name, strlen(f->name)}};
+                                     .mode = node_type(f->kind), .name = fs_name(f->name, strlen(f->name))};
             return 0;
         }
     }
@@ -214,7 +214,7 @@ static int proc_next(struct fs_node *dir, int64_t cookie, struct fs_entry *out) 
     if (n == NUMBER_NONE)
         return -ENOENT;
     int length = snprintf(number, sizeof(number), "%u", n);
-    *out = (struct fs_entry){.cookie = NUMBERS + (int64_t)n, .inode = 1, .name = {number, (size_t)length},
+    *out = (struct fs_entry){.cookie = NUMBERS + (int64_t)n, .inode = 1, .name = fs_name(number, (size_t)length),
                              .mode = d->file->kind == PROC_HANDLES ? MODE_SYMLINK : MODE_DIRECTORY};
     return 0;
 }
@@ -222,7 +222,7 @@ static int proc_next(struct fs_node *dir, int64_t cookie, struct fs_entry *out) 
 static int proc_name(struct fs_node *dir, struct fs_name *out) {
     struct proc_node *d = proc_of(dir);
     const char *name = d->file->name[0] ? d->file->name : d->name;
-    *out = (struct fs_name){name, strlen(name)};
+    *out = fs_name(name, strlen(name));
     return 0;
 }
 

@@ -11,10 +11,7 @@
 #define COOKIE_FIRST 3 /* after `.` and `..` */
 
 static uint32_t hash_name(const struct ram_node *dir, struct fs_name name) {
-    uint64_t h = (uint64_t)(uintptr_t)dir * 0x9e3779b97f4a7c15ULL;
-    for (size_t i = 0; i < name.length; i++)
-        h = (h ^ (uint8_t)name.text[i]) * 0x100000001b3ULL; /* FNV-1a */
-    return (uint32_t)(h ^ h >> 32);
+    return fs_name_hash(name) ^ (uint32_t)((uintptr_t)dir >> 4) * 0x9e3779b1u;
 }
 
 static struct ram_entry *hash_find(struct ramfs *r, struct ram_node *dir, struct fs_name name,
@@ -131,7 +128,7 @@ static int ram_next(struct fs_node *dir, int64_t cookie, struct fs_entry *out) {
         return -ENOENT;
     struct ram_entry *e = d->slots[low].entry;
     *out = (struct fs_entry){.cookie = d->slots[low].cookie, .inode = e->node->node.inode,
-                             .mode = e->node->node.mode, .name = {e->name, e->length}};
+                             .mode = e->node->node.mode, .name = fs_name(e->name, e->length)};
     return 0;
 }
 
@@ -139,7 +136,7 @@ static int ram_name(struct fs_node *dir, struct fs_name *out) {
     struct ram_entry *e = ram_node_of(dir)->directory.self;
     if (!e)
         return -ENOENT;
-    *out = (struct fs_name){e->name, e->length};
+    *out = fs_name(e->name, e->length);
     return 0;
 }
 

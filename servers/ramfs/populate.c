@@ -27,7 +27,7 @@ static struct ram_node *parent_make(struct populate *p, struct fs_name *name) {
     struct ram_node *dir = ram_node_of(p->ramfs->fs.root);
     char *slash;
     while ((slash = memchr(name->text, '/', name->length))) {
-        struct fs_name part = {name->text, (size_t)(slash - name->text)};
+        struct fs_name part = fs_name(name->text, (size_t)(slash - name->text));
         name->length -= part.length + 1;
         name->text = slash + 1;
         if (part.length == 0 || name_is(part, ".", 1))
@@ -98,7 +98,7 @@ static void content_set(struct populate *p, struct ram_node *n, const struct cpi
 }
 
 static int entry_make(struct populate *p, const struct cpio_reader *r, const struct cpio_entry *e) {
-    struct fs_name name = {e->name, e->name_length};
+    struct fs_name name = fs_name(e->name, e->name_length);
     struct ram_node *dir = parent_make(p, &name);
     uint32_t type = e->mode & MODE_TYPE;
     if (!dir || name.length > FS_NAME_MAX || name_is(name, "..", 2))
@@ -120,7 +120,7 @@ static int entry_make(struct populate *p, const struct cpio_reader *r, const str
         result = p->ramfs->fs.ops->insert(to.dir, to.name, &first->node);
         first->node.links += result == 0;
     } else if (type == MODE_SYMLINK) {
-        struct fs_name target = {(const char *)p->module->bytes + e->data, e->size};
+        struct fs_name target = fs_name((const char *)p->module->bytes + e->data, e->size);
         result = fs_symlink(&p->call, &dir->node, name, target);
     } else {
         result = fs_make_node(&p->call, &dir->node, name, e->mode,

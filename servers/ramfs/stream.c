@@ -83,12 +83,21 @@ static int content_copy(struct fs_node *n, handle_t memory) {
     return 0;
 }
 
+/* What this file may have: its own pages and those that are left for all. */
+static int64_t pages_left(struct fs_node *n) {
+    struct ramfs *r = ramfs_of(n->fs);
+    int64_t left = r->pages_max - r->pages_used + n->blocks / BLOCKS_PER_PAGE;
+    return left > 0 ? left : 0;
+}
+
 static int memory_make(struct fs_node *n) {
     struct ram_file *f = &ram_node_of(n)->file;
     bool take = f->module && f->offset % PAGE == 0 && n->size >= PAGE;
+    int64_t left = pages_left(n); /* 0 would mean no limit: limit_set() sets that */
     long memory = sys_memory_create((size_t)n->size,
                                     (take ? MEMORY_TAKE : 0) | (uint32_t)HANDLE_IN_UPPER << 16,
-                                    take ? f->module->memory : HANDLE_NONE, f->offset);
+                                    take ? f->module->memory : HANDLE_NONE,
+                                    take ? f->offset : (uint64_t)left);
     if (memory < 0)
         return memory == -ENOMEM || memory == -EMFILE ? -ENOSPC : (int)memory;
     int result = f->module && !take ? content_copy(n, (handle_t)memory) : 0;
@@ -97,28 +106,29 @@ static int memory_make(struct fs_node *n) {
         return result;
     }
     f->memory = (handle_t)memory;
+    if (f->module)
+        ram_times_set(n);
     f->module = nullptr;
-    ram_times_set(n);
     return 0;
 }
 
-/* A file may take what it has and what is left for all. Several writers at once can go beyond by
- * what the others have just taken; it is counted at the next look. */
+/* Several writers at once can go beyond the quota by what the others have just taken: each sees the
+ * pages of those that have closed, and now and then of all. */
 static void limit_set(struct fs_node *n) {
+    static uint32_t count;
     struct ramfs *r = ramfs_of(n->fs);
-    ram_refresh_active(r, 4); /* this one, opened last, and a few before */
-    int64_t left = r->pages_max - r->pages_used + n->blocks / BLOCKS_PER_PAGE;
-    sys_memory_control(ram_node_of(n)->file.memory, MEMORY_LIMIT, left > 0 ? (uint64_t)left : 0, 0,
-                       0);
+    ram_refresh_active(r, ++count % 64 ? 0 : UINT32_MAX);
+    sys_memory_control(ram_node_of(n)->file.memory, MEMORY_LIMIT, (uint64_t)pages_left(n), 0, 0);
 }
 
 int ram_stream(struct fs_node *n, bool write, handle_t *out) {
     struct ram_file *f = &ram_node_of(n)->file;
-    int result = f->memory >= 0 ? 0 : memory_make(n);
+    bool exists = f->memory >= 0, limited = !exists && !f->module && pages_left(n);
+    int result = exists ? 0 : memory_make(n);
     if (result)
         return result;
     active_add(ram_node_of(n));
-    if (write)
+    if (write && !limited)
         limit_set(n);
     *out = f->memory;
     return 0;

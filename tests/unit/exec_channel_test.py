@@ -70,25 +70,16 @@ class Guest(threading.Thread):
         self.port.close()
 
 
-class FakeProcess:
-    def __init__(self):
-        self.ended = False
-
-    def poll(self):
-        return 33 if self.ended else None
-
-
 def run(action, command="true", stdin=b"", seconds=20):
     """(result, channel, what was written to stdout)"""
     port, guest_port = socket.socketpair()
     log, guest_log = socket.socketpair()
     guest = Guest(guest_port, action)
     channel = ExecChannel(command)
-    process = FakeProcess()
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as out:
         source.write(stdin)
         source.seek(0)
-        pump = Pump(channel, port, log, process, source.fileno())
+        pump = Pump(channel, port, log, source.fileno())
         original = os.dup(1)
         os.dup2(out.fileno(), 1)
         try:

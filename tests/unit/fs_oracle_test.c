@@ -275,7 +275,7 @@ static void compare_tree(struct fs_node *dir, const char *path) {
         CHECK(strcmp(ours[i], theirs[i]) == 0);
         struct fs_call c = host_call(0, 0);
         struct fs_node *child;
-        struct fs_name name = {ours[i], strcspn(ours[i], " ")};
+        struct fs_name name = fs_name(ours[i], strcspn(ours[i], " "));
         char below[512];
         snprintf(below, sizeof(below), "%s/%.*s", path, (int)name.length, ours[i]);
         if (ours[i][0] != '.' && host_fs.fs.ops->lookup(&c, dir, name, &child) == 0 &&

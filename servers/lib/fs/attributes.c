@@ -19,7 +19,7 @@ bool fs_owner(const struct fs_call *c, const struct fs_node *n) {
     return fs_privileged(c) || c->who->fsuid == n->uid;
 }
 
-int fs_permit(const struct fs_call *c, const struct fs_node *n, uint32_t want) {
+int fs_permit_slow(const struct fs_call *c, const struct fs_node *n, uint32_t want) {
     if (want & MAY_WRITE && c->fs->flags & FS_READ_ONLY &&
         (node_is(n, MODE_REGULAR) || node_is(n, MODE_DIRECTORY)))
         return -EROFS;
@@ -57,7 +57,7 @@ void fs_atime_update(struct fs_node *n) {
 static void stat_fill(struct fs_node *n, struct file_attributes *a) {
     if (n->fs->ops->refresh)
         n->fs->ops->refresh(n);
-    *a = (struct file_attributes){
+    *a = (struct file_attributes){ /* in the reply's data: whole, no old bytes */
         .device = n->fs->device,
         .inode = n->inode,
         .links = n->links,
@@ -79,11 +79,14 @@ static void stat_fill(struct fs_node *n, struct file_attributes *a) {
 
 int fs_stat(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
             struct file_attributes *out) {
-    struct fs_walk w;
-    int result = fs_walk(c, start, path, flags & FILE_NOFOLLOW ? 0 : WALK_FOLLOW, &w);
-    if (result == 0)
-        stat_fill(w.node, out);
-    return result;
+    struct fs_walk w = {.node = start};
+    if (path.length) {
+        int result = fs_walk(c, start, path, flags & FILE_NOFOLLOW ? 0 : WALK_FOLLOW, &w);
+        if (result)
+            return result;
+    }
+    stat_fill(w.node, out);
+    return 0;
 }
 
 /* access() asks for the real ids: a copy of the caller with these as the file ids. */

@@ -46,6 +46,13 @@ void fs_node_fini(struct fs_node *n) {
     n->mount = nullptr;
 }
 
+uint32_t fs_name_hash_slow(struct fs_name n) {
+    uint64_t hash = FS_HASH_START;
+    for (uint32_t i = 0; i < n.length; i++)
+        hash = fs_hash_byte(hash, n.text[i]);
+    return fs_hash_end(hash);
+}
+
 void fs_parent_set(struct fs_node *dir, struct fs_node *parent) {
     struct fs_node *old = dir->parent;
     fs_node_get(parent);

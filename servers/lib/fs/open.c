@@ -218,12 +218,12 @@ static int64_t directory_read(struct fs_open *o, void *out, size_t size, int64_t
         return -EINVAL;
     if (!dir->links)
         return -ENOENT;
-    struct fs_entry e = {.cookie = 1, .inode = dir->inode, .mode = MODE_DIRECTORY, .name = {".", 1}};
+    struct fs_entry e = {.cookie = 1, .inode = dir->inode, .mode = MODE_DIRECTORY, .name = fs_name(".", 1)};
     bool room = true;
     if (offset < 1 && (room = record_add(out, size, &used, &e)))
         offset = 1;
     e = (struct fs_entry){.cookie = 2, .inode = dir->parent->inode, .mode = MODE_DIRECTORY,
-                          .name = {"..", 2}};
+                          .name = fs_name("..", 2)};
     if (room && offset < 2 && (room = record_add(out, size, &used, &e)))
         offset = 2;
     while (room && (result = dir->fs->ops->next(dir, offset, &e)) == 0)

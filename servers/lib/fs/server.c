@@ -44,12 +44,13 @@ static int path_begin(struct scheme *s, struct port_buffer *b, struct fs_call *c
 
 /* The text from `from` to the end of the data, or to `end`. False if it holds a NUL. */
 static bool data_text(struct port_buffer *b, size_t from, size_t end, struct fs_name *out) {
-    *out = (struct fs_name){(char *)b->data + from, end - from};
+    *out = fs_name((char *)b->data + from, end - from);
     return from <= end && end <= b->request.length && !memchr(out->text, 0, out->length);
 }
 
-static bool data_path(struct port_buffer *b, struct fs_name *out) {
-    return data_text(b, 0, b->request.length, out);
+/* All of the data; the walk finds a NUL. */
+static struct fs_name data_path(struct port_buffer *b) {
+    return fs_name((char *)b->data, b->request.length);
 }
 
 /* Two texts with a NUL between; the first has args[1] bytes. */
@@ -76,7 +77,6 @@ static int64_t serve_open(struct scheme *s, struct port_buffer *b) {
     struct request *r = &b->request;
     struct fs_call c;
     struct fs_node *start;
-    struct fs_name path;
     struct fs_open *o = nullptr;
     struct fs_plane plane;
     int result = path_begin(s, b, &c, &start);
@@ -85,10 +85,9 @@ static int64_t serve_open(struct scheme *s, struct port_buffer *b) {
     if (scheme_again(s)) { /* a named pipe that waited for its other side */
         o = object_get(&c.fs->opens, r->args[3]);
         result = fs_open_continue(&c, o, &plane);
-    } else if (data_path(b, &path)) {
-        result = fs_open(&c, start, path, (uint32_t)r->args[0], (uint32_t)r->args[1], &o, &plane);
     } else {
-        return -EINVAL;
+        result = fs_open(&c, start, data_path(b), (uint32_t)r->args[0], (uint32_t)r->args[1], &o,
+                         &plane);
     }
     if (result == FS_WAIT) {
         r->args[3] = o->id;
@@ -114,18 +113,15 @@ static int64_t serve_open(struct scheme *s, struct port_buffer *b) {
 static int64_t serve_stat(struct scheme *s, struct port_buffer *b) {
     struct fs_call c;
     struct fs_node *start;
-    struct fs_name path;
-    struct file_attributes attributes;
     int result = path_begin(s, b, &c, &start);
     if (result)
         return result;
-    if (!data_path(b, &path))
-        return -EINVAL;
-    result = fs_stat(&c, start, path, (uint32_t)b->request.args[0], &attributes);
+    /* The path may be overwritten once it has been walked. */
+    result = fs_stat(&c, start, data_path(b), (uint32_t)b->request.args[0],
+                     (struct file_attributes *)b->data);
     if (result)
         return answer(s, b, &c, result);
-    memcpy(b->data, &attributes, sizeof(attributes));
-    b->reply.length = sizeof(attributes);
+    b->reply.length = sizeof(struct file_attributes);
     return 0;
 }
 
@@ -149,22 +145,19 @@ static int64_t serve_set_attributes(struct scheme *s, struct port_buffer *b) {
 static int64_t serve_make_node(struct scheme *s, struct port_buffer *b) {
     struct fs_call c;
     struct fs_node *start;
-    struct fs_name path;
     int result = path_begin(s, b, &c, &start);
     if (result == 0)
-        result = data_path(b, &path) ? fs_make_node(&c, start, path, (uint32_t)b->request.args[1],
-                                                    b->request.args[3])
-                                     : -EINVAL;
+        result = fs_make_node(&c, start, data_path(b), (uint32_t)b->request.args[1],
+                              b->request.args[3]);
     return answer(s, b, &c, result);
 }
 
 static int64_t serve_remove(struct scheme *s, struct port_buffer *b) {
     struct fs_call c;
     struct fs_node *start;
-    struct fs_name path;
     int result = path_begin(s, b, &c, &start);
     if (result == 0)
-        result = data_path(b, &path) ? fs_remove(&c, start, path, b->request.args[1]) : -EINVAL;
+        result = fs_remove(&c, start, data_path(b), b->request.args[1]);
     return answer(s, b, &c, result);
 }
 
@@ -207,12 +200,10 @@ static int64_t serve_symlink(struct scheme *s, struct port_buffer *b) {
 static int64_t serve_readlink(struct scheme *s, struct port_buffer *b) {
     struct fs_call c;
     struct fs_node *start;
-    struct fs_name path;
     char target[FS_PATH_MAX];
     int result = path_begin(s, b, &c, &start);
     if (result == 0)
-        result = data_path(b, &path) ? fs_readlink(&c, start, path, target, sizeof(target))
-                                     : -EINVAL;
+        result = fs_readlink(&c, start, data_path(b), target, sizeof(target));
     if (result < 0)
         return answer(s, b, &c, result);
     memcpy(b->data, target, (size_t)result);
@@ -224,12 +215,9 @@ static int64_t serve_access(struct scheme *s, struct port_buffer *b) {
     const struct request *r = &b->request;
     struct fs_call c;
     struct fs_node *start;
-    struct fs_name path;
     int result = path_begin(s, b, &c, &start);
     if (result == 0)
-        result = data_path(b, &path) ? fs_access(&c, start, path, (uint32_t)r->args[0],
-                                                 (uint32_t)r->args[1])
-                                     : -EINVAL;
+        result = fs_access(&c, start, data_path(b), (uint32_t)r->args[0], (uint32_t)r->args[1]);
     return answer(s, b, &c, result);
 }
 
@@ -247,7 +235,7 @@ static int64_t serve_xattr(struct scheme *s, struct port_buffer *b) {
     if (!value)
         return -EINVAL;
     bool nofollow = r->args[0] & FILE_NOFOLLOW;
-    result = fs_walk(&c, start, (struct fs_name){path, (size_t)(name - path)},
+    result = fs_walk(&c, start, fs_name(path, (size_t)(name - path)),
                      nofollow ? 0 : WALK_FOLLOW, &w);
     if (result)
         return answer(s, b, &c, result);
@@ -275,7 +263,7 @@ static int64_t serve_mount(struct scheme *s, struct port_buffer *b) {
     char *text = (char *)b->data, *end = memchr(text, 0, b->request.length);
     size_t length = end ? (size_t)(end - text) : 0;
     if (b->request.args[1] == 1)
-        result = data_path(b, &path) ? fs_unmount(&c, start, path) : -EINVAL;
+        result = fs_unmount(&c, start, data_path(b));
     else if (!end || !data_text(b, 0, length, &path) ||
              !data_text(b, length + 1, b->request.length, &target))
         result = -EINVAL;

@@ -9,97 +9,109 @@
 
 #define SCHEME_FOLDER "/scheme/" /* paths below are names of other schemes */
 
-struct walk_state {
-    struct fs_call *c;
-    const char *rest, *end;
-    uint32_t symlinks;
+struct walk_rest { /* what is left of the path */
+    const char *at, *end;
 };
 
 /* fs->path = first [/] rest; the walk ends with `result`. */
-static int walk_leave(struct walk_state *s, const char *first, int result) {
-    struct fs *fs = s->c->fs;
-    size_t length = strlen(first), rest = (size_t)(s->end - s->rest);
+static int walk_leave(struct fs *fs, const char *first, struct walk_rest r, int result) {
+    size_t length = strlen(first), rest = (size_t)(r.end - r.at);
     if (length + 1 + rest >= FS_PATH_MAX)
         return -ENAMETOOLONG;
     memcpy(fs->path, first, length);
     if (rest && length && first[length - 1] != '/')
         fs->path[length++] = '/';
-    memcpy(fs->path + length, s->rest, rest);
+    memcpy(fs->path + length, r.at, rest);
     fs->path_length = length + rest;
     return result;
 }
 
-/* `..` in directory n: its parent, or null and the walk leaves. */
-static struct fs_node *walk_above(struct walk_state *s, struct fs_node *n, int *result) {
-    if (n == s->c->root)
-        return n;
-    if (n != s->c->fs->root)
-        return n->parent;
-    *result = s->c->fs->above ? walk_leave(s, s->c->fs->above, FS_REDIRECT) : walk_leave(s, "", FS_UP);
-    return nullptr;
+/* `..` in directory *n: goes to its parent, or leaves. */
+static int walk_above(struct fs_call *c, struct fs_node **n, struct walk_rest r) {
+    if (*n == c->root)
+        return 0;
+    if (*n == c->fs->root)
+        return c->fs->above ? walk_leave(c->fs, c->fs->above, r, FS_REDIRECT)
+                            : walk_leave(c->fs, "", r, FS_UP);
+    *n = (*n)->parent;
+    return 0;
 }
 
-/* Puts the target of `link` in front of the rest; *node is where that starts. 0 or how it leaves. */
-static int walk_expand(struct walk_state *s, struct fs_node *link, struct fs_node **node) {
-    struct fs *fs = s->c->fs;
-    if (++s->symlinks > FS_SYMLINKS_MAX)
+/* Puts the target of `link`, the `count`-th one, in front of the rest; *node is where that starts. */
+static int walk_expand(struct fs_call *c, struct fs_node *link, uint32_t count, struct walk_rest *r,
+                       struct fs_node **node) {
+    struct fs *fs = c->fs;
+    if (count > FS_SYMLINKS_MAX)
         return -ELOOP;
-    char *text = fs->expand[s->symlinks & 1]; /* the rest may lie in the other one */
-    int length = fs->ops->readlink(s->c, link, text, FS_PATH_MAX - 1);
+    char *text = fs->expand[count & 1]; /* the rest may lie in the other one */
+    int length = fs->ops->readlink(c, link, text, FS_PATH_MAX - 1);
     if (length <= 0)
         return length ? length : -ENOENT;
-    size_t rest = (size_t)(s->end - s->rest);
+    size_t rest = (size_t)(r->end - r->at);
     if ((size_t)length + 1 + rest >= FS_PATH_MAX)
         return -ENAMETOOLONG;
-    if (s->end > s->rest || s->rest[-1] == '/')
+    if (rest || r->at[-1] == '/')
         text[length++] = '/';
-    memcpy(text + length, s->rest, rest);
-    s->rest = text;
-    s->end = text + length + rest;
+    memcpy(text + length, r->at, rest);
+    *r = (struct walk_rest){text, text + length + rest};
     if (text[0] != '/')
         return 0;
-    /* Within the root it goes on here; but /scheme/NAME is a way out that only the client knows. */
-    if (s->c->root && strncmp(text, SCHEME_FOLDER, sizeof(SCHEME_FOLDER) - 1) != 0) {
-        *node = s->c->root;
-        return 0;
-    }
-    return walk_leave(s, "", FS_REDIRECT);
+    *node = c->root;
+    return c->root ? 0 : walk_leave(fs, "", *r, FS_REDIRECT);
 }
 
-static void slashes_skip(struct walk_state *s) {
-    while (s->rest < s->end && *s->rest == '/')
-        s->rest++;
+static inline const char *slashes_skip(const char *at, const char *end) {
+    while (at < end && *at == '/')
+        at++;
+    return at;
+}
+
+/* The component at `at`: everything up to a slash, hashed on the way. */
+static inline struct fs_name name_take(const char *at, const char *end) {
+    const char *start = at;
+    uint64_t hash = FS_HASH_START;
+    while (at < end && *at != '/' && *at)
+        hash = fs_hash_byte(hash, *at++);
+    return (struct fs_name){start, (uint32_t)(at - start), fs_hash_end(hash)};
+}
+
+static inline enum walk_last dots(struct fs_name n) {
+    if (n.text[0] != '.' || n.length > 2)
+        return LAST_NOTHING;
+    return n.length == 1 ? LAST_DOT : n.text[1] == '.' ? LAST_DOTDOT : LAST_NOTHING;
 }
 
 int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
             struct fs_walk *out) {
-    struct walk_state s = {.c = c, .rest = path.text, .end = path.text + path.length};
-    struct fs_node *node = path.length && path.text[0] == '/' && c->root ? c->root : start;
-    int result = 0;
-    *out = (struct fs_walk){};
+    const char *at = path.text, *end = at + path.length;
+    struct fs_node *node = path.length && at[0] == '/' && c->root ? c->root : start, *child;
+    enum walk_last last_kind = LAST_NOTHING;
+    uint32_t symlinks = 0;
+    int result;
+    out->dir = nullptr;
+    out->name = (struct fs_name){};
     if (path.length >= FS_PATH_MAX)
         return -ENAMETOOLONG;
-    for (slashes_skip(&s); s.rest < s.end;) {
+    for (at = slashes_skip(at, end); at < end;) {
         if (!node_is(node, MODE_DIRECTORY))
             return -ENOTDIR;
         if ((result = fs_permit(c, node, MAY_EXECUTE)))
             return result;
-        const char *slash = memchr(s.rest, '/', (size_t)(s.end - s.rest));
-        struct fs_name name = {s.rest, (size_t)((slash ? slash : s.end) - s.rest)};
-        if (name.length > FS_NAME_MAX)
-            return -ENAMETOOLONG;
-        s.rest += name.length;
-        slashes_skip(&s);
-        bool last = s.rest == s.end;
-        out->last = name_is(name, "..", 2) ? LAST_DOTDOT : name_is(name, ".", 1) ? LAST_DOT : 0;
-        if (out->last == LAST_DOTDOT && !(node = walk_above(&s, node, &result)))
+        struct fs_name name = name_take(at, end);
+        at += name.length;
+        if (name.length > FS_NAME_MAX || (at < end && !*at))
+            return name.length > FS_NAME_MAX ? -ENAMETOOLONG : -EINVAL;
+        bool slash = at < end;
+        at = slashes_skip(at, end);
+        bool last = at == end;
+        last_kind = dots(name);
+        if (last_kind == LAST_DOTDOT && (result = walk_above(c, &node, (struct walk_rest){at, end})))
             return result;
-        if (out->last)
+        if (last_kind)
             continue;
-
         if (last && slash && flags & WALK_CREATE)
             return -EISDIR;
-        struct fs_node *child;
+
         result = c->fs->ops->lookup(c, node, name, &child);
         if (result == -ENOENT && last && flags & (WALK_MISSING | WALK_CREATE))
             child = nullptr;
@@ -110,11 +122,13 @@ int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
             return 0;
         }
         if (child->mount)
-            return walk_leave(&s, child->mount, FS_REDIRECT);
+            return walk_leave(c->fs, child->mount, (struct walk_rest){at, end}, FS_REDIRECT);
         if (node_is(child, MODE_SYMLINK) && (!last || slash || flags & WALK_FOLLOW)) {
-            if ((result = walk_expand(&s, child, &node)))
+            struct walk_rest rest = {at, end};
+            if ((result = walk_expand(c, child, ++symlinks, &rest, &node)))
                 return result;
-            slashes_skip(&s);
+            at = slashes_skip(rest.at, rest.end);
+            end = rest.end;
             continue;
         }
         if (last && slash && !node_is(child, MODE_DIRECTORY))
@@ -122,6 +136,8 @@ int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
         node = child;
     }
     out->node = node;
+    out->last = last_kind;
+    out->slash = false;
     return 0;
 }
 
