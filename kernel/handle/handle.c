@@ -38,20 +38,20 @@ void handle_table_init(struct handle_table *t) {
 static int range_grow(struct handle_range *r, uint32_t c) {
     if (c >= r->chunk_count) {
         uint32_t count = max(c + 1, r->chunk_count * 2);
-        struct handle_slot **chunks = kzalloc(count * sizeof(*chunks));
+        struct handle_slot **chunks = kzalloc((count + 1) * sizeof(*chunks));
         uint64_t *full = kzalloc((count + 63) / 64 * sizeof(*full));
         if (!chunks || !full) {
             kfree(chunks);
             kfree(full);
             return -ENOMEM;
         }
+        *chunks++ = (struct handle_slot *)r->chunks; /* kept for handle_borrow(), which takes no lock */
         for (uint32_t i = 0; i < r->chunk_count; i++) chunks[i] = r->chunks[i];
         for (uint32_t i = 0; i < (r->chunk_count + 63) / 64; i++) full[i] = r->full[i];
-        kfree(r->chunks);
         kfree(r->full);
-        r->chunks = chunks;
+        __atomic_store_n(&r->chunks, chunks, __ATOMIC_RELEASE);
         r->full = full;
-        r->chunk_count = count;
+        __atomic_store_n(&r->chunk_count, count, __ATOMIC_RELEASE);
     }
     if (!r->chunks[c]) r->chunks[c] = kzalloc(HANDLE_CHUNK * sizeof(struct handle_slot));
     return r->chunks[c] ? 0 : -ENOMEM;
@@ -256,7 +256,11 @@ void handle_table_fini(struct handle_table *t) {
     struct handle_range *ranges[] = {&t->low, &t->upper};
     for (unsigned i = 0; i < array_size(ranges); i++) {
         for (uint32_t c = 0; c < ranges[i]->chunk_count; c++) kfree(ranges[i]->chunks[c]);
-        kfree(ranges[i]->chunks);
+        for (struct handle_slot **a = ranges[i]->chunks; a;) {
+            struct handle_slot **older = (struct handle_slot **)a[-1];
+            kfree(a - 1);
+            a = older;
+        }
         kfree(ranges[i]->full);
         *ranges[i] = (struct handle_range){};
     }

@@ -53,12 +53,28 @@ static void call_deliver_direct(struct call *c, struct port *p) {
     atomic_store_explicit(&p->delivered, true, memory_order_release);
 }
 
-void call_receive(struct scheme *s, struct call *c) {
+void call_receive(struct scheme *s, struct call *c, struct port *p) {
     if (unlikely(++s->next_tag == 0)) s->next_tag = 1;
     c->request.tag = s->next_tag;
-    c->state = CALL_SERVED;
-    list_push_front(call_bucket(s, c->request.tag), &c->link);
+    atomic_store_explicit(&c->state, CALL_SERVED, memory_order_relaxed);
+    c->port = p;
+    p->serving = c;
     s->calls++;
+}
+
+void call_file(struct scheme *s, struct call *c) {
+    c->port->serving = nullptr;
+    c->port = nullptr;
+    list_push_front(call_bucket(s, c->request.tag), &c->link);
+}
+
+void call_unfile(struct call *c) {
+    if (likely(c->port)) {
+        c->port->serving = nullptr;
+        c->port = nullptr;
+    } else {
+        list_remove(&c->link);
+    }
 }
 
 /* By priority, then in order. */
@@ -66,6 +82,7 @@ static void queue_insert(struct scheme *s, struct call *c) REQUIRES(s->lock) {
     struct list *at = s->queue.prev;
     while (at != &s->queue && list_entry(at, struct call, link)->caller->priority < c->caller->priority) at = at->prev;
     list_insert_between(&c->link, at, at->next);
+    c->port = nullptr;
     c->state = CALL_QUEUED;
     s->queued++;
 }
@@ -88,8 +105,10 @@ static bool call_interrupted(struct scheme *s, struct call *c, int why, bool can
     spin_lock(&s->lock);
     bool over = c->state == CALL_QUEUED || (c->state == CALL_SERVED && (killed(c->caller) || cancelled));
     if (over) {
-        list_remove(&c->link);
-        if (c->state == CALL_QUEUED) s->queued--;
+        bool queued = c->state == CALL_QUEUED;
+        if (queued) list_remove(&c->link);
+        else call_unfile(c);
+        if (queued) s->queued--;
         else if (cancelled && !killed(c->caller)) klog(LOG_WARN, "scheme %s: no answer to a cancelled call (op %u): hung", s->name, c->request.op);
     }
     bool served = c->state == CALL_SERVED;
@@ -131,7 +150,6 @@ long scheme_call(struct scheme *s, struct call *c, nsec_t deadline) {
     struct thread *self = thread_current();
     struct process *p = self->process;
     c->caller = self;
-    c->request.tag = 0;
     c->request.pid = p->pid;
     c->request.credentials = atomic_load_explicit(&p->cred, memory_order_relaxed)->c.id;
     cpu_count(COUNT_CALL);
@@ -149,7 +167,7 @@ long scheme_call(struct scheme *s, struct call *c, nsec_t deadline) {
     }
     bool direct = list_empty(&s->notes); /* else after them: a DETACH must come before the next LOCK */
     struct thread *server = scheme_take_idle(s);
-    if (likely(direct && server)) call_receive(s, c);
+    if (likely(direct && server)) call_receive(s, c, server->port);
     else queue_insert(s, c);
     spin_unlock(&s->lock);
     int woke;
@@ -162,8 +180,8 @@ long scheme_call(struct scheme *s, struct call *c, nsec_t deadline) {
         if (server) thread_wake_claimed(server, 0);
         woke = thread_block(deadline);
     }
-    if (likely(c->state == CALL_DONE)) {
-        c->state = CALL_NONE;
+    if (likely(atomic_load_explicit(&c->state, memory_order_acquire) == CALL_DONE)) {
+        atomic_store_explicit(&c->state, CALL_NONE, memory_order_relaxed);
         return c->reply.result;
     }
     return call_wait(s, c, woke, deadline);
@@ -172,6 +190,8 @@ long scheme_call(struct scheme *s, struct call *c, nsec_t deadline) {
 long scheme_call_simple(struct scheme *s, uint16_t op, uint64_t object, uint64_t a0, uint64_t a1, uint64_t a2,
                         struct reply *reply, nsec_t deadline) {
     struct call *c = &thread_current()->call;
+    uint8_t outer[offsetof(struct call, cancel)]; /* a fault on a buffer of another call may be why */
+    __builtin_memcpy(outer, c, sizeof(outer));
     c->request = (struct request){.op = op, .object = object, .args = {a0, a1, a2}};
     c->in.count = c->out.count = 0;
     c->out.length = 0;
@@ -179,7 +199,7 @@ long scheme_call_simple(struct scheme *s, uint16_t op, uint64_t object, uint64_t
     c->carried = nullptr;
     long result = scheme_call(s, c, deadline);
     if (c->reply_object) object_handle_put(c->reply_object);
-    c->reply_object = nullptr;
     if (reply) *reply = c->reply;
+    __builtin_memcpy(c, outer, sizeof(outer));
     return result;
 }

@@ -13,8 +13,13 @@ static inline struct list *call_bucket(struct scheme *s, uint32_t tag) { return 
 void call_end(struct call *c, int error); /* off every list: its caller gets the error */
 /* Gives a carried handle (or, for a file of the scheme, its id) to the server. Consumes the handle reference. */
 void call_carry(struct object *carried, uint32_t rights, struct port *p);
-/* Marks c received: gives it a tag and files it. */
-void call_receive(struct scheme *s, struct call *c) REQUIRES(s->lock);
+/*
+ * A received call has a tag.  It is `serving` of the port that took it, until that is answered or takes the
+ * next one: then it is filed by tag (parked).
+ */
+void call_receive(struct scheme *s, struct call *c, struct port *p) REQUIRES(s->lock);
+void call_file(struct scheme *s, struct call *c) REQUIRES(s->lock);
+void call_unfile(struct call *c); /* off the port or the table; the scheme's lock is held */
 void scheme_files_lost(struct scheme *s); /* file.c: watchers of its files hear EVENT_ERROR */
 void scheme_file_add(struct scheme *s, struct file *f);
 void scheme_file_remove(struct scheme *s, struct file *f);

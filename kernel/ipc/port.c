@@ -16,6 +16,7 @@ static void port_detach(struct port *p) {
     p->scheme = nullptr;
     list_remove(&p->link);
     list_remove(&p->idle_link);
+    if (p->serving) call_file(s, p->serving);
     bool last = list_empty(&s->ports);
     if (last) s->server = nullptr;
     spin_unlock(&s->lock);
@@ -112,21 +113,31 @@ int port_create(struct scheme *s, struct object *event, struct port **out, uaddr
 
 /* --- the answer --------------------------------------------------------------------------------- */
 
-/* Takes the call with this tag off the table: REPLYING, so that its caller waits for DONE. */
-static struct call *call_take(struct scheme *s, const struct reply *r) REQUIRES(s->lock) {
-    list_for_each(l, call_bucket(s, r->tag)) {
+/* Both with the scheme's lock held.  The second takes the call with this tag off the table: REPLYING, so that its caller waits for DONE. */
+static struct call *call_find(struct port *p, uint32_t tag) {
+    if (likely(p->serving && p->serving->request.tag == tag)) return p->serving;
+    list_for_each(l, &p->scheme->ports) {
+        struct call *c = list_entry(l, struct port, link)->serving;
+        if (c && c->request.tag == tag) return c;
+    }
+    list_for_each(l, call_bucket(p->scheme, tag)) {
         struct call *c = list_entry(l, struct call, link);
-        if (c->request.tag != r->tag) continue;
-        if (unlikely(r->flags & REPLY_BUSY)) { /* still at it: another second for a cancelled call */
-            c->request.flags |= REQUEST_RENEWED;
-            thread_wake(c->caller, 0);
-            return nullptr;
-        }
-        list_remove(&c->link);
-        c->state = CALL_REPLYING;
-        return c;
+        if (c->request.tag == tag) return c;
     }
     return nullptr;
+}
+
+static struct call *call_take(struct port *p, uint32_t tag, uint32_t flags) {
+    struct call *c = call_find(p, tag);
+    if (unlikely(!c)) return nullptr;
+    if (unlikely(flags & REPLY_BUSY)) { /* still at it: another second for a cancelled call */
+        c->request.flags |= REQUEST_RENEWED;
+        thread_wake(c->caller, 0);
+        return nullptr;
+    }
+    call_unfile(c);
+    atomic_store_explicit(&c->state, CALL_REPLYING, memory_order_relaxed);
+    return c;
 }
 
 /* The server's handle that goes with the answer; a bad one makes the call fail with EIO. */
@@ -145,21 +156,23 @@ static void answer_object(struct call *c, struct reply *r) {
  */
 static struct thread *port_answer(struct port *p, uint64_t *orphan) {
     struct scheme *s = p->scheme;
-    struct reply r = p->buffer->reply;
-    p->buffer->reply.tag = 0;
+    struct reply *from = &p->buffer->reply;
+    uint32_t tag = from->tag, flags = from->flags;
+    from->tag = 0;
     spin_lock(&s->lock);
-    struct call *c = call_take(s, &r);
+    struct call *c = call_take(p, tag, flags);
     spin_unlock(&s->lock);
     if (unlikely(!c)) {
-        if (r.result >= 0 && (r.flags & (REPLY_FILE | REPLY_BUSY)) == REPLY_FILE) *orphan = r.args[0];
+        if (from->result >= 0 && (flags & (REPLY_FILE | REPLY_BUSY)) == REPLY_FILE) *orphan = from->args[0];
         return nullptr;
     }
     struct thread *caller = c->caller;
-    r.length = min(r.length, c->out.length);
-    if (r.length) pin_write(&c->out, 0, p->buffer->data, r.length);
-    if (unlikely(r.flags & REPLY_HANDLE)) answer_object(c, &r);
-    r.handle = HANDLE_NONE;
-    c->reply = r;
+    struct reply *r = &c->reply;
+    *r = *from;
+    r->length = min(r->length, c->out.length);
+    if (r->length) pin_write(&c->out, 0, p->buffer->data, r->length);
+    if (unlikely(r->flags & REPLY_HANDLE)) answer_object(c, r);
+    r->handle = HANDLE_NONE;
     bool claimed = thread_claim(caller); /* before DONE: see call_end */
     atomic_store_explicit(&c->state, CALL_DONE, memory_order_release);
     return claimed ? caller : nullptr;
@@ -184,7 +197,7 @@ static bool port_take_queued(struct port *p) RELEASES(&p->scheme->lock) UNCHECKE
     }
     struct call *c = list_entry(list_pop_front(&s->queue), struct call, link);
     s->queued--;
-    call_receive(s, c);
+    call_receive(s, c, p);
     /* Copied with the lock held: the caller may be killed and let go of its pins otherwise. */
     call_deliver(c, p);
     struct object *carried = c->carried;
@@ -227,6 +240,7 @@ long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) UNCHECKED 
         struct scheme *s = p->scheme;
         bool event = p->event && event_ready(p->event);
         spin_lock(&s->lock);
+        if (unlikely(p->serving)) call_file(s, p->serving); /* parked */
         bool work = !list_empty(&s->notes) || !list_empty(&s->queue);
         if (unlikely(work || event || deadline == 0 || (flags & PORT_NO_WAIT))) {
             if (event) spin_unlock(&s->lock);
@@ -263,13 +277,10 @@ void port_notify(struct port *p, uint64_t object, uint32_t mask) {
 
 int port_caller(struct port *p, uint32_t tag, struct caller_info *out) {
     struct scheme *s = p->scheme;
-    struct thread *caller = nullptr;
     if (!s) return -EINVAL;
     spin_lock(&s->lock);
-    list_for_each(l, call_bucket(s, tag)) {
-        struct call *c = list_entry(l, struct call, link);
-        if (c->request.tag == tag) caller = c->caller;
-    }
+    struct call *c = call_find(p, tag);
+    struct thread *caller = c ? c->caller : nullptr;
     if (caller) thread_get(caller);
     spin_unlock(&s->lock);
     if (!caller) return -ESRCH;

@@ -9,14 +9,7 @@
 
 /* --- the client's side -------------------------------------------------------------------------- */
 
-struct call_tail { /* struct call_args after request and reply */
-    uaddr_t in, out;
-    uint32_t out_size;
-    handle_t carry;
-    uint32_t handle_flags, reserved;
-    int64_t deadline;
-};
-_Static_assert(sizeof(struct call_args) == 2 * 64 + sizeof(struct call_tail), "layout of call_args");
+_Static_assert(offsetof(struct call, reply) == offsetof(struct call_args, reply), "read in one piece");
 
 static bool is_path_op(uint16_t op) { return op >= OP_OPEN && op < OP_CLOSE; }
 
@@ -42,23 +35,24 @@ static void stamp_root(struct scheme *s, struct request *r) {
 }
 
 /* "name:rest" at *in: the scheme of that name, a reference; the request goes on with the rest. */
-static int resolve_name(struct object *o, struct request *r, struct call_tail *t, struct scheme **out) {
+static int resolve_name(struct object *o, struct call *c, struct scheme **out) {
+    struct request *r = &c->request;
     char name[NAMESPACE_NAME_MAX + 1];
     uint32_t n = min(r->length, (uint32_t)NAMESPACE_NAME_MAX);
-    int e = copy_from_user(name, t->in, n);
+    int e = copy_from_user(name, c->in_address, n);
     if (e) return e;
     uint32_t i = 0;
     while (i < n && name[i] != ':') i++;
     if (i == n) return -ENOENT;
     name[i] = 0;
     *out = namespace_find(namespace_of(o), name);
-    t->in += i + 1;
+    c->in_address += i + 1;
     r->length -= i + 1;
     return *out ? 0 : -ENOENT;
 }
 
 /* Objects that can be called: gives the scheme (a reference) and fills in the object id. */
-static int resolve_target(struct object *o, struct call *c, struct call_tail *t, struct scheme **out) {
+static int resolve_target(struct object *o, struct call *c, struct scheme **out) {
     c->request.object = 0;
     c->incarnation = 0;
     switch (o->ops->type) {
@@ -72,7 +66,7 @@ static int resolve_target(struct object *o, struct call *c, struct call_tail *t,
         object_get(&f->scheme->object);
         return 0;
     }
-    case OBJECT_NAMESPACE: return is_path_op(c->request.op) ? resolve_name(o, &c->request, t, out) : -EINVAL;
+    case OBJECT_NAMESPACE: return is_path_op(c->request.op) ? resolve_name(o, c, out) : -EINVAL;
     case OBJECT_SCHEME:
         *out = object_as(scheme, o);
         object_get(o);
@@ -102,23 +96,23 @@ static handle_t accept_handle(struct call *c, struct file *f, handle_t slot, uin
     return slot;
 }
 
-static int pin_buffers(struct call *c, const struct call_tail *t) {
+static int pin_buffers(struct call *c) {
     c->in.count = c->out.count = 0;
     c->in.length = c->out.length = 0;
     if (c->request.length) {
         if (c->request.length > CALL_DATA_MAX) return -EMSGSIZE;
-        int e = pin_user(&c->in, t->in, c->request.length, false);
+        int e = pin_user(&c->in, c->in_address, c->request.length, false);
         if (e) return e;
     }
-    if (!t->out_size) return 0;
-    int e = pin_user(&c->out, t->out, min(t->out_size, (uint32_t)CALL_DATA_MAX), true);
+    if (!c->out_size) return 0;
+    int e = pin_user(&c->out, c->out_address, min(c->out_size, (uint32_t)CALL_DATA_MAX), true);
     if (e) pin_release(&c->in);
     return e;
 }
 
 /* A call that opens: the slot and the file are there before the server is asked. */
-static int open_prepare(struct scheme *s, const struct call_tail *t, struct file **f, handle_t *slot) {
-    *slot = handle_reserve(0, t->handle_flags);
+static int open_prepare(struct scheme *s, uint32_t handle_flags, struct file **f, handle_t *slot) {
+    *slot = handle_reserve(0, handle_flags);
     if (*slot < 0) return *slot;
     *f = file_prepare(s);
     if (*f) return 0;
@@ -127,23 +121,23 @@ static int open_prepare(struct scheme *s, const struct call_tail *t, struct file
     return -ENOMEM;
 }
 
-static long call_run(struct scheme *s, struct call *c, struct call_tail *t) {
+static long call_run(struct scheme *s, struct call *c) {
     struct file *f = nullptr;
     handle_t slot = HANDLE_NONE;
     uint32_t status = (uint32_t)c->request.args[0];
-    int e = pin_buffers(c, t);
+    int e = pin_buffers(c);
     if (e) return e;
     if (may_walk(c->request.op)) stamp_root(s, &c->request);
     c->carried = nullptr;
-    if (t->carry != HANDLE_NONE) e = handle_lookup_transfer(t->carry, &c->carried, &c->carried_rights);
-    if (!e && c->request.op == OP_OPEN) e = open_prepare(s, t, &f, &slot);
-    long result = e ? e : scheme_call(s, c, t->deadline);
+    if (c->carry != HANDLE_NONE) e = handle_lookup_transfer(c->carry, &c->carried, &c->carried_rights);
+    if (!e && c->request.op == OP_OPEN) e = open_prepare(s, c->handle_flags, &f, &slot);
+    long result = e ? e : scheme_call(s, c, c->deadline);
     if (c->carried) object_handle_put(c->carried); /* not delivered */
     c->carried = nullptr;
     pin_release(&c->in);
     pin_release(&c->out);
     if (e) return e;
-    handle_t h = result < 0 ? HANDLE_NONE : accept_handle(c, f, slot, status, t->handle_flags);
+    handle_t h = result < 0 ? HANDLE_NONE : accept_handle(c, f, slot, status, c->handle_flags);
     if (c->reply_object) object_handle_put(c->reply_object);
     c->reply_object = nullptr;
     if (slot >= 0 && h != slot) handle_unreserve(slot);
@@ -161,39 +155,63 @@ static long sync_result(struct object *o, long result) {
     return e ? e : result;
 }
 
-static long call_object(struct object *o, struct call *c, struct call_tail *t) {
+static long call_object(struct object *o, struct call *c) {
     struct scheme *s = nullptr;
     for (int tries = 0;; tries++) {
         struct request sent = c->request;
-        int e = resolve_target(o, c, t, &s);
-        long result = e ? e : call_run(s, c, t);
+        int e = resolve_target(o, c, &s);
+        long result = e ? e : call_run(s, c);
         if (s) object_put(&s->object);
-        if (c->request.op == OP_LOCK && o->ops == &file_ops && (c->reply.flags & REPLY_WATCH_DETACH)) object_as(file, o)->detach = true;
-        if (likely(result != -ESTALE || c->incarnation == 0 || tries == 2)) {
+        if (c->request.op == OP_LOCK && o->ops == &file_ops && (c->reply.flags & REPLY_WATCH_DETACH))
+            object_as(file, o)->detach = true;
+        if (likely(result != -ESTALE || c->incarnation == 0 || tries == 2))
             return c->request.op == OP_SYNC ? sync_result(o, result) : result;
-        }
         c->request = sent; /* the server was replaced while the call waited: reopen and try again */
     }
 }
 
+/* Nothing but the two messages moves: an op on an open file, without data, room or handle. */
+static inline bool is_plain(const struct object *o, const struct call *c) {
+    return o->ops == &file_ops && !(c->request.length | c->out_size) && c->carry == HANDLE_NONE &&
+           (c->request.op >= OP_USER || c->request.op == OP_CONTROL);
+}
+
+static long call_plain(struct object *o, struct call *c) {
+    struct file *f = object_as(file, o);
+    if (unlikely(f->incarnation != f->scheme->incarnation)) return call_object(o, c);
+    c->request.object = f->id;
+    c->incarnation = f->incarnation;
+    c->carried = nullptr;
+    c->in.length = c->out.length = 0;
+    long result = scheme_call(f->scheme, c, c->deadline);
+    if (unlikely(result == -ESTALE)) return call_object(o, c);
+    if (unlikely(c->reply_object)) {
+        handle_t h = accept_handle(c, nullptr, HANDLE_NONE, 0, c->handle_flags);
+        if (h < HANDLE_NONE) return h;
+        c->reply.handle = h;
+    }
+    return result;
+}
+
 long sys_call(handle_t h, struct call_args *args) {
-    struct call *c = &thread_current()->call;
-    struct call_tail t;
+    struct thread *self = thread_current();
+    struct call *c = &self->call;
     struct object *o;
-    uaddr_t at = (uaddr_t)args;
-    int e = copy_from_user(&c->request, at, sizeof(c->request));
-    if (!e) e = copy_from_user(&t, at + offsetof(struct call_args, in), sizeof(t));
+    uint32_t rights;
+    bool counted;
+    int e = copy_from_user(&c->request, (uaddr_t)args, offsetof(struct call, reply));
     if (unlikely(e)) return e;
     if (unlikely(!op_allowed(c->request.op))) return -EINVAL;
     c->request.flags &= REQUEST_IDEMPOTENT;
-    e = handle_lookup(h, 0, 0, &o, nullptr);
+    e = handle_borrow(self->process, h, 0, &o, &rights, &counted);
     if (unlikely(e)) return e;
-    c->reply = (struct reply){.handle = HANDLE_NONE};
-    long result = call_object(o, c, &t);
-    object_put(o);
+    c->reply.flags = 0;
+    c->reply.handle = HANDLE_NONE;
+    long result = likely(is_plain(o, c)) ? call_plain(o, c) : call_object(o, c);
+    handle_return(o, counted);
     c->reply.result = result;
-    e = copy_to_user(at + offsetof(struct call_args, reply), &c->reply, sizeof(c->reply));
-    return unlikely(e) ? e : result == -EINTR ? -ERESTART : result;
+    e = copy_to_user((uaddr_t)&args->reply, &c->reply, sizeof(c->reply));
+    return unlikely(e) ? e : unlikely(result == -EINTR) ? -ERESTART : result;
 }
 
 /* --- the server's side -------------------------------------------------------------------------- */
@@ -243,12 +261,15 @@ static int lookup_port(handle_t h, struct port **p) {
 }
 
 long sys_port_reply_wait(handle_t port, uint32_t flags, int64_t deadline) {
-    struct port *p;
-    int e = lookup_port(port, &p);
+    struct thread *self = thread_current();
+    struct object *o;
+    uint32_t rights;
+    bool counted;
+    int e = handle_borrow(self->process, port, OBJECT_PORT, &o, &rights, &counted);
     if (unlikely(e)) return e;
-    if (unlikely(atomic_load(&thread_current()->work) & WORK_REAP)) object_reap();
-    long result = port_reply_wait(p, flags, deadline);
-    object_put(&p->object);
+    if (unlikely(atomic_load_explicit(&self->work, memory_order_relaxed) & WORK_REAP)) object_reap();
+    long result = port_reply_wait(object_as(port, o), flags, deadline);
+    handle_return(o, counted);
     return result;
 }
 

@@ -49,11 +49,11 @@ struct thread *arch_switch(struct thread *prev, struct thread *next) {
     c->cpu.current = next;
     c->cpu.previous = prev;
     if (next->arch.pagetable) {
-        pt_activate(next->arch.pagetable);
+        pt_load(&c->cpu, next->arch.pagetable);
         c->tss.rsp0 = (uint64_t)fpu_area(next->stack);
         user_fs_base_set(next->arch.fs_base);
         user_gs_base_set(next->arch.gs_base);
-        fpu_restore(fpu_area(next->stack));
+        asm volatile("xrstor64 (%0)" ::"r"(fpu_area(next->stack)), "a"((uint32_t)fpu_mask), "d"(0) : "memory");
     }
     cpu_count(COUNT_SWITCH);
     switch_stacks(&prev->arch.kernel_sp, next->arch.kernel_sp);

@@ -121,18 +121,7 @@ int kernel_map(vaddr_t va, paddr_t pa, uint64_t pte_flags) {
     return 0;
 }
 
-void pt_activate(struct pagetable *pt) {
-    struct cpu *cpu = cpu_current();
-    struct pagetable *old = cpu->pagetable;
-    if (old == pt)
-        return;
-    uint64_t self = 1ULL << cpu->id;
-    atomic_fetch_or(&pt->cpus, self); /* before the load: a flush must not miss this CPU */
-    cpu->pagetable = pt;
-    cpu_count(COUNT_CR3);
-    write_cr3(pt->root);
-    atomic_fetch_and(&old->cpus, ~self);
-}
+void pt_activate(struct pagetable *pt) { pt_load(cpu_current(), pt); }
 
 /* --- flushing ------------------------------------------------------------------------------- */
 

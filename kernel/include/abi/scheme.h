@@ -124,7 +124,6 @@ _Static_assert(sizeof(struct filesystem_info) == 120, "struct statfs on x86-64")
  * filled in by the kernel. The reply comes back in `reply`. */
 struct call_args {
     struct request request;
-    struct reply reply;
     const void *in; /* request.length bytes */
     void *out; /* room for reply data */
     uint32_t out_size;
@@ -132,6 +131,7 @@ struct call_args {
     uint32_t handle_flags; /* for the handle that comes back: CLOEXEC, IN_UPPER */
     uint32_t reserved;
     int64_t deadline;
+    struct reply reply;
 };
 
 /* Result of port_reply_wait. */

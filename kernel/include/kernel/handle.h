@@ -19,7 +19,7 @@ void handle_info_fill(struct object *o, uint32_t rights, uint32_t flags, struct 
 #define HANDLE_RESERVED ((struct object *)1)
 #define HANDLE_CHUNK 64
 struct handle_range {
-    struct handle_slot **chunks; /* arrays of HANDLE_CHUNK slots */
+    struct handle_slot **chunks; /* arrays of HANDLE_CHUNK slots; [-1]: the smaller array before it */
     uint64_t *full; /* bitmap: every slot of the chunk is taken */
     uint32_t chunk_count, first_free_hint;
 };

@@ -94,6 +94,34 @@ extern const struct object_ops process_ops, terminal_ops;
 extern struct spinlock process_lock;
 
 static inline struct process *process_current(void) { return thread_current()->process; }
+
+/*
+ * The lookup of hot paths. Only its own threads close a process's handles, so a process with one
+ * thread needs neither the table's lock nor a reference: the slot is read as it is.  *counted tells
+ * whether handle_return() has a reference to drop.  -EBADF, -EINVAL as handle_lookup.
+ */
+static inline int handle_borrow(struct process *p, handle_t h, enum object_type type, struct object **out,
+                                uint32_t *rights, bool *counted) UNCHECKED {
+    *counted = p->thread_count != 1;
+    if (unlikely(*counted))
+        return handle_lookup(h, type, 0, out, rights);
+    bool upper = h >= HANDLE_UPPER;
+    struct handle_range *r = upper ? &p->handles.upper : &p->handles.low;
+    uint32_t n = (uint32_t)h - (upper ? HANDLE_UPPER : 0);
+    if (unlikely(n / HANDLE_CHUNK >= __atomic_load_n(&r->chunk_count, __ATOMIC_ACQUIRE)))
+        return -EBADF;
+    struct handle_slot *chunk = __atomic_load_n(&r->chunks, __ATOMIC_ACQUIRE)[n / HANDLE_CHUNK];
+    struct handle_slot *s = chunk ? &chunk[n % HANDLE_CHUNK] : nullptr;
+    if (unlikely(!s || (uintptr_t)s->object <= (uintptr_t)HANDLE_RESERVED))
+        return -EBADF;
+    *out = s->object;
+    *rights = s->rights;
+    return unlikely(type && s->object->ops->type != type) ? -EINVAL : 0;
+}
+static inline void handle_return(struct object *o, bool counted) {
+    if (unlikely(counted))
+        object_put(o);
+}
 struct process *process_find(uint32_t pid); /* reference (object), or null */
 bool process_id_used(uint32_t id); /* by a process or a group: no thread may get this number */
 /* init: process 1 from an ELF image, or err_ptr. Install its handles, then start it. */

@@ -18,6 +18,7 @@ struct port {
     struct memory *memory;
     struct frame *frames[PORT_BUFFER_SIZE / PAGE_SIZE]; /* one reference each */
     struct thread *thread; /* waiting in reply_wait, else null */
+    struct call *serving; /* received directly and not answered or parked yet */
     struct object *event; /* bound event object or null */
     struct process *process;
     struct list link; /* scheme->ports */

@@ -45,10 +45,17 @@ struct note { /* one-way message that lives inside its object: no allocation, no
 
 enum call_state { CALL_NONE, CALL_QUEUED, CALL_SERVED, CALL_REPLYING, CALL_DONE };
 struct call { /* the calling thread's side of a scheme call; kernel/ipc/call.c */
+    /* Read in one piece from struct call_args, up to its reply. */
     struct request request;
+    uaddr_t in_address, out_address;
+    uint32_t out_size;
+    handle_t carry;
+    uint32_t handle_flags, reserved;
+    nsec_t deadline;
+    /* the kernel's own */
     struct reply reply;
-    struct scheme *scheme;
     struct list link; /* scheme's queue or its table of calls in service */
+    struct port *port; /* the port that serves it at once (port->serving), else null */
     struct thread *caller;
     struct pin in, out; /* the caller's buffers, pinned */
     struct object *carried; /* handle carried by the request, until delivered */

@@ -22,6 +22,17 @@ NORETURN void kernel_main(const struct bootinfo *boot); /* kernel/main.c */
 /* mm/ */
 extern struct pagetable kernel_pagetable; /* without a user half */
 bool physmap_has(paddr_t pa);
+static inline void pt_load(struct cpu *cpu, struct pagetable *pt) {
+    struct pagetable *old = cpu->pagetable;
+    if (old == pt)
+        return;
+    uint64_t self = 1ULL << cpu->id;
+    atomic_fetch_or(&pt->cpus, self); /* before the load: a flush must not miss this CPU */
+    cpu->pagetable = pt;
+    cpu->counters[COUNT_CR3]++;
+    asm volatile("mov %0, %%cr3" ::"r"(pt->root) : "memory");
+    atomic_fetch_and(&old->cpus, ~self);
+}
 
 /* cpu/ */
 struct cpu_features {
