@@ -125,8 +125,15 @@ static long copy(int from, off_t *from_at, int to, off_t *to_at, size_t size) {
     return (long)done;
 }
 
+/* From files with pages only: else what was read could not be put back when a write fails, and a
+ * short read (a line of a terminal) would be followed by another. Callers fall back to read(2). */
 long row_sendfile(int to, int from, off_t *offset, size_t size) {
-    return copy(from, offset, to, nullptr, size);
+    struct handle_info info;
+    long error = is_fd(from) ? sys_handle_info(from, &info) : -EBADF;
+    if (error < 0) {
+        return error;
+    }
+    return info.plane == PLANE_MEMORY ? copy(from, offset, to, nullptr, size) : -EINVAL;
 }
 
 long row_copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t size,

@@ -56,8 +56,9 @@ static int walk_expand(struct fs_call *c, struct fs_node *link, uint32_t count, 
     *r = (struct walk_rest){text, text + length + rest};
     if (text[0] != '/')
         return 0;
-    *node = c->root;
-    return c->root ? 0 : walk_leave(fs, "", *r, FS_REDIRECT);
+    /* Within the root it goes on here; but /scheme/NAME is a way out that only the client knows. */
+    *node = strncmp(text, SCHEME_FOLDER, sizeof(SCHEME_FOLDER) - 1) == 0 ? nullptr : c->root;
+    return *node ? 0 : walk_leave(fs, "", *r, FS_REDIRECT);
 }
 
 static inline const char *slashes_skip(const char *at, const char *end) {
