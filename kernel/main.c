@@ -58,6 +58,7 @@ static void boot_thread(void *arg) {
     if (boot_option(boot, "test", nullptr, 0)) kernel_tests_run(boot); /* does not return */
     start_init(boot); /* the first process */
     arch_release_boot(frame_release_boot); /* code and data that only boot needed */
+    for (uint32_t c = 0; c < cpu_online(); c++) cpu_get(c)->counters[COUNT_IRQ_OFF_MAX] = 0; /* boot does not count */
     klog(LOG_INFO, "%lu MiB free of %lu MiB, %u CPUs", frame_free_count() >> 8, frame_total_count() >> 8, cpu_online());
     thread_exit();
 }
