@@ -97,8 +97,8 @@ class ExecChannel:
 class Pump:
     """Moves bytes between the guest's ports and our own files until the command or QEMU ends."""
 
-    def __init__(self, channel, port, log, process, stdin=None, on_log=lambda data: None):
-        self.channel, self.port, self.log, self.process = channel, port, log, process
+    def __init__(self, channel, port, log, stdin=None, on_log=lambda data: None):
+        self.channel, self.port, self.log = channel, port, log
         self.stdin, self.on_log = stdin, on_log
         for end in (port, log):
             end.setblocking(False)

@@ -4,13 +4,15 @@
 boot is one of: "direct" (QEMU enters the kernel by its PVH note), "uefi" (OVMF, with a fresh copy of
 its variables, and GRUB, from a folder that QEMU shows as a FAT file system), "disk" (the same from
 the image of scripts/image on a USB stick) and "iso". All load initfs.cpio and, with an overlay, a
-second archive.
+second archive. "virt" is the kernel of the preset aarch64, alone, on QEMU's machine of that name.
 """
 
+import json
 import os
 import pathlib
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -110,7 +112,18 @@ class Machine:
         return ["-drive", f"if=none,id=stick,format=raw,file={file}",
                 "-device", "qemu-xhci", "-device", "usb-storage,drive=stick"]
 
+    def virt_command(self):
+        """An ELF file isn't taken for Linux: QEMU puts the device tree at the start of RAM."""
+        qemu = shutil.which("qemu-system-aarch64")
+        if not qemu:
+            raise HostError("no qemu-system-aarch64 (package qemu-system-arm)")
+        return [qemu, "-nodefaults", "-machine", "virt", "-cpu", "max", "-smp", str(self.smp),
+                "-m", self.memory, "-display", "none", "-no-reboot",
+                "-kernel", str(self.folder / "kernel.elf"), "-append", self.append, *self.extra]
+
     def command(self):
+        if self.boot == "virt":
+            return self.virt_command()
         for file in ("kernel.elf", "initfs.cpio"):
             if not (self.folder / file).exists():
                 raise HostError(f"{self.folder / file} does not exist")
@@ -144,17 +157,58 @@ class Machine:
         return self.process
 
 
-def socket_serial(number, descriptor):
-    """QEMU's arguments for a serial port that is one end of a socket pair of ours."""
-    return ["-chardev", f"socket,id=com{number},fd={descriptor}",
-            "-serial", f"chardev:com{number}"]
+class Wires:
+    """Our ends of the machine's serial ports and of its control channel (QMP)."""
+
+    def __init__(self, ports):
+        pairs = [socket.socketpair() for _ in range(ports + 1)]
+        (*self.ports, self.qmp) = [ours for ours, _ in pairs]
+        self.theirs = [theirs for _, theirs in pairs]
+
+    def arguments(self):
+        """QEMU's, to be given with the descriptors of self.theirs passed on."""
+        words = []
+        for number, end in enumerate(self.theirs[:-1], 1):
+            words += ["-chardev", f"socket,id=com{number},fd={end.fileno()}",
+                      "-serial", f"chardev:com{number}"]
+        return words + ["-chardev", f"socket,id=qmp,fd={self.theirs[-1].fileno()}",
+                        "-mon", "chardev=qmp,mode=control"]
+
+    def start(self, guest):
+        guest.start(self.arguments(), pass_fds=[end.fileno() for end in self.theirs],
+                    stdin=subprocess.DEVNULL, stdout=2)
+        for end in self.theirs:
+            end.close()
+        self.command("qmp_capabilities")
+
+    def command(self, name, **arguments):
+        """A QMP command, such as inject-nmi; its answer isn't waited for."""
+        message = {"execute": name, "arguments": arguments}
+        self.qmp.sendall(json.dumps(message).encode() + b"\n")
+
+    def explain_end(self, status):
+        """(status of scripts/run, sentence) after QEMU ended by itself with this exit status."""
+        said = bytearray()
+        self.qmp.settimeout(5)
+        try:
+            while data := self.qmp.recv(65536):
+                said += data
+        except OSError:
+            pass
+        if status == 0 and b'"reason": "guest-shutdown"' in said:
+            return STATUS_POWEROFF, "the system was switched off"
+        return explain_end(status)
+
+    def close(self):
+        for end in (*self.ports, self.qmp):
+            end.close()
 
 
 def explain_end(status):
-    """(status of scripts/run, sentence) for QEMU's exit status when the guest ended by itself."""
+    """The same from the exit status alone, where a poweroff without debug port isn't known."""
     return {
         EXIT_SUCCESS: (STATUS_POWEROFF, "the system was switched off"),
         EXIT_PANIC: (STATUS_PANIC, "kernel panic"),
         EXIT_TEST_FAILED: (STATUS_TESTS, "in-kernel tests failed"),
-        0: (STATUS_RESET, "the machine was reset or switched off (triple fault, or a reboot)"),
+        0: (STATUS_RESET, "the machine was reset (triple fault, or a reboot)"),
     }.get(status, (STATUS_HOST, f"QEMU failed with status {status}"))

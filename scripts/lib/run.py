@@ -5,7 +5,6 @@
 import argparse
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -107,19 +106,16 @@ def run_command(options, folder):
     deadline = start + options.timeout if options.timeout else float("inf")
     log = Log(options.log)
     channel = ExecChannel(options.exec)
-    ports = [socket.socketpair() for _ in range(2)]
+    wires = machine.Wires(2)
     with make_machine(options, folder, append="exec=com2") as guest:
-        ends = [theirs.fileno() for _, theirs in ports]
-        serial = [word for number, end in enumerate(ends, 1)
-                  for word in machine.socket_serial(number, end)]
-        process = guest.start(serial, pass_fds=ends, stdin=subprocess.DEVNULL, stdout=2)
-        for _, theirs in ports:
-            theirs.close()
-        pump = Pump(channel, ports[1][0], ports[0][0], process, stdin_descriptor(), log.add)
+        wires.start(guest)
+        log_port, exec_port = wires.ports
+        pump = Pump(channel, exec_port, log_port, stdin_descriptor(), log.add)
         ready = float("inf") if options.gdb else start + READY_SECONDS
         end = pump.run(deadline, ready)
         if end == "ended":
-            status, sentence = machine.explain_end(process.wait())
+            status, sentence = wires.explain_end(guest.process.wait())
+    wires.close()
     if end == "exit":
         return channel.status
     if end == "timeout":

@@ -8,11 +8,9 @@ As a module: Session is the conversation with a guest, for tests that a scenario
 
 import argparse
 import codecs
-import json
 import pathlib
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import time
@@ -24,8 +22,8 @@ import ktap  # noqa: E402
 import machine  # noqa: E402
 
 ALWAYS_FORBIDDEN = [r"^.*(?i:\bpanic\b)[ :].*$", r"^.*\bBUG: .*$"]
-ENDS = {"poweroff": (0, machine.EXIT_SUCCESS), "panic": (machine.EXIT_PANIC,),
-        "tests-failed": (machine.EXIT_TEST_FAILED,), "reset": (0,)}
+ENDS = {"poweroff": machine.STATUS_POWEROFF, "panic": machine.STATUS_PANIC,
+        "tests-failed": machine.STATUS_TESTS, "reset": machine.STATUS_RESET}
 
 
 class Failure(Exception):
@@ -44,26 +42,14 @@ class Session:
 
     def __enter__(self):
         self.guest.__enter__()
-        ports = [socket.socketpair() for _ in range(2)]
-        (self.console, console), (self.qmp, qmp) = ports
-        self.guest.start(
-            machine.socket_serial(1, console.fileno()) +
-            ["-chardev", f"socket,id=qmp,fd={qmp.fileno()}", "-mon", "chardev=qmp,mode=control"],
-            pass_fds=[console.fileno(), qmp.fileno()], stdin=subprocess.DEVNULL, stdout=2)
-        console.close()
-        qmp.close()
-        self.command("qmp_capabilities")
+        self.wires = machine.Wires(1)
+        self.console = self.wires.ports[0]
+        self.wires.start(self.guest)
         return self
 
     def __exit__(self, *details):
         self.guest.__exit__(*details)
-        self.console.close()
-        self.qmp.close()
-
-    def command(self, name, **arguments):
-        """A QMP command, such as inject-nmi; its answer isn't waited for."""
-        message = {"execute": name, "arguments": arguments}
-        self.qmp.sendall(json.dumps(message).encode() + b"\n")
+        self.wires.close()
 
     def send(self, text):
         """Typed in small pieces: the guest's port has no flow control beyond its FIFO."""
@@ -111,13 +97,14 @@ class Session:
                 raise Failure(f"{failure}; still expected: {pattern}") from None
 
     def wait_end(self):
-        """Read on until the machine ends; its exit status."""
+        """Read on until the machine ends: (status, sentence) as scripts/run would tell them."""
         while self.read_more():
             pass
         try:
-            return self.guest.process.wait(max(1.0, self.deadline - time.monotonic()))
+            status = self.guest.process.wait(max(1.0, self.deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             raise Failure("QEMU did not end") from None
+        return self.wires.explain_end(status)
 
 
 class Scenario:
@@ -184,13 +171,13 @@ class Scenario:
             elif word == "send":
                 session.send(rest)
             elif word == "qmp":
-                session.command(rest)
+                session.wires.command(rest)
             elif word == "wait":
                 time.sleep(float(rest))
         if self.end:
-            status = session.wait_end()
-            if status not in ENDS[self.end]:
-                raise Failure(f"end {self.end} expected, but: {machine.explain_end(status)[1]}")
+            status, sentence = session.wait_end()
+            if status != ENDS[self.end]:
+                raise Failure(f"end {self.end} expected, but: {sentence}")
         if "ktap" in self.flags:
             report = ktap.Report(session.text)
             print(report.summary())
