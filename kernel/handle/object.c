@@ -34,7 +34,7 @@ static void reap_push(struct object *o) {
     if (t) atomic_fetch_or(&t->work, WORK_REAP);
 }
 
-void object_put_slow(struct object *o) {
+SLOW_PATH void object_put_slow(struct object *o) {
     ASSERT(atomic_load(&o->handles) == 0);
     reap_push(o);
 }

@@ -72,7 +72,7 @@ static void notify_onward(struct event_object *onward) {
     }
 }
 
-void object_notify_slow(struct object *o, uint32_t mask) {
+SLOW_PATH void object_notify_slow(struct object *o, uint32_t mask) {
     struct event_object *onward = nullptr;
     spin_lock(&o->watch_lock);
     list_for_each(l, &o->watches) {
@@ -475,7 +475,8 @@ static uint64_t counter_take(struct event_object *ev) REQUIRES(ev->lock) {
 }
 
 /* Reports what is there, with the lock held. */
-static long collect(struct event_object *ev, struct event *out, size_t count) REQUIRES(ev->lock) {
+[[gnu::noinline]] static long collect(struct event_object *ev, struct event *out, size_t count)
+    REQUIRES(ev->lock) {
     struct list again;
     size_t n = 0;
     int e = 0;

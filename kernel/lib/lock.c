@@ -6,7 +6,7 @@
  */
 #include <kernel/lock.h>
 
-void spin_lock_slow(struct spinlock *l) {
+SLOW_PATH void spin_lock_slow(struct spinlock *l) {
     do {
         while (atomic_load_explicit(&l->held, memory_order_relaxed)) {
             arch_ipi_poll(); /* the holder may be waiting for this CPU's TLB flush */

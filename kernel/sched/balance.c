@@ -123,6 +123,8 @@ UNCHECKED static void change_priority(struct thread *t, unsigned base, unsigned 
     if (queued) {
         queue_push(q, t, false);
         preempts = t->priority > running;
+    } else if (atomic_load(&t->state) == THREAD_RUNNABLE) { /* a successor */
+        preempts = t->priority > running;
     } else if (current) {
         atomic_store_explicit(&q->running, (int8_t)t->priority, memory_order_relaxed);
         preempts = q->bitmap >> t->priority > 1;

@@ -62,7 +62,19 @@ static int refuse(struct thread *self, nsec_t deadline) {
 }
 
 /* The current thread, prepared, goes to sleep: in favour of `next` (claimed), or of anyone. */
-static inline int block(struct thread *next, nsec_t deadline) {
+/* Runs `next`, which nobody else has hold of, on the slice of self, without the queue. */
+static inline void hand_over(struct run_queue *q, struct thread *self, struct thread *next) {
+    atomic_store_explicit(&q->running, (int8_t)next->priority, memory_order_relaxed);
+    if (unlikely(atomic_load_explicit(&cpu_current()->need_resched, memory_order_relaxed)))
+        atomic_fetch_or(&next->work, WORK_RESCHED);
+    sched_switch(q, self, next, true);
+}
+
+static inline bool outranked(struct run_queue *q, const struct thread *t) UNCHECKED {
+    return __atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) >> t->priority > 1;
+}
+
+[[gnu::always_inline]] static inline int block(struct thread *next, nsec_t deadline) {
     struct thread *self = thread_current();
     lock_check_none();
     int e = refuse(self, deadline);
@@ -77,18 +89,21 @@ static inline int block(struct thread *next, nsec_t deadline) {
     if (likely(asleep)) {
         self->switches_voluntary++;
         struct run_queue *q = run_queue_current();
-        bool direct = next && likely(next->affinity >> q->cpu & 1) &&
-                      likely(!atomic_load_explicit(&next->on_cpu, memory_order_acquire));
-        if (direct) {
+        if (next && unlikely(!(next->affinity >> q->cpu & 1) ||
+                             atomic_load_explicit(&next->on_cpu, memory_order_acquire))) {
+            thread_wake_claimed(next, 0);
+            next = nullptr;
+        }
+        struct thread *successor = q->successor;
+        if (next) {
             atomic_store_explicit(&next->sleep, sleep_woken(0), memory_order_relaxed);
-            atomic_store_explicit(&q->running, (int8_t)next->priority, memory_order_relaxed);
-            if (unlikely(__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) >> next->priority > 1 ||
-                         atomic_load_explicit(&cpu_current()->need_resched, memory_order_relaxed)))
+            if (unlikely(outranked(q, next)))
                 atomic_fetch_or(&next->work, WORK_RESCHED);
-            sched_switch(q, self, next, true);
+            hand_over(q, self, next);
+        } else if (likely(successor && !outranked(q, successor)) && likely(successor->affinity >> q->cpu & 1)) {
+            q->successor = nullptr;
+            hand_over(q, self, successor);
         } else {
-            if (next)
-                thread_wake_claimed(next, 0);
             spin_lock(&q->lock);
             sched_leave(q, self);
         }
@@ -108,13 +123,29 @@ int thread_block_switch_to(struct thread *next, nsec_t deadline) {
     return block(next, deadline);
 }
 
-void sched_enqueue(struct thread *t) {
-    struct run_queue *q = &run_queues[sched_choose_cpu(t)];
+[[gnu::noinline]] static void enqueue(struct run_queue *q, struct thread *t) {
     spin_lock(&q->lock);
     queue_push(q, t, false);
     bool preempts = t->priority > atomic_load_explicit(&q->running, memory_order_relaxed);
     spin_unlock(&q->lock);
     sched_kick(q, preempts);
+}
+
+void sched_enqueue(struct thread *t) {
+    enqueue(&run_queues[sched_choose_cpu(t)], t);
+}
+
+/* As sched_enqueue; a thread that would run here after the current one becomes its successor. */
+static inline void enqueue_woken(struct thread *t) {
+    uint32_t cpu = sched_choose_cpu(t);
+    struct run_queue *q = &run_queues[cpu];
+    if (likely(cpu == cpu_current()->id && !q->successor && q->slice_armed) &&
+        likely(t->priority <= atomic_load_explicit(&q->running, memory_order_relaxed))) {
+        q->successor = t;
+        atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
+    } else {
+        enqueue(q, t);
+    }
 }
 
 bool thread_wake(struct thread *t, int result) {
@@ -127,8 +158,8 @@ bool thread_wake(struct thread *t, int result) {
         if (result == -EINTR && !(word & SLEEP_INTERRUPTIBLE))
             return false;
     } while (!atomic_compare_exchange_weak(&t->sleep, &word, sleep_woken(result)));
-    if (state == SLEEP_ASLEEP)
-        sched_enqueue(t);
+    if (likely(state == SLEEP_ASLEEP))
+        enqueue_woken(t);
     return true;
 }
 

@@ -85,7 +85,7 @@ void sched_schedule(struct thread *self) {
 void thread_yield(void) {
     struct thread *self = thread_current();
     struct run_queue *q = run_queue_current();
-    if (!(__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) >> self->priority))
+    if (!(__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) >> self->priority) && !q->successor)
         return;
     spin_lock(&q->lock);
     queue_push(q, self, false);
@@ -106,6 +106,9 @@ static void preempt(void) {
         return;
     }
     bool over = arch_cycles() - self->slice_start >= sched_slice_cycles;
+    spin_lock(&q->lock);
+    queue_successor(q);
+    spin_unlock(&q->lock);
     if (over)
         sched_balance(q);
     if (__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) && !q->slice_armed)

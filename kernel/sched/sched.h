@@ -17,6 +17,11 @@ struct run_queue {
     struct timer slice_timer;
     uint64_t started; /* arch_cycles() */
     struct thread *idle;
+    /*
+     * A thread woken by the running one, to run when that blocks: no list, no lock, and it inherits
+     * the slice, so that others wait no longer than for one thread.  For this CPU only.
+     */
+    struct thread *successor;
 };
 extern struct run_queue run_queues[CPU_MAX];
 extern _Atomic uint64_t sched_cpus, sched_idle_cpus; /* CPUs that schedule; those that wait for work */
@@ -59,6 +64,12 @@ static inline void queue_remove(struct run_queue *q, struct thread *t) REQUIRES(
         q->bitmap &= ~(1ULL << t->priority);
     q->count--;
 }
+static inline void queue_successor(struct run_queue *q) REQUIRES(q->lock) {
+    if (likely(!q->successor))
+        return;
+    queue_push(q, q->successor, true);
+    q->successor = nullptr;
+}
 /* Locks the queue of t's CPU, which may change until it is held. */
 struct run_queue *queue_lock_of(struct thread *t) UNCHECKED;
 /* A thread nobody else has hold of becomes runnable, on the CPU that suits it best. */
@@ -96,6 +107,7 @@ static inline void sched_switch(struct run_queue *q, struct thread *self, struct
 /* The next thread to run: the first of the highest priority, or the idle thread. */
 static inline struct thread *sched_pick(struct run_queue *q) REQUIRES(q->lock) {
     atomic_store_explicit(&cpu_current()->need_resched, 0, memory_order_relaxed);
+    queue_successor(q);
     if (unlikely(!q->bitmap)) {
         atomic_store_explicit(&q->running, -1, memory_order_relaxed);
         return q->idle;

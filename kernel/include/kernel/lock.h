@@ -51,7 +51,7 @@ static inline void spin_init(struct spinlock *l, enum lock_rank rank) {
     l->rank = (uint8_t)rank;
 }
 
-void spin_lock_slow(struct spinlock *l);
+SLOW_PATH void spin_lock_slow(struct spinlock *l);
 #if CATHODE_DEBUG
 void lock_check_acquire(const void *l, int rank); /* panics on a rank violation; records the lock */
 void lock_check_release(const void *l);

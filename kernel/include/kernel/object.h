@@ -45,14 +45,14 @@ void object_init(struct object *o, const struct object_ops *ops); /* one referen
 static inline void object_get(struct object *o) {
     atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
 }
-void object_put_slow(struct object *o); /* the last reference: queues destroy */
+SLOW_PATH void object_put_slow(struct object *o); /* the last reference: queues destroy */
 static inline void object_put(struct object *o) {
     if (atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) == 1) object_put_slow(o);
 }
 void object_handle_get(struct object *o); /* a handle (and its reference) */
 void object_handle_put(struct object *o); /* drops both; may queue on_last_handle */
 void object_reap(void); /* runs what was queued on this CPU; no lock held; sleeping allowed */
-void object_notify_slow(struct object *o, uint32_t mask);
+SLOW_PATH void object_notify_slow(struct object *o, uint32_t mask);
 static inline void object_notify(struct object *o, uint32_t mask) {
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&o->watch_count, memory_order_relaxed)) object_notify_slow(o, mask);
