@@ -6,7 +6,7 @@ The kernel is linked twice: first with an empty table, then with the one made he
 link. The table lies in .rodata.ksyms, after .text, so it moves no function; --verify checks that
 on the final file. Layout, all in .rodata:
 
-    ksyms_base   u64: address that offsets count from (x86-64: the image's -2 GiB base)
+    ksyms_base   u64: address that offsets count from (the image's base at -2 GiB)
     ksyms_start  u32 count; { u32 offset from ksyms_base; u32 name, from the first name }[count],
                  sorted by offset; then the names, NUL-terminated
     ksyms_end
@@ -29,8 +29,8 @@ def read_functions(nm, elf):
 
 
 def image_base(functions):
-    first = functions[0][0] if functions else 0
-    return 0xFFFFFFFF80000000 if first >= 0xFFFFFFFF80000000 else first & ~0x1FFFFF
+    first, last = (functions[0][0], functions[-1][0]) if functions else (0, 0)
+    return 0xFFFFFFFF80000000 if last >= 0xFFFFFFFF80000000 else first & ~0x1FFFFF
 
 
 def write_table(functions, path):

@@ -41,12 +41,17 @@ void ktest_note(const char *format, ...) {
     print("# %s\n", line);
 }
 
-static bool is_selected(const struct ktest *t, const char *part) {
-    size_t n = strlen(part);
-    for (const char *s = t->name; *s; s++)
-        if (!strncmp(s, part, n))
-            return true;
-    return n == 0;
+/* parts: texts between commas; an empty one is in every name. */
+static bool is_selected(const struct ktest *t, const char *parts) {
+    for (const char *end;; parts = end + 1) {
+        for (end = parts; *end && *end != ',';)
+            end++;
+        for (const char *s = t->name; *s; s++)
+            if (!strncmp(s, parts, (size_t)(end - parts)))
+                return true;
+        if (!*end)
+            return false;
+    }
 }
 
 /*
@@ -107,17 +112,17 @@ static void crash_on_purpose(const char *way) {
 }
 
 void kernel_tests_run(const struct bootinfo *boot) {
-    char part[64] = "";
+    char way[64], parts[256] = "";
     unsigned count = 0, number = 0;
     bool any_failed = false;
-    if (boot_option(boot, "crash", part, sizeof(part)))
-        crash_on_purpose(part);
-    boot_option(boot, "test", part, sizeof(part));
+    if (boot_option(boot, "crash", way, sizeof(way)))
+        crash_on_purpose(way);
+    boot_option(boot, "test", parts, sizeof(parts));
     for (const struct ktest *t = ktest_start; t < ktest_end; t++)
-        count += is_selected(t, part);
+        count += is_selected(t, parts);
     print("KTAP version 1\n1..%u\n", count);
     for (const struct ktest *t = ktest_start; t < ktest_end; t++) {
-        if (!is_selected(t, part))
+        if (!is_selected(t, parts))
             continue;
         failed = false;
         if (leaks(t)) {

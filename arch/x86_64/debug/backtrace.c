@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Backtraces by frame pointers, with names from the image's symbol table (cmake/ksyms.py); dumps on
- * NMI; the end of a panic. Runs in any state of the system: takes no locks, and reads only from
- * stacks that it knows.
+ * Backtraces by frame pointers; dumps on NMI; the end of a panic. Runs in any state of the system:
+ * takes no locks, and reads only from stacks that it knows.
  */
 #include "../smp/smp.h"
 #include <asm/arch.h>
@@ -15,46 +14,10 @@
 #define STOP_TICKS   (1ULL << 31)
 #define TEST_PANIC   0x11
 
-struct symbol {
-    uint32_t offset, name;
-};
-struct symbol_table {
-    uint32_t count;
-    struct symbol symbols[];
-};
-extern const uint64_t ksyms_base;
-extern const struct symbol_table ksyms_start;
-
 static _Atomic bool stopping;
 static _Atomic uint32_t dump_turn; /* 1: some CPU prints */
 
 static void print_line(const char *line) { arch_console_write(line, strlen(line)); }
-
-static const char *symbol_find(uintptr_t address, uint32_t *distance) {
-    const struct symbol_table *t = &ksyms_start;
-    uint64_t offset = address - ksyms_base;
-    uint32_t low = 0, high = t->count;
-    while (low < high) { /* the first symbol above the address */
-        uint32_t middle = (low + high) / 2;
-        if (t->symbols[middle].offset <= offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (!low)
-        return "?";
-    *distance = (uint32_t)(offset - t->symbols[low - 1].offset);
-    return (const char *)&t->symbols[t->count] + t->symbols[low - 1].name;
-}
-
-/* A return address; the call before it may be the last instruction of its function. */
-static void print_address(uintptr_t address, void (*line)(const char *)) {
-    char text[128];
-    uint32_t distance = 0;
-    const char *name = symbol_find(address - 1, &distance);
-    print_format(text, sizeof(text), "  %016lx %s+%#x\n", address, name, distance + 1);
-    line(text);
-}
 
 static bool on_stack(uintptr_t at, uintptr_t top, size_t size) {
     return top && at >= top - size && at <= top - 16 && at % 8 == 0;
@@ -76,7 +39,7 @@ void arch_backtrace(void (*line)(const char *)) {
         const uintptr_t *pair = (const uintptr_t *)frame; /* saved rbp, return address */
         if (pair[1] < KERNEL_BASE)
             return;
-        print_address(pair[1], line);
+        symbol_print(pair[1], line);
         frame = pair[0];
     }
 }

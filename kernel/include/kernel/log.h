@@ -19,3 +19,5 @@ uint64_t log_start(void); /* position of the oldest byte still there */
 /* kernel/lib/print.c: printf subset d i u x X p s c %, widths, 0 and - flags, l/z lengths, .* for s */
 size_t print_format(char *buf, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
 size_t print_vformat(char *buf, size_t size, const char *format, __builtin_va_list args);
+/* For backtraces: gives line() a return address with its function's name, as one line. */
+void symbol_print(uintptr_t address, void (*line)(const char *));

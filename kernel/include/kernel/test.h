@@ -2,7 +2,7 @@
 /*
  * In-kernel tests: KTEST(name) { EXPECT(...); } in any file of kernel/test/ or arch/NAME/test/. They
  * run one by one in a kernel thread, with all CPUs up, when the command line has `test` (all) or
- * `test=TEXT` (those whose names contain TEXT), and report in KTAP on the console.
+ * `test=TEXT,…` (those whose names contain one of them), and report in KTAP on the console.
  */
 #pragma once
 #include <kernel/bootinfo.h>
