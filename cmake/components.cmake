@@ -53,11 +53,20 @@ function(link_kernel)
     add_custom_command(OUTPUT ${dir}/ksyms0.S
         COMMAND ${tool} --empty ${dir}/ksyms0.S
         DEPENDS ${PROJECT_SOURCE_DIR}/cmake/ksyms.py)
-    add_executable(kernel_nosyms $<TARGET_OBJECTS:kernel_objects> ${dir}/ksyms0.S)
+    set(objects $<TARGET_OBJECTS:kernel_objects>)
+    set(missing ${PROJECT_SOURCE_DIR}/arch/${CATHODE_ARCH}/missing.py)
+    if(EXISTS ${missing}) # this arch does not have all of the contract yet
+        add_custom_command(OUTPUT ${dir}/missing.S
+            COMMAND ${Python3_EXECUTABLE} ${missing} --nm ${CMAKE_NM}
+                --contract ${PROJECT_SOURCE_DIR}/arch/include/arch ${dir}/missing.S ${objects}
+            DEPENDS ${objects} ${missing} COMMAND_EXPAND_LISTS)
+        list(APPEND objects ${dir}/missing.S)
+    endif()
+    add_executable(kernel_nosyms ${objects} ${dir}/ksyms0.S)
     add_custom_command(OUTPUT ${dir}/ksyms.S
         COMMAND ${tool} $<TARGET_FILE:kernel_nosyms> ${dir}/ksyms.S
         DEPENDS kernel_nosyms ${PROJECT_SOURCE_DIR}/cmake/ksyms.py)
-    add_executable(kernel $<TARGET_OBJECTS:kernel_objects> ${dir}/ksyms.S)
+    add_executable(kernel ${objects} ${dir}/ksyms.S)
     foreach(target IN ITEMS kernel_nosyms kernel)
         target_link_libraries(${target} PRIVATE flags_kernel)
         target_link_options(${target} PRIVATE -Wl,-T,${script})

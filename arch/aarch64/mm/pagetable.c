@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+/* Page tables of the kernel half. One CPU, with interrupts off: no walk runs beside another. */
+#include <asm/arch.h>
+#include <kernel/debug.h>
+#include <kernel/mm.h>
+
+static pte_t *leaf_find(vaddr_t va, bool create) {
+    pte_t *table = kernel_root;
+    for (unsigned shift = 39; shift > PAGE_SHIFT; shift -= 9) {
+        pte_t *e = &table[va >> shift & 511];
+        paddr_t below = pte_get(e) ? pte_paddr(pte_get(e)) : create ? frame_alloc_table() : 0;
+        if (!below)
+            return nullptr;
+        pte_set(e, below | PTE_PRESENT);
+        table = phys_to_virt(below);
+    }
+    return table;
+}
+
+int kernel_map(vaddr_t va, paddr_t pa, uint64_t flags) {
+    pte_t *leaf = leaf_find(va, true);
+    if (!leaf)
+        return -ENOMEM;
+    ASSERT(!pte_get(&leaf[pt_index(va)]));
+    /* The kernel's own pages take no faults to note their use. */
+    flags |= PTE_PRESENT | PTE_ACCESSED | (flags & PTE_WRITE ? PTE_DIRTY : 0);
+    pte_set(&leaf[pt_index(va)], pte_make(pa, flags));
+    asm volatile("dsb ishst\n\tisb" ::: "memory"); /* the walker sees it */
+    return 0;
+}
+
+paddr_t kernel_unmap(vaddr_t va) {
+    pte_t *leaf = leaf_find(va, false);
+    ASSERT(leaf);
+    pte_t old = pte_swap(&leaf[pt_index(va)], 0);
+    cpu_count(COUNT_TLB_FLUSH);
+    asm_tlb_flush_page(va);
+    return pte_paddr(old);
+}
