@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Servers that misbehave, and clients that go away: ARCHITECTURE's rules for cancel, death and restart.
+ * The servers use the port calls directly; the operation number says what to do wrong.
+ */
+#include "native.h"
+#include <sys/mman.h>
+
+#define SECOND 1000000000LL
+
+enum misbehaviour {
+    ANSWER = OP_USER, /* result 7 */
+    DIE, /* with the call in hand */
+    HANG, /* never answers, ignores CANCEL */
+    CANCELLED, /* answers -EINTR when the CANCEL comes */
+    ANSWER_CANCEL, /* answers 5 when the CANCEL comes: the answer wins */
+    BUSY_CANCEL, /* asks for time twice by BUSY, then answers 6 */
+    TWICE, /* answers 7, then the same tag again */
+    WRONG_TAG, /* answers another tag first */
+    LEAVE, /* closes the port with the call in hand */
+    BAD_HANDLE, /* answers with a handle that it doesn't have */
+    BAD_LENGTH, /* claims 4 GiB of data */
+    OPEN_NOTHING, /* claims to have opened a file with a plane that isn't there */
+};
+
+static handle_t scheme;
+struct shared {
+    _Atomic int instances, reopens, cancels, closes, received;
+};
+static struct shared *shared;
+
+static void answer_now(handle_t port, struct port_buffer *b) {
+    sys_port_reply_wait(port, PORT_REPLY_ONLY, 0);
+    b->reply.tag = 0;
+}
+
+/* Waits for the CANCEL of this tag; answers as the operation says. */
+static void serve_cancel(handle_t port, struct port_buffer *b, enum misbehaviour how, uint32_t tag) {
+    b->reply.tag = 0;
+    do {
+        while (sys_port_reply_wait(port, 0, DEADLINE_NEVER) != PORT_REQUEST)
+            ;
+    } while (b->request.op != OP_CANCEL || b->request.args[0] != tag);
+    shared->cancels++;
+    for (int i = 0; how == BUSY_CANCEL && i < 3; i++) {
+        b->reply = (struct reply){.tag = tag, .handle = HANDLE_NONE, .flags = REPLY_BUSY};
+        answer_now(port, b);
+        sleep_ms(600);
+    }
+    b->reply = (struct reply){.tag = tag, .handle = HANDLE_NONE};
+    b->reply.result = how == CANCELLED ? -EINTR : how == BUSY_CANCEL ? 6 : 5;
+    if (how == HANG)
+        b->reply.tag = 0;
+}
+
+static void serve_one(handle_t port, struct port_buffer *b) {
+    uint32_t tag = b->request.tag;
+    shared->received++;
+    server_answer(b, 7);
+    switch (b->request.op) {
+    case OP_OPEN: server_answer_file(b, 100 + b->request.args[0] / 4, 0); break;
+    case OP_REOPEN:
+        shared->reopens++;
+        server_answer(b, b->request.object == 100 ? 0 : -ESTALE);
+        break;
+    case OP_CANCEL: b->reply.tag = 0; break;
+    case DIE: _exit(1);
+    case HANG:
+    case CANCELLED:
+    case ANSWER_CANCEL:
+    case BUSY_CANCEL: serve_cancel(port, b, (enum misbehaviour)b->request.op, tag); break;
+    case TWICE:
+        answer_now(port, b);
+        server_answer(b, 8);
+        b->reply.tag = tag;
+        answer_now(port, b);
+        break;
+    case WRONG_TAG:
+        b->reply.tag = tag + 77;
+        answer_now(port, b);
+        server_answer(b, 7);
+        b->reply.tag = tag;
+        break;
+    case LEAVE:
+        sys_handle_close(port);
+        _exit(0);
+    case BAD_HANDLE:
+        b->reply.flags = REPLY_HANDLE;
+        b->reply.handle = 12345;
+        break;
+    case BAD_LENGTH: b->reply.length = UINT32_MAX; break;
+    case OPEN_NOTHING:
+        b->reply.flags = REPLY_FILE | REPLY_HANDLE;
+        b->reply.args[2] = PLANE_MEMORY;
+        break;
+    }
+}
+
+static void serve(handle_t port, struct port_buffer *b) {
+    shared->instances++;
+    for (;;) {
+        while (sys_port_reply_wait(port, 0, DEADLINE_NEVER) != PORT_REQUEST)
+            b->reply.tag = 0;
+        if (b->request.op == OP_CLOSE) {
+            shared->closes++;
+            b->reply.tag = 0;
+        } else {
+            serve_one(port, b);
+        }
+    }
+}
+
+static void setup(void) {
+    shared = mmap(nullptr, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(shared != MAP_FAILED);
+    scheme = scheme_new("misbehaving", 40);
+}
+
+static long user(handle_t h, enum misbehaviour how) { return client_call(h, (uint16_t)how, 0, 0); }
+static int user_child(void *how) { return (int)user(scheme, (enum misbehaviour)(uintptr_t)how) & 0xff; }
+static pid_t user_start(enum misbehaviour how) { return child_start(user_child, (void *)(uintptr_t)how); }
+
+/* The server still answers. */
+static void expect_alive(void) { GIVES(7, user(scheme, ANSWER)); }
+
+TEST(a_server_dies_in_a_call) {
+    setup();
+    pid_t server = server_start(scheme, serve);
+    GIVES(-ENOLINK, user(scheme, DIE));
+    child_wait(server);
+}
+
+TEST(a_server_leaves_in_a_call) {
+    setup();
+    server_start(scheme, serve);
+    GIVES(-ENOLINK, user(scheme, LEAVE));
+}
+
+TEST(calls_wait_for_the_next_instance) {
+    setup();
+    pid_t waiting = user_start(ANSWER); /* before the first */
+    sleep_ms(50);
+    pid_t server = server_start(scheme, serve);
+    EQUAL(WEXITSTATUS(child_wait(waiting)), 7);
+    server_kill(server);
+    pid_t more[8];
+    for (int i = 0; i < 8; i++)
+        more[i] = user_start(ANSWER);
+    sleep_ms(50);
+    server_start(scheme, serve);
+    for (int i = 0; i < 8; i++)
+        EQUAL(WEXITSTATUS(child_wait(more[i])), 7);
+    EQUAL(shared->instances, 2);
+}
+
+TEST(a_failed_scheme_refuses) {
+    setup();
+    handle_t file;
+    pid_t server = server_start(scheme, serve);
+    file = client_open(scheme, 0);
+    GIVES(-ETIMEDOUT, client_call_for(file, HANG, SECOND / 10));
+    server_kill(server);
+    pid_t waiting = (pid_t)OK(fork());
+    if (waiting == 0) {
+        GOOD(sys_handle_close(scheme));
+        _exit((int)-user(file, ANSWER));
+    }
+    sleep_ms(50);
+    GOOD(sys_handle_close(scheme)); /* the last handle: nobody can serve it again */
+    EQUAL(WEXITSTATUS(child_wait(waiting)), ECONNREFUSED);
+    GIVES(-ECONNREFUSED, user(file, ANSWER));
+}
+
+TEST(a_hanging_server_is_left_after_a_second) {
+    setup();
+    server_start(scheme, serve);
+    int64_t start = now_ms();
+    GIVES(-ETIMEDOUT, client_call_for(scheme, HANG, SECOND / 5));
+    CHECK(now_ms() - start >= 1200 && now_ms() - start < 5000);
+    EQUAL(shared->cancels, 1);
+    expect_alive();
+}
+
+static void on_alarm(int signal) {}
+static long call_interrupted(enum misbehaviour how) {
+    struct sigaction action = {.sa_handler = on_alarm};
+    OK(sigaction(SIGALRM, &action, nullptr));
+    alarm(1);
+    return user(scheme, how);
+}
+
+TEST(a_signal_cancels) {
+    setup();
+    server_start(scheme, serve);
+    GIVES(-EINTR, call_interrupted(CANCELLED));
+    EQUAL(shared->cancels, 1);
+    expect_alive();
+}
+TEST(an_answer_wins_over_the_cancel) {
+    setup();
+    server_start(scheme, serve);
+    GIVES(5, call_interrupted(ANSWER_CANCEL));
+    GIVES(5, client_call_for(scheme, ANSWER_CANCEL, SECOND / 10));
+    expect_alive();
+}
+TEST(busy_renews_the_second) {
+    setup();
+    server_start(scheme, serve);
+    GIVES(6, client_call_for(scheme, BUSY_CANCEL, SECOND / 10));
+    expect_alive();
+}
+TEST(a_queued_call_is_withdrawn) {
+    setup();
+    GIVES(-ETIMEDOUT, client_call_for(scheme, ANSWER, SECOND / 10));
+    server_start(scheme, serve);
+    expect_alive();
+    EQUAL(shared->received, 1);
+}
+
+TEST(two_answers_to_one_call) {
+    setup();
+    server_start(scheme, serve);
+    for (int i = 0; i < 20; i++)
+        GIVES(7, user(scheme, TWICE));
+    expect_alive();
+}
+TEST(an_answer_to_nobody) {
+    setup();
+    server_start(scheme, serve);
+    for (int i = 0; i < 20; i++)
+        GIVES(7, user(scheme, WRONG_TAG));
+    expect_alive();
+}
+TEST(nonsense_in_answers) {
+    char data[64] = {};
+    setup();
+    server_start(scheme, serve);
+    GIVES(-EIO, user(scheme, BAD_HANDLE));
+    GIVES(7, user(scheme, OPEN_NOTHING) < 0 ? 7 : 0);
+    struct call_args args = {.request = {.op = BAD_LENGTH}, .out = data, .out_size = 16,
+                             .carry = HANDLE_NONE, .deadline = deadline_in(SECOND)};
+    GIVES(7, sys_call(scheme, &args));
+    CHECK(args.reply.length <= 16);
+    for (int i = 16; i < 64; i++)
+        EQUAL(data[i], 0);
+    expect_alive();
+}
+
+TEST(a_client_is_killed_in_a_call) {
+    setup();
+    server_start(scheme, serve);
+    int64_t start = now_ms();
+    pid_t client = user_start(CANCELLED);
+    sleep_ms(100);
+    kill(client, SIGKILL);
+    CHECK(WIFSIGNALED(child_wait(client)));
+    CHECK(now_ms() - start < 900); /* at once: not after the second of a cancel */
+    expect_alive();
+    EQUAL(shared->cancels, 1);
+}
+TEST(a_client_is_killed_in_an_open) {
+    setup(); /* the file that it gets nevertheless is closed again */
+    pid_t client = (pid_t)OK(fork());
+    if (client == 0)
+        _exit(client_open(scheme, 0) < 0);
+    sleep_ms(50);
+    kill(client, SIGKILL);
+    child_wait(client);
+    server_start(scheme, serve);
+    for (int i = 0; i < 50; i++) {
+        pid_t pid = (pid_t)OK(fork());
+        if (pid == 0)
+            _exit(client_open(scheme, 0) < 0);
+        if (i % 2)
+            kill(pid, SIGKILL);
+        child_wait(pid);
+    }
+    expect_alive();
+}
+TEST(many_clients_are_killed) {
+    setup();
+    server_start(scheme, serve);
+    for (int round = 0; round < 20; round++) {
+        pid_t clients[8];
+        for (int i = 0; i < 8; i++)
+            if ((clients[i] = (pid_t)OK(fork())) == 0)
+                for (;;)
+                    user(scheme, ANSWER);
+        sleep_ms(5);
+        for (int i = 0; i < 8; i++)
+            kill(clients[i], SIGKILL);
+        for (int i = 0; i < 8; i++)
+            child_wait(clients[i]);
+    }
+    expect_alive();
+}
+
+TEST(files_are_reopened_after_a_restart) {
+    setup();
+    pid_t server = server_start(scheme, serve);
+    handle_t known = client_open(scheme, 0), gone = client_open(scheme, 4);
+    GIVES(7, user(known, ANSWER));
+    server_kill(server);
+    server_start(scheme, serve);
+    GIVES(7, user(known, ANSWER));
+    GIVES(7, user(known, ANSWER));
+    EQUAL(shared->reopens, 1);
+    GIVES(-ESTALE, user(gone, ANSWER));
+    GIVES(7, user(client_open(scheme, 4), ANSWER));
+}
+TEST(a_queued_call_on_a_file_survives_a_restart) {
+    setup();
+    pid_t server = server_start(scheme, serve);
+    handle_t file = client_open(scheme, 0);
+    server_kill(server);
+    pid_t client = (pid_t)OK(fork());
+    if (client == 0)
+        _exit((int)user(file, ANSWER));
+    sleep_ms(50);
+    server_start(scheme, serve);
+    EQUAL(WEXITSTATUS(child_wait(client)), 7);
+    EQUAL(shared->reopens, 1);
+}
+TEST(restarts_under_load) {
+    setup();
+    pid_t clients[4];
+    for (int i = 0; i < 4; i++)
+        if ((clients[i] = (pid_t)OK(fork())) == 0) {
+            for (int n = 0; n < 300; n++) {
+                long result = user(scheme, ANSWER);
+                if (result != 7 && result != -ENOLINK)
+                    _exit(1);
+            }
+            _exit(0);
+        }
+    for (int i = 0; i < 10; i++) {
+        pid_t server = server_start(scheme, serve);
+        sleep_ms(10);
+        server_kill(server);
+    }
+    server_start(scheme, serve);
+    for (int i = 0; i < 4; i++)
+        EQUAL(child_wait(clients[i]), 0);
+}
+
+TEST(two_processes_cannot_serve) {
+    setup();
+    uintptr_t buffer;
+    server_start(scheme, serve);
+    expect_alive();
+    GIVES(-EBUSY, sys_scheme_attach(scheme, HANDLE_NONE, &buffer));
+}
+TEST(a_port_is_its_process_own) {
+    setup();
+    uintptr_t buffer;
+    handle_t port = (handle_t)GOOD(sys_scheme_attach(scheme, HANDLE_NONE, &buffer));
+    pid_t child = (pid_t)OK(fork());
+    if (child == 0)
+        _exit(sys_port_reply_wait(port, PORT_NO_WAIT, 0) >= 0);
+    EQUAL(child_wait(child), 0);
+    GIVES(-EAGAIN, sys_port_reply_wait(port, PORT_NO_WAIT, 0));
+}
+TEST(higher_ranks_are_not_called) {
+    setup();
+    handle_t low = scheme_new("low", 10);
+    uintptr_t buffer;
+    server_start(scheme, serve);
+    expect_alive();
+    GOOD(sys_scheme_attach(low, HANDLE_NONE, &buffer));
+    GIVES(-EDEADLK, user(scheme, ANSWER));
+}
