@@ -245,6 +245,9 @@ static bool event_verify(struct event_object *ev) {
     return ready;
 }
 
+static_assert(offsetof(struct event_object, counter) == offsetof(struct event_head, counter));
+static_assert(offsetof(struct event_object, ready) == offsetof(struct event_head, ready));
+
 bool event_ready(struct object *o) {
     struct event_object *ev = event_of(o);
     if (__atomic_load_n(&ev->counter, __ATOMIC_RELAXED))

@@ -28,9 +28,9 @@ struct interest {
 };
 struct event_object {
     struct object object;
-    struct spinlock lock; /* RANK_EVENT */
     uint64_t counter;
     struct list ready; /* struct interest */
+    struct spinlock lock; /* RANK_EVENT */
     struct list readers, writers; /* struct waiter */
     struct thread *port_waiter; /* reference */
     struct tree interests;

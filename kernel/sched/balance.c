@@ -217,7 +217,7 @@ void sched_init_cpu(void) {
         list_init(&q->lists[i]);
     q->cpu = c->id;
     q->idle = t;
-    q->started = t->run_start = arch_cycles();
+    q->started = q->switched = q->slice_start = arch_cycles();
     sched_slice_init(q);
     timer_init_cpu();
     atomic_init(&q->running, -1);
@@ -240,7 +240,7 @@ void sched_cpu_times(uint32_t cpu, uint64_t *idle_ns, uint64_t *busy_ns) {
     const struct run_queue *q = &run_queues[cpu];
     uint64_t now = arch_cycles(), idle = q->idle->run_cycles;
     if (atomic_load_explicit(&q->running, memory_order_relaxed) < 0)
-        idle += now - q->idle->run_start;
+        idle += now - q->switched;
     *idle_ns = sched_ns(idle);
     *busy_ns = sched_ns(now - q->started - idle);
 }

@@ -115,6 +115,26 @@ static inline bool outranked(struct run_queue *q, const struct thread *t) UNCHEC
     return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
 }
 
+int thread_switch_to(struct thread *next) {
+    struct thread *self = thread_current();
+    struct run_queue *q = run_queue_current();
+    const uint32_t signals = WORK_SIGNAL | WORK_EXIT | WORK_STOP;
+    if (unlikely(atomic_load_explicit(&self->work, memory_order_relaxed) & signals) && signal_pending(self))
+        thread_wake(self, -EINTR);
+    self->switches_voluntary++;
+    if (likely(next->affinity >> q->cpu & 1) && likely(!atomic_load_explicit(&next->on_cpu, memory_order_acquire))) {
+        atomic_store_explicit(&next->sleep, sleep_woken(0), memory_order_relaxed);
+        if (unlikely(outranked(q, next)))
+            atomic_fetch_or(&next->work, WORK_RESCHED);
+        hand_over(q, self, next);
+    } else {
+        thread_wake_claimed(next, 0);
+        spin_lock(&q->lock);
+        sched_leave(q, self);
+    }
+    return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
+}
+
 int thread_block(nsec_t deadline) {
     return block(nullptr, deadline);
 }
@@ -171,7 +191,7 @@ void thread_interrupt(struct thread *t) {
         arch_ipi_reschedule(__atomic_load_n(&t->cpu, __ATOMIC_RELAXED));
 }
 
-bool thread_claim(struct thread *t) {
+bool thread_claim_slow(struct thread *t) {
     atomic_thread_fence(memory_order_seq_cst);
     uint32_t word = atomic_load_explicit(&t->sleep, memory_order_relaxed);
     if (likely((word & SLEEP_STATE) == SLEEP_ASLEEP) &&

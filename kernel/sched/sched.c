@@ -105,7 +105,7 @@ static void preempt(void) {
         sched_schedule(self);
         return;
     }
-    bool over = arch_cycles() - self->slice_start >= sched_slice_cycles;
+    bool over = arch_cycles() - q->slice_start >= sched_slice_cycles;
     spin_lock(&q->lock);
     queue_successor(q);
     spin_unlock(&q->lock);
@@ -123,7 +123,7 @@ static void preempt(void) {
     }
     spin_unlock(&q->lock);
     if (over)
-        self->slice_start = arch_cycles();
+        q->slice_start = arch_cycles();
 }
 
 void preempt_point(void) {

@@ -15,7 +15,7 @@ struct run_queue {
     _Atomic int8_t running; /* priority of the running thread, -1 idle */
     bool slice_armed; /* by this CPU only; others may read it */
     struct timer slice_timer;
-    uint64_t started; /* arch_cycles() */
+    uint64_t started, switched, slice_start; /* arch_cycles(): this CPU, its last switch, the running slice */
     struct thread *idle;
     /*
      * A thread woken by the running one, to run when that blocks: no list, no lock, and it inherits
@@ -27,23 +27,6 @@ extern struct run_queue run_queues[CPU_MAX];
 extern _Atomic uint64_t sched_cpus, sched_idle_cpus; /* CPUs that schedule; those that wait for work */
 
 static inline struct run_queue *run_queue_current(void) { return &run_queues[cpu_current()->id]; }
-
-/*
- * The sleep word: state, SLEEP_INTERRUPTIBLE, and in its upper half the negated result.
- *
- *   AWAKE ── prepare ──→ PREPARED ── thread_block ──→ ASLEEP ── claim ──→ CLAIMED
- *     ↑                     │ wake                      │ wake               │ switch_to, wake_claimed
- *     └──── thread_block ── WOKEN ←─────────────────────┴────────────────────┘
- *
- * Each arrow is one compare-and-swap, so exactly one waker wins.  Who takes a thread out of ASLEEP
- * or CLAIMED must put it on a run queue or run it; who takes it out of PREPARED need do nothing:
- * the thread still runs, and its thread_block returns at once.
- */
-enum sleep_state { SLEEP_AWAKE, SLEEP_PREPARED, SLEEP_ASLEEP, SLEEP_CLAIMED, SLEEP_WOKEN };
-#define SLEEP_STATE 7u
-#define SLEEP_INTERRUPTIBLE 8u
-static inline uint32_t sleep_woken(int result) { return SLEEP_WOKEN | (uint32_t)-result << 16; }
-static inline int sleep_result(uint32_t word) { return -(int16_t)(word >> 16); }
 
 static inline void queue_push(struct run_queue *q, struct thread *t, bool front) REQUIRES(q->lock) {
     struct list *l = &q->lists[t->priority];
@@ -94,9 +77,10 @@ static inline void sched_switch(struct run_queue *q, struct thread *self, struct
     if (unlikely(atomic_load_explicit(&next->on_cpu, memory_order_acquire)))
         sched_wait_off_cpu(next);
     uint64_t now = arch_cycles();
-    self->run_cycles += now - self->run_start;
-    next->run_start = now;
-    next->slice_start = same_slice ? self->slice_start : now;
+    self->run_cycles += now - q->switched;
+    q->switched = now;
+    if (!same_slice)
+        q->slice_start = now;
     next->cpu = q->cpu;
     atomic_store_explicit(&next->state, THREAD_RUNNING, memory_order_relaxed);
     atomic_store_explicit(&next->on_cpu, true, memory_order_relaxed);

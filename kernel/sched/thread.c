@@ -145,7 +145,7 @@ void thread_put(struct thread *t) {
 uint64_t thread_run_ns(const struct thread *t) {
     uint64_t cycles = t->run_cycles;
     if (atomic_load(&t->state) == THREAD_RUNNING)
-        cycles += arch_cycles() - t->run_start;
+        cycles += arch_cycles() - run_queues[t->cpu].switched;
     return sched_ns(cycles);
 }
 

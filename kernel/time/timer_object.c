@@ -11,6 +11,8 @@
 #include <kernel/event.h>
 #include <kernel/mm.h>
 
+#define PERIOD_MIN_NS 50000LL /* between two interrupts: a period of 1 ns must not fill a CPU */
+
 struct timer_object {
     struct object object;
     struct spinlock lock;
@@ -30,16 +32,22 @@ static nsec_t now_on(const struct timer_object *t) {
     return t->clock == CLOCK_WALL ? clock_realtime() : clock_now();
 }
 
+static nsec_t add_saturated(nsec_t a, nsec_t b) {
+    nsec_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? DEADLINE_NEVER : sum;
+}
+
 /* Counts what has expired and aims the kernel timer at the next deadline. */
 static void advance(struct timer_object *t) REQUIRES(t->lock) {
-    nsec_t now = now_on(t);
+    nsec_t now = now_on(t), soonest = 0;
     if (t->deadline && t->deadline <= now) {
         uint64_t n = t->period ? (uint64_t)((now - t->deadline) / t->period) + 1 : 1;
         t->expirations += n;
-        t->deadline = t->period ? t->deadline + (nsec_t)n * t->period : 0;
+        t->deadline = t->period ? add_saturated(t->deadline + (nsec_t)(n - 1) * t->period, t->period) : 0;
+        soonest = PERIOD_MIN_NS;
     }
     if (t->deadline)
-        timer_start(&t->timer, clock_now() + (t->deadline - now));
+        timer_start(&t->timer, add_saturated(clock_now(), max(t->deadline - now, soonest)));
     else
         timer_cancel(&t->timer);
 }

@@ -22,12 +22,6 @@ void clock_init_boot(void) {
     to_ticks = (hz << SHIFT) / NS_PER_S;
 }
 
-/* ISB: the counter may be read early otherwise. */
-uint64_t arch_cycles(void) {
-    asm volatile("isb" ::: "memory");
-    return read_sysreg(cntvct_el0);
-}
-
 nsec_t arch_clock_now(void) { return (nsec_t)scale(arch_cycles() - base, to_ns); }
 
 void clock_timer_stop(void) { write_sysreg(cntv_ctl_el0, TIMER_OFF); }

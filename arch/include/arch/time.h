@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Arch contract: the monotonic clock and the per-CPU one-shot timer. */
 #pragma once
+#include <arch/cpu.h>
 #include <kernel/types.h>
 
 nsec_t arch_clock_now(void); /* nanoseconds since boot, same on every CPU */
@@ -11,4 +12,4 @@ struct clock_params {
     uint32_t shift, usable; /* usable = 0: user code must ask the kernel */
 };
 void arch_clock_params(struct clock_params *out);
-uint64_t arch_cycles(void); /* cheap cycle or instruction counter for tracing */
+/* uint64_t arch_cycles(void): cheap cycle or instruction counter, inline in <asm/cpu.h>. */

@@ -39,8 +39,6 @@ nsec_t arch_clock_now(void) {
     return (nsec_t)scale(read_tsc() - base, mult);
 }
 
-uint64_t arch_cycles(void) { return read_tsc(); }
-
 void arch_clock_params(struct clock_params *out) {
     *out = (struct clock_params){
         .tsc_base = base, .mult = mult, .shift = SHIFT, .usable = !use_hpet && mult};

@@ -12,6 +12,16 @@ MUST_CHECK long event_wait(struct object *ev, struct event *out_kernel, size_t c
 _Atomic uint32_t *event_status(struct object *ev); /* FILE_NONBLOCK */
 void event_post(struct object *ev, uint64_t value); /* any context */
 bool event_ready(struct object *ev);
+struct event_head { /* how every event object begins */
+    struct object object;
+    uint64_t counter;
+    struct list ready;
+};
+/* False: certainly not ready. */
+static inline bool event_maybe_ready(const struct object *ev) {
+    const struct event_head *h = (const struct event_head *)ev;
+    return __atomic_load_n(&h->counter, __ATOMIC_RELAXED) || __atomic_load_n(&h->ready.next, __ATOMIC_RELAXED) != &h->ready;
+}
 /* Wakes `t` (thread_wake, result 0) when ev becomes ready; one waiter of this kind per event. null: stop. */
 void event_set_port_waiter(struct object *ev, struct thread *t);
 MUST_CHECK long event_poll(struct poll_entry *kernel_entries, size_t count, nsec_t deadline);

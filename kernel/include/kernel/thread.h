@@ -93,7 +93,7 @@ struct thread {
     uint8_t lent_priority; /* from a caller or mutex waiters */
     uint32_t cpu; /* where it runs or ran last */
     uint64_t affinity;
-    uint64_t run_start, slice_start, run_cycles; /* arch_cycles(); thread_run_ns() for others */
+    uint64_t run_cycles; /* up to its last switch; thread_run_ns() for others */
     struct list run_link;
     _Atomic bool on_cpu; /* context not yet saved: nobody else may run it */
 
@@ -130,6 +130,23 @@ struct thread {
     uint64_t start_ns;
     uint64_t faults_minor, faults_major, switches_voluntary, switches_forced;
 };
+
+/*
+ * The sleep word: state, SLEEP_INTERRUPTIBLE, and in its upper half the negated result.
+ *
+ *   AWAKE ── prepare ──→ PREPARED ── thread_block ──→ ASLEEP ── claim ──→ CLAIMED
+ *     ↑                     │ wake                      │ wake               │ switch_to, wake_claimed
+ *     └──── thread_block ── WOKEN ←─────────────────────┴────────────────────┘
+ *
+ * Each arrow is one compare-and-swap, so exactly one waker wins.  Who takes a thread out of ASLEEP
+ * or CLAIMED must put it on a run queue or run it; who takes it out of PREPARED need do nothing:
+ * the thread still runs, and its thread_block returns at once.
+ */
+enum sleep_state { SLEEP_AWAKE, SLEEP_PREPARED, SLEEP_ASLEEP, SLEEP_CLAIMED, SLEEP_WOKEN };
+#define SLEEP_STATE 7u
+#define SLEEP_INTERRUPTIBLE 8u
+static inline uint32_t sleep_woken(int result) { return SLEEP_WOKEN | (uint32_t)-result << 16; }
+static inline int sleep_result(uint32_t word) { return -(int16_t)(word >> 16); }
 
 static inline struct thread *thread_current(void) { return cpu_current()->current; }
 
@@ -168,7 +185,22 @@ int thread_block_switch_to(struct thread *next, nsec_t deadline);
  * not blocked yet).  A claimed thread ignores thread_wake, signals and timeouts until it is switched
  * to, or woken by thread_wake_claimed.
  */
-bool thread_claim(struct thread *t);
+bool thread_claim_slow(struct thread *t);
+static inline bool thread_claim(struct thread *t) {
+    uint32_t word = SLEEP_ASLEEP | SLEEP_INTERRUPTIBLE;
+    return likely(atomic_compare_exchange_strong(&t->sleep, &word, SLEEP_CLAIMED)) || thread_claim_slow(t);
+}
+/*
+ * The shortest way from one thread to another, for a wait without deadline.  After thread_sleep_begin()
+ * anyone may wake or claim the current thread; it must go on to thread_switch_to() whatever happens:
+ * woken before that, it is on a run queue.  `next` is claimed. Returns as thread_block does.
+ */
+static inline void thread_sleep_begin(struct thread *self, void *wait_on) {
+    self->wait_on = wait_on;
+    atomic_store_explicit(&self->state, THREAD_BLOCKED, memory_order_relaxed);
+    atomic_exchange(&self->sleep, SLEEP_ASLEEP | SLEEP_INTERRUPTIBLE);
+}
+int thread_switch_to(struct thread *next);
 bool thread_claim_self(void); /* thread_block_cancel if nobody has woken or claimed us yet */
 void thread_wake_claimed(struct thread *t, int result);
 void thread_yield(void);

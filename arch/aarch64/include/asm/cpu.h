@@ -8,6 +8,11 @@ static inline struct cpu *cpu_current(void) {
     asm volatile("mrs %0, tpidr_el1" : "=r"(c));
     return c;
 }
+static inline uint64_t arch_cycles(void) {
+    uint64_t count;
+    asm volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(count)); /* ISB: it may be read early otherwise */
+    return count;
+}
 static inline void cpu_pause(void) { asm volatile("yield"); }
 static inline void asm_cpu_increment(size_t offset) {
     ++*(uint64_t *)((char *)cpu_current() + offset);
