@@ -24,6 +24,7 @@ void objects_make(struct objects *o) {
     OK(mprotect(p + 6 * PAGE, PAGE, PROT_NONE));
     strcpy(o->page, "native");
     h[OBJECT_FILE] = (handle_t)OK(open("file", O_RDWR | O_CREAT, 0644));
+    OK(unlink("file"));
     h[OBJECT_MEMORY] = (handle_t)GOOD(sys_memory_create(PAGE, 0, HANDLE_NONE, 0));
     GOOD(sys_channel_create(0, PAGE, ends));
     h[OBJECT_CHANNEL] = ends[0];
