@@ -8,6 +8,21 @@ function(add_userland)
         add_optional_subdirectory(${folder})
     endforeach()
     add_initfs()
+    add_reference()
+endfunction()
+
+# The reference page of the system calls: syscalls.md in the build folder.
+function(add_reference)
+    set(abi ${PROJECT_SOURCE_DIR}/kernel/include/abi)
+    file(GLOB headers CONFIGURE_DEPENDS ${abi}/*)
+    add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/syscalls.md
+        COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/cmake/reference.py ${abi}
+            ${PROJECT_BINARY_DIR}/syscalls.md
+        DEPENDS ${PROJECT_SOURCE_DIR}/cmake/reference.py ${headers})
+    add_custom_target(reference ALL DEPENDS ${PROJECT_BINARY_DIR}/syscalls.md)
+    add_test(NAME unit/reference COMMAND ${Python3_EXECUTABLE}
+        ${PROJECT_SOURCE_DIR}/cmake/reference.py ${abi} ${PROJECT_BINARY_DIR}/syscalls.md)
+    set_tests_properties(unit/reference PROPERTIES LABELS unit)
 endfunction()
 
 # cpio.py itself looks whether anything changed: the files of trees aren't known to CMake.
