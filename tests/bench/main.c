@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * bench [NAME…]: runs the rows and prints `bench NAME VALUE cr3 ipis flushes locks switches`, each
+ * bench [-n TIMES] [NAME…]: runs the rows and prints `bench NAME VALUE cr3 ipis flushes locks switches`, each
  * per operation.  Built for Linux too (without the native rows), to measure it in the same machine.
  */
 #include "bench.h"
@@ -41,6 +41,8 @@ void bench_report(const char *name, double value, const double counters[5]) {
            counters[2], counters[3], counters[4]);
 }
 
+static unsigned times = 1; /* -n: that many times each row's count, to trace it */
+
 static int64_t bench_once(const struct bench *b, unsigned count) {
     if (b->measure) return b->measure(count);
     int64_t start = bench_now();
@@ -54,11 +56,11 @@ static void bench_run(const struct bench *b) {
     if (b->prepare) b->prepare();
     bench_once(b, b->count / 10 + 1); /* warm: pages present, caches filled */
     counters_read(before);
-    int64_t cost = bench_once(b, b->count);
+    int64_t cost = bench_once(b, b->count * times);
     counters_read(after);
     if (b->finish) b->finish();
-    for (int i = 0; i < 5; i++) per[i] = (double)(after[i] - before[i]) / b->count;
-    bench_report(b->name, (double)cost / b->count, per);
+    for (int i = 0; i < 5; i++) per[i] = (double)(after[i] - before[i]) / (b->count * times);
+    bench_report(b->name, (double)cost / (b->count * times), per);
 }
 
 static int wanted(const char *name, int argc, char **argv) {
@@ -76,6 +78,11 @@ int main(int argc, char **argv) {
 #endif
         bench_posix,
     };
+    if (argc > 2 && !strcmp(argv[1], "-n")) {
+        times = (unsigned)atoi(argv[2]);
+        argv += 2;
+        argc -= 2;
+    }
     for (unsigned t = 0; t < sizeof(tables) / sizeof(*tables); t++)
         for (const struct bench *b = tables[t]; b->name; b++)
             if (wanted(b->name, argc, argv)) bench_run(b);
