@@ -57,7 +57,9 @@ static int walk_expand(struct fs_call *c, struct fs_node *link, uint32_t count, 
     if (text[0] != '/')
         return 0;
     /* Within the root it goes on here; but /scheme/NAME is a way out that only the client knows. */
-    *node = strncmp(text, SCHEME_FOLDER, sizeof(SCHEME_FOLDER) - 1) == 0 ? nullptr : c->root;
+    size_t prefix = sizeof(SCHEME_FOLDER) - 1;
+    bool out = (size_t)(r->end - text) > prefix && memcmp(text, SCHEME_FOLDER, prefix) == 0;
+    *node = out ? nullptr : c->root;
     return *node ? 0 : walk_leave(fs, "", *r, FS_REDIRECT);
 }
 
