@@ -23,7 +23,8 @@ def symbols(nm, option, objects):
 def contract(folder):
     names = set()
     for header in pathlib.Path(folder).glob("*.h"):
-        text = re.sub(r"/\*.*?\*/|//[^\n]*", "", header.read_text(encoding="utf-8"), flags=re.DOTALL)
+        text = header.read_text(encoding="utf-8")
+        text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL)
         names |= set(re.findall(r"\b(\w+)\s*\(", text))
     return names
 
@@ -32,7 +33,8 @@ def write_stubs(names, path):
     lines = ["/* made by arch/aarch64/missing.py */"]
     for name in names:
         lines += [f"    .text\n    .globl {name}\n    .type {name}, %function\n{name}:",
-                  f"    adrp x0, name_{name}\n    add x0, x0, :lo12:name_{name}\n    b missing_called",
+                  f"    adrp x0, name_{name}\n    add x0, x0, :lo12:name_{name}",
+                  "    b missing_called",
                   f'    .section .rodata\nname_{name}:\n    .asciz "{name}"']
     lines += ["    .section .rodata\n    .balign 8\n    .globl missing_names, missing_count",
               "missing_names:", *(f"    .quad name_{name}" for name in names),

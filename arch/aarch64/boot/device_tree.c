@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * The flattened device tree, as far as this port needs it: /memory@…/reg and /chosen/bootargs.
- * Devicetree Specification 0.4 §5: a header, a block of 4-byte aligned tokens, a block of names; all
- * numbers are big-endian. Every offset and length is checked.
+ * Devicetree Specification 0.4 §5: a header, a block of 4-byte aligned tokens, a block of names;
+ * all numbers are big-endian. Every offset and length is checked.
  */
+#include "device_tree.h"
 #include "../../../kernel/boot/range.h"
-#include <asm/arch.h>
 #include <kernel/lib.h>
 
 #define MAGIC 0xd00dfeed
@@ -113,10 +113,9 @@ static bool within(uint32_t start, uint32_t length, uint32_t total) {
 }
 
 int device_tree_parse(const void *data, size_t size, struct bootinfo *out) {
-    struct header h;
-    const uint32_t *words = data;
-    for (size_t i = 0; i < sizeof(h) / 4; i++)
-        ((uint32_t *)&h)[i] = big32(&words[i]);
+    struct header h = {};
+    for (size_t i = 0; size >= sizeof(h) && i < sizeof(h) / 4; i++)
+        ((uint32_t *)&h)[i] = big32((const uint32_t *)data + i);
     out->problem = "no usable device tree at the start of RAM";
     if (h.magic != MAGIC || h.version < VERSION || h.total > size ||
         !within(h.tokens, h.tokens_size, h.total) || !within(h.names, h.names_size, h.total))

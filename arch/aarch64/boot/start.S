@@ -10,7 +10,7 @@
 /* 48 bits each way, 4 KiB granules, walks write-back and inner shareable, 40-bit physical. */
 #define TCR       0x2b5103510
 #define TCR_EPD0  0x80 /* no walks for the user half */
-#define SCTLR     0x30d8180d /* RES1 bits; MMU, caches, SP alignment; WXN: writable is not executable */
+#define SCTLR     0x30d8180d /* RES1 bits; MMU, caches, SP alignment, WXN (writable: no code) */
 
 #define TABLE     3
 #define BLOCK     0x701 /* accessed, inner shareable, normal memory */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* From the first instructions to kernel_main(): the device tree becomes bootinfo. */
 #include "../../../kernel/boot/range.h"
+#include "device_tree.h"
 #include <asm/arch.h>
 #include <asm/regs.h>
 #include <kernel/debug.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Threads' register state and switching. There are only kernel threads: no address space changes. */
+/* Threads' register state and switching: of kernel threads only, so no address space changes. */
 #include <asm/arch.h>
 #include <kernel/lib.h>
 #include <kernel/thread.h>

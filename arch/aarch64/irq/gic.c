@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The interrupt controller (Arm GICv2, IHI 0048B, §4.3, §4.4), with one interrupt: this CPU's timer. */
+/* The interrupt controller (Arm GICv2, IHI 0048B, §4.3, §4.4) with one interrupt, the timer's. */
 #include <arch/thread.h>
 #include <asm/arch.h>
 #include <asm/regs.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* CLOCK_MONOTONIC and the one-shot timer from the generic timer's virtual counter (Arm ARM, D11). */
+/* CLOCK_MONOTONIC and the one-shot timer: the generic timer's virtual counter (Arm ARM, D11). */
 #include <arch/time.h>
 #include <asm/arch.h>
 #include <asm/regs.h>

@@ -6,8 +6,7 @@
 #include <arch/thread.h>
 #include <kernel/bootinfo.h>
 
-/* Devices of QEMU's machine virt, at fixed addresses (hw/arm/virt.c's memory map is documented in its
- * device tree); RAM size and command line are read from the tree. */
+/* Devices of QEMU's machine virt; what differs by its options is read from the device tree. */
 #define VIRT_GIC_DISTRIBUTOR 0x08000000UL
 #define VIRT_GIC_CPU 0x08010000UL
 #define VIRT_UART 0x09000000UL
@@ -20,9 +19,6 @@ extern char image_start[], image_end[];
 extern char boot_stack_end[], emergency_stack_end[];
 extern pte_t kernel_root[512], physmap_table[512];
 NORETURN void kernel_main(const struct bootinfo *boot); /* kernel/main.c */
-/* Flattened device tree in [data, data + size): RAM and command line into out, as the parsers of
- * <kernel/bootinfo.h> do. Devicetree Specification 0.4 §5. */
-MUST_CHECK int device_tree_parse(const void *data, size_t size, struct bootinfo *out);
 
 /* cpu/ */
 void cpu_init(void);

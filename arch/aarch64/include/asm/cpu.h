@@ -10,7 +10,8 @@ static inline struct cpu *cpu_current(void) {
 }
 static inline uint64_t arch_cycles(void) {
     uint64_t count;
-    asm volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(count)); /* ISB: it may be read early otherwise */
+    /* ISB: the counter may be read early otherwise. */
+    asm volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(count));
     return count;
 }
 static inline void cpu_pause(void) { asm volatile("yield"); }

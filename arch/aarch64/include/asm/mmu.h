@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * The inline half of arch/mmu.h: page-table entries (Arm ARM, D5.3: 4 KiB granule, 48 bits) and the
- * address-space layout.
+ * The inline half of arch/mmu.h: page-table entries (Arm ARM, D5.3: 4 KiB granule, 48 bits) and
+ * the address-space layout.
  *
  *   0 … USER_END                user (TTBR0)
  *   PHYSMAP                     the first 512 GiB of physical addresses, in 1 GiB blocks
  *   KERNEL_VMAP_START … END     generic kernel mappings
  *   KERNEL_BASE                 the image, 2 GiB below the end
  *
- * Hardware has a read-only bit; the contract's PTE_DIRTY is its inverse, so that PTE_WRITE can be the
- * bit that lets hardware clear it (FEAT_HAFDBS: dirty bit modifier).
+ * Hardware has a read-only bit; the contract's PTE_DIRTY is its inverse, so that PTE_WRITE can be
+ * the bit that lets hardware clear it (FEAT_HAFDBS: dirty bit modifier).
  */
 #pragma once
 #include <asm/offsets.h>

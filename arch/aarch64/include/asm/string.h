@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Copies and fills for kernel/lib/string.c. In assembler: the compiler makes such loops in C calls of
- * the very functions that they implement. */
+/*
+ * Copies and fills for kernel/lib/string.c. In assembler: of such loops in C the compiler makes calls
+ * of the very functions that they implement.
+ */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
