@@ -10,18 +10,25 @@
 
 static const struct time_page *const time_page = (const struct time_page *)TIME_PAGE;
 
-/* Both clocks of one moment; false: the page is of no use, ask the kernel. */
-static inline bool time_read(int64_t *monotonic, int64_t *offset) {
+/*
+ * CLOCK_MONOTONIC now, and what to add for CLOCK_REALTIME; false: the page is of no use, ask the
+ * kernel. The kernel keeps shift below 64.
+ */
+[[gnu::always_inline]] static inline bool time_read(int64_t *monotonic, int64_t *offset) {
     uint32_t sequence;
     do {
         sequence = atomic_load_explicit(&time_page->sequence, memory_order_acquire);
         if (!time_page->usable) {
             return false;
         }
-        uint64_t elapsed = __builtin_ia32_rdtsc() - time_page->tsc_base;
-        *monotonic = (int64_t)(time_page->base_ns +
-                               (uint64_t)(((unsigned __int128)elapsed * time_page->mult) >>
-                                          time_page->shift));
+        unsigned __int128 product = __builtin_ia32_rdtsc() - time_page->tsc_base;
+        product *= time_page->mult;
+        uint64_t ns = (uint64_t)product;
+        __asm__("shrd %%cl, %1, %0"
+                : "+r"(ns)
+                : "r"((uint64_t)(product >> 64)), "c"(time_page->shift)
+                : "cc");
+        *monotonic = (int64_t)(time_page->base_ns + ns);
         *offset = atomic_load_explicit(&time_page->realtime_offset_ns, memory_order_relaxed);
         atomic_thread_fence(memory_order_acquire);
     } while (sequence & 1 ||
@@ -29,14 +36,10 @@ static inline bool time_read(int64_t *monotonic, int64_t *offset) {
     return true;
 }
 
-static long clock_ask(uint32_t clock, int64_t *ns) {
-    return sys_clock_get(clock, ns);
-}
-
 int64_t clock_monotonic(void) {
     int64_t now = 0, offset;
     if (!time_read(&now, &offset)) {
-        clock_ask(CLOCK_MONO, &now);
+        sys_clock_get(CLOCK_MONO, &now);
     }
     return now;
 }
@@ -46,7 +49,7 @@ static int64_t clock_wall(void) {
     if (time_read(&now, &offset)) {
         return now + offset;
     }
-    clock_ask(CLOCK_WALL, &now);
+    sys_clock_get(CLOCK_WALL, &now);
     return now;
 }
 
@@ -97,32 +100,62 @@ static long clock_of_other(clockid_t clock, struct timespec *out) {
     return 0;
 }
 
-long row_clock_gettime(clockid_t clock, struct timespec *out) {
-    int64_t ns = 0;
-    switch (clock) {
-    case CLOCK_REALTIME:
-    case CLOCK_REALTIME_COARSE:
-        *out = timespec_from_ns(clock_wall());
-        return 0;
-    case CLOCK_MONOTONIC:
-    case CLOCK_MONOTONIC_RAW:
-    case CLOCK_MONOTONIC_COARSE:
-    case CLOCK_BOOTTIME:
-        *out = timespec_from_ns(clock_monotonic());
-        return 0;
-    case CLOCK_PROCESS_CPUTIME_ID:
-    case CLOCK_THREAD_CPUTIME_ID: {
-        long error = clock_ask((uint32_t)clock, &ns);
-        if (error < 0) {
-            return error;
-        }
-        *out = timespec_from_ns(ns);
-        return 0;
+#define MONOTONIC_CLOCKS                                                                           \
+    (1U << CLOCK_MONOTONIC | 1U << CLOCK_MONOTONIC_RAW | 1U << CLOCK_MONOTONIC_COARSE |            \
+     1U << CLOCK_BOOTTIME)
+#define WALL_CLOCKS (1U << CLOCK_REALTIME | 1U << CLOCK_REALTIME_COARSE)
+
+/* The clocks of the time page. */
+[[gnu::always_inline]] static inline bool clock_read(clockid_t clock, struct timespec *out) {
+    int64_t now, offset;
+    if ((unsigned)clock > CLOCK_BOOTTIME || !((MONOTONIC_CLOCKS | WALL_CLOCKS) >> clock & 1) ||
+        !time_read(&now, &offset)) {
+        return false;
     }
-    default:
-        return clock < 0 ? clock_of_other(clock, out) : -EINVAL;
-    }
+    *out = timespec_from_ns(WALL_CLOCKS >> clock & 1 ? now + offset : now);
+    return true;
 }
+
+static long clock_ask(clockid_t clock, struct timespec *out) {
+    int64_t ns = 0;
+    if (clock < 0) {
+        return clock_of_other(clock, out);
+    }
+    unsigned bit = clock < 32 ? 1U << clock : 0;
+    uint32_t native = bit & MONOTONIC_CLOCKS ? CLOCK_MONO
+                      : bit & WALL_CLOCKS    ? CLOCK_WALL
+                                             : (uint32_t)clock;
+    if (native > CLOCK_THREAD_CPUTIME_ID) {
+        return -EINVAL;
+    }
+    long error = sys_clock_get(native, &ns);
+    if (error < 0) {
+        return error;
+    }
+    *out = timespec_from_ns(ns);
+    return 0;
+}
+
+long row_clock_gettime(clockid_t clock, struct timespec *out) {
+    return clock_read(clock, out) ? 0 : clock_ask(clock, out);
+}
+
+[[gnu::noinline]] static int clock_ask_errno(clockid_t clock, struct timespec *out) {
+    long error = clock_ask(clock, out);
+    if (error < 0) {
+        errno = (int)-error;
+        return -1;
+    }
+    return 0;
+}
+
+/* In place of musl's own, which would go through the table: programs ask for the time often. */
+int __clock_gettime(clockid_t clock, struct timespec *out);
+int __clock_gettime(clockid_t clock, struct timespec *out) {
+    return clock_read(clock, out) ? 0 : clock_ask_errno(clock, out);
+}
+[[gnu::weak, gnu::alias("__clock_gettime"), gnu::visibility("default")]] int
+clock_gettime(clockid_t clock, struct timespec *out);
 
 long row_clock_getres(clockid_t clock, struct timespec *out) {
     struct timespec unused;
