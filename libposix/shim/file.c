@@ -133,7 +133,8 @@ long row_sendfile(int to, int from, off_t *offset, size_t size) {
     if (error < 0) {
         return error;
     }
-    return info.plane == PLANE_MEMORY ? copy(from, offset, to, nullptr, size) : -EINVAL;
+    bool stream = info.type == OBJECT_FILE && PLANE_OF(info) == PLANE_MEMORY;
+    return stream ? copy(from, offset, to, nullptr, size) : -EINVAL;
 }
 
 long row_copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t size,

@@ -78,7 +78,7 @@ static long map_file(uintptr_t address, size_t length, unsigned vm, int fd, uint
             (access != FILE_READ_WRITE && (vm & VM_SHARED) && (vm & VM_WRITE))) {
             return -EACCES;
         }
-        unsigned plane = info.plane & 0xff;
+        unsigned plane = PLANE_OF(info);
         if (plane == PLANE_ZERO) {
             return vm & VM_SHARED ? map_anonymous_shared(address, length, vm)
                                   : sys_vm_map(address, length, vm, HANDLE_NONE, 0);

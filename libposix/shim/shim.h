@@ -51,6 +51,8 @@ void posix_foreign_entry(void);
 #define PAGE_BYTES 4096UL
 #define NS_PER_SECOND 1000000000LL
 
+#define PLANE_OF(info) ((info).plane & 0xff) /* above: FILE_KIND_* (abi/handle.h) */
+
 /* --- call.c ------------------------------------------------------------------------------------ */
 
 /* A descriptor of the program: not of the upper range, which belongs to libposix. */

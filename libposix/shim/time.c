@@ -192,6 +192,18 @@ long row_gettimeofday(struct timeval *out, void *zone) {
     return 0;
 }
 
+/* The time zone belongs to the C library (TZ): one that is given here is not kept. */
+long row_settimeofday(const struct timeval *time, const void *zone) {
+    if (!time) {
+        return 0;
+    }
+    if ((unsigned long)time->tv_usec >= 1000000) {
+        return -EINVAL;
+    }
+    struct timespec exact = {time->tv_sec, time->tv_usec * 1000};
+    return row_clock_settime(CLOCK_REALTIME, &exact);
+}
+
 /* --- sleep ------------------------------------------------------------------------------------------ */
 
 static long sleep_until(int64_t deadline, struct timespec *left) {
