@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#define LOG_LEVEL_WARNINGS 1
 #define BOOT_FAILED_CODE 0x11 /* what test machines exit with */
 
 char command_line[2048];
@@ -75,6 +76,9 @@ int main(void) {
     }
     root_populate();
     services_start();
+    /* The console is the terminal's now: only what is wrong shows up between its lines. */
+    if (!strstr(command_line, "verbose"))
+        sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_LOG_LEVEL, LOG_LEVEL_WARNINGS, 0);
     for (;;) {
         enum power how = power_of(wait_signal(&signals, services_restart_due()));
         if (how != POWER_ON)
