@@ -93,7 +93,7 @@ static long attributes_set_fd(int fd, const struct file_attributes *attributes, 
     return error == -ENOTDIR && handle_type(fd) != OBJECT_FILE ? 0 : error;
 }
 
-/* --- size ------------------------------------------------------------------------------------------- */
+/* --- size ------------------------------------------------------------------------------------- */
 
 long row_truncate(const char *path, off_t size) {
     struct file_attributes attributes = {.size = size};
@@ -119,16 +119,14 @@ long row_ftruncate(int fd, off_t size) {
     return attributes_set_fd(fd, &attributes, SET_SIZE);
 }
 
-/* --- mode and owner ---------------------------------------------------------------------------------- */
+/* --- mode and owner --------------------------------------------------------------------------- */
 
 long row_fchmodat(int directory, const char *path, mode_t mode) {
     struct file_attributes attributes = {.mode = mode & 07777};
     return attributes_set(directory, path, 0, &attributes, SET_MODE);
 }
 
-long row_chmod(const char *path, mode_t mode) {
-    return row_fchmodat(AT_FDCWD, path, mode);
-}
+long row_chmod(const char *path, mode_t mode) { return row_fchmodat(AT_FDCWD, path, mode); }
 
 long row_fchmod(int fd, mode_t mode) {
     struct file_attributes attributes = {.mode = mode & 07777};
@@ -161,7 +159,7 @@ long row_fchown(int fd, uid_t uid, gid_t gid) {
     return attributes_set_fd(fd, &attributes, owner_fields(uid, gid));
 }
 
-/* --- times ------------------------------------------------------------------------------------------- */
+/* --- times ------------------------------------------------------------------------------------ */
 
 /* UTIME_NOW goes to the server as it is: its permission rule differs from that of a given time. */
 static long times_set(int directory, const char *path, const struct timespec *times, int flags) {
@@ -216,7 +214,7 @@ long row_utimes(const char *path, const struct timeval *times) {
     return row_futimesat(AT_FDCWD, path, times);
 }
 
-/* --- file systems ------------------------------------------------------------------------------------ */
+/* --- file systems ----------------------------------------------------------------------------- */
 
 static long statfs_handle(handle_t h, struct filesystem_info *out) {
     struct call_args call;

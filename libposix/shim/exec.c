@@ -64,9 +64,7 @@ static long head_read(struct image *image) {
     return 0;
 }
 
-static bool blank(char c) {
-    return c == ' ' || c == '\t';
-}
+static bool blank(char c) { return c == ' ' || c == '\t'; }
 
 /* Puts one more string in front of those in `extra`. */
 static long extra_prepend(struct image *image, const char *string, size_t length) {

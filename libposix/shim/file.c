@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* --- data ------------------------------------------------------------------------------------------ */
+/* --- data ------------------------------------------------------------------------------------- */
 
 long row_read(int fd, void *buffer, size_t size) {
     return is_fd(fd) ? sys_read(fd, buffer, size, OFFSET_CURRENT, 0, DEADLINE_NEVER) : -EBADF;
@@ -97,15 +97,15 @@ static long copy(int from, off_t *from_at, int to, off_t *to_at, size_t size) {
     }
     while (done < size) {
         size_t want = size - done < sizeof(block) ? size - done : sizeof(block);
-        long got = sys_read(from, block, want, from_at ? *from_at : OFFSET_CURRENT, 0,
-                            DEADLINE_NEVER);
+        long got =
+            sys_read(from, block, want, from_at ? *from_at : OFFSET_CURRENT, 0, DEADLINE_NEVER);
         if (got <= 0) {
             return done ? (long)done : got;
         }
         long put = 0;
         while (put < got) {
-            long n = sys_write(to, block + put, (size_t)(got - put), to_at ? *to_at : OFFSET_CURRENT,
-                               0, DEADLINE_NEVER);
+            long n = sys_write(to, block + put, (size_t)(got - put),
+                               to_at ? *to_at : OFFSET_CURRENT, 0, DEADLINE_NEVER);
             if (n < 0) {
                 if (!from_at) {
                     sys_seek(from, put - got, SEEK_CUR); /* what was not written stays unread */
@@ -142,7 +142,7 @@ long row_copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t 
     return flags ? -EINVAL : copy(from, from_at, to, to_at, size);
 }
 
-/* --- offset ----------------------------------------------------------------------------------------- */
+/* --- offset ----------------------------------------------------------------------------------- */
 
 long row_lseek(int fd, off_t offset, int whence) {
     struct file_attributes attributes;
@@ -164,15 +164,11 @@ long row_lseek(int fd, off_t offset, int whence) {
     return sys_seek(fd, attributes.size + offset, SEEK_SET);
 }
 
-/* --- descriptors ------------------------------------------------------------------------------------ */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
-long row_close(int fd) {
-    return is_fd(fd) ? sys_handle_close(fd) : -EBADF;
-}
+long row_close(int fd) { return is_fd(fd) ? sys_handle_close(fd) : -EBADF; }
 
-long row_dup(int fd) {
-    return is_fd(fd) ? sys_handle_duplicate(fd, 0, 0, RIGHTS_SAME) : -EBADF;
-}
+long row_dup(int fd) { return is_fd(fd) ? sys_handle_duplicate(fd, 0, 0, RIGHTS_SAME) : -EBADF; }
 
 static long duplicate_at(int fd, int to, unsigned flags) {
     if (!is_fd(fd) || !is_fd(to)) {
@@ -264,8 +260,8 @@ long row_fcntl(int fd, int command, long argument) {
         if (!is_fd((int)argument) || argument != (int)argument) {
             return -EINVAL;
         }
-        return sys_handle_duplicate(fd, (handle_t)argument,
-                                    command == F_DUPFD ? 0 : HANDLE_CLOEXEC, RIGHTS_SAME);
+        return sys_handle_duplicate(fd, (handle_t)argument, command == F_DUPFD ? 0 : HANDLE_CLOEXEC,
+                                    RIGHTS_SAME);
     case F_GETFD: {
         long error = sys_handle_info(fd, &info);
         return error < 0 ? error : info.flags & HANDLE_CLOEXEC ? FD_CLOEXEC : 0;
@@ -276,17 +272,14 @@ long row_fcntl(int fd, int command, long argument) {
         long error = sys_handle_info(fd, &info);
         return error < 0 ? error : (long)info.status;
     }
-    case F_SETFL:
-        return sys_handle_set(fd, 1, FILE_SETTABLE, (uint32_t)argument & FILE_SETTABLE);
+    case F_SETFL: return sys_handle_set(fd, 1, FILE_SETTABLE, (uint32_t)argument & FILE_SETTABLE);
     case F_GETLK:
     case F_SETLK:
-    case F_SETLKW:
-        return lock_record(fd, command, (struct flock *)argument);
+    case F_SETLKW: return lock_record(fd, command, (struct flock *)argument);
     case F_SETPIPE_SZ:
-        return argument <= 0 ? -EINVAL : sys_channel_control(fd, CHANNEL_SET_CAPACITY,
-                                                             (uint64_t)argument);
-    default:
-        return -EINVAL;
+        return argument <= 0 ? -EINVAL
+                             : sys_channel_control(fd, CHANNEL_SET_CAPACITY, (uint64_t)argument);
+    default: return -EINVAL;
     }
 }
 
@@ -295,9 +288,9 @@ long row_pipe2(int *fds, int flags) {
     if (flags & ~(O_CLOEXEC | O_NONBLOCK)) {
         return -EINVAL;
     }
-    long error = sys_channel_create(CHANNEL_ONE_WAY |
-                                        (flags & O_CLOEXEC ? HANDLE_CLOEXEC << 16 : 0),
-                                    CHANNEL_CAPACITY_DEFAULT, ends);
+    long error =
+        sys_channel_create(CHANNEL_ONE_WAY | (flags & O_CLOEXEC ? HANDLE_CLOEXEC << 16 : 0),
+                           CHANNEL_CAPACITY_DEFAULT, ends);
     if (error < 0) {
         return error;
     }
@@ -310,11 +303,9 @@ long row_pipe2(int *fds, int flags) {
     return 0;
 }
 
-long row_pipe(int *fds) {
-    return row_pipe2(fds, 0);
-}
+long row_pipe(int *fds) { return row_pipe2(fds, 0); }
 
-/* --- storage ---------------------------------------------------------------------------------------- */
+/* --- storage ---------------------------------------------------------------------------------- */
 
 /* For pipes and whatever else cannot be synchronised or allocated, POSIX says EINVAL. */
 static long storage_call(int fd, unsigned op, uint64_t a, uint64_t b, uint64_t c) {
@@ -325,17 +316,11 @@ static long storage_call(int fd, unsigned op, uint64_t a, uint64_t b, uint64_t c
     return error == -ENOSYS || error == NO_SERVER ? -EINVAL : error < 0 ? error : 0;
 }
 
-long row_fsync(int fd) {
-    return storage_call(fd, OP_SYNC, 0, 0, 0);
-}
+long row_fsync(int fd) { return storage_call(fd, OP_SYNC, 0, 0, 0); }
 
-long row_fdatasync(int fd) {
-    return storage_call(fd, OP_SYNC, 1, 0, 0);
-}
+long row_fdatasync(int fd) { return storage_call(fd, OP_SYNC, 1, 0, 0); }
 
-long row_syncfs(int fd) {
-    return storage_call(fd, OP_SYNC, 0, 0, 0);
-}
+long row_syncfs(int fd) { return storage_call(fd, OP_SYNC, 0, 0, 0); }
 
 /* The root's file system; services that keep others write back on their own. */
 long row_sync(void) {
@@ -374,9 +359,7 @@ long row_fadvise64(int fd, off_t offset, off_t length, int advice) {
                : advise_check(fd);
 }
 
-long row_readahead(int fd, off_t offset, size_t size) {
-    return advise_check(fd);
-}
+long row_readahead(int fd, off_t offset, size_t size) { return advise_check(fd); }
 
 long row_memfd_create(const char *name, unsigned flags) {
     if (flags & ~(unsigned)MFD_CLOEXEC) {

@@ -9,9 +9,7 @@
 #define USER_BYTES TIME_PAGE /* about the size of a user address space */
 
 /* 0 when rounding up overflows. */
-static size_t page_round(size_t length) {
-    return (length + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-}
+static size_t page_round(size_t length) { return (length + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1); }
 
 static unsigned vm_protection(int protection) {
     return (protection & PROT_READ ? VM_READ : 0u) | (protection & PROT_WRITE ? VM_WRITE : 0u) |
@@ -166,15 +164,11 @@ long row_madvise(void *address, size_t length, int advice) {
     switch (advice) {
     case MADV_NORMAL:
     case MADV_RANDOM:
-    case MADV_SEQUENTIAL:
-        return range_check(address, length, -EINVAL);
+    case MADV_SEQUENTIAL: return range_check(address, length, -EINVAL);
     case MADV_DONTNEED:
-    case MADV_FREE:
-        return advise(address, length, VM_DONTNEED, nullptr);
-    case MADV_WILLNEED:
-        return advise(address, length, VM_WILLNEED, nullptr);
-    default:
-        return -EINVAL;
+    case MADV_FREE: return advise(address, length, VM_DONTNEED, nullptr);
+    case MADV_WILLNEED: return advise(address, length, VM_WILLNEED, nullptr);
+    default: return -EINVAL;
     }
 }
 
@@ -197,9 +191,7 @@ static long lock_range(const void *address, size_t length, unsigned advice) {
     return advise((const void *)start, length, advice, nullptr);
 }
 
-long row_mlock(const void *address, size_t length) {
-    return lock_range(address, length, VM_LOCK);
-}
+long row_mlock(const void *address, size_t length) { return lock_range(address, length, VM_LOCK); }
 
 long row_mlock2(const void *address, size_t length, unsigned flags) {
     return flags & ~(unsigned)MLOCK_ONFAULT ? -EINVAL : lock_range(address, length, VM_LOCK);
@@ -214,11 +206,7 @@ long row_mlockall(int flags) {
     return flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || !flags ? -EINVAL : 0;
 }
 
-long row_munlockall(void) {
-    return 0;
-}
+long row_munlockall(void) { return 0; }
 
 /* malloc does without: it maps. */
-long row_brk(void *end) {
-    return -ENOMEM;
-}
+long row_brk(void *end) { return -ENOMEM; }

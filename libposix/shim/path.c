@@ -13,8 +13,8 @@ static int umask_known = -1;
 mode_t umask_apply(mode_t mode) {
     if (umask_known < 0) {
         struct process_ids ids;
-        umask_known = sys_process_info(0, PROCESS_IDS, &ids, sizeof(ids), 0) < 0 ? 022
-                                                                                 : (int)ids.umask;
+        umask_known =
+            sys_process_info(0, PROCESS_IDS, &ids, sizeof(ids), 0) < 0 ? 022 : (int)ids.umask;
     }
     return mode & ~(mode_t)umask_known;
 }
@@ -25,7 +25,7 @@ long row_umask(mode_t mask) {
     return old;
 }
 
-/* --- open --------------------------------------------------------------------------------------- */
+/* --- open ------------------------------------------------------------------------------------- */
 
 long row_openat(int directory, const char *path, int flags, mode_t mode) {
     struct path_call p;
@@ -50,7 +50,7 @@ long row_open(const char *path, int flags, mode_t mode) {
     return row_openat(AT_FDCWD, path, flags, mode);
 }
 
-/* --- make and remove ------------------------------------------------------------------------------ */
+/* --- make and remove -------------------------------------------------------------------------- */
 
 static long make_node(int directory, const char *path, mode_t mode, dev_t device) {
     struct path_call p;
@@ -63,9 +63,7 @@ long row_mkdirat(int directory, const char *path, mode_t mode) {
     return make_node(directory, path, S_IFDIR | umask_apply(mode & 01777), 0);
 }
 
-long row_mkdir(const char *path, mode_t mode) {
-    return row_mkdirat(AT_FDCWD, path, mode);
-}
+long row_mkdir(const char *path, mode_t mode) { return row_mkdirat(AT_FDCWD, path, mode); }
 
 long row_mknodat(int directory, const char *path, mode_t mode, dev_t device) {
     if (!(mode & S_IFMT)) {
@@ -90,15 +88,11 @@ long row_unlinkat(int directory, const char *path, int flags) {
     return path_send(&p, directory);
 }
 
-long row_unlink(const char *path) {
-    return row_unlinkat(AT_FDCWD, path, 0);
-}
+long row_unlink(const char *path) { return row_unlinkat(AT_FDCWD, path, 0); }
 
-long row_rmdir(const char *path) {
-    return row_unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
-}
+long row_rmdir(const char *path) { return row_unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
 
-/* --- symbolic links -------------------------------------------------------------------------------- */
+/* --- symbolic links --------------------------------------------------------------------------- */
 
 long row_symlinkat(const char *target, int directory, const char *path) {
     char tail[PATH_MAX + 1];
@@ -155,7 +149,7 @@ long row_readlink(const char *path, char *buffer, size_t size) {
     return row_readlinkat(AT_FDCWD, path, buffer, size);
 }
 
-/* --- two paths: link, rename ------------------------------------------------------------------------ */
+/* --- two paths: link, rename ------------------------------------------------------------------ */
 
 /* Where a walk of this path starts: the root or `directory`. */
 static handle_t path_start(int directory, const char *path) {
@@ -281,7 +275,7 @@ long row_rename(const char *old, const char *new) {
     return row_renameat2(AT_FDCWD, old, AT_FDCWD, new, 0);
 }
 
-/* --- access ---------------------------------------------------------------------------------------- */
+/* --- access ----------------------------------------------------------------------------------- */
 
 long row_faccessat2(int directory, const char *path, int mode, int flags) {
     if (mode & ~(R_OK | W_OK | X_OK) ||
@@ -302,11 +296,9 @@ long row_faccessat(int directory, const char *path, int mode) {
     return row_faccessat2(directory, path, mode, 0);
 }
 
-long row_access(const char *path, int mode) {
-    return row_faccessat2(AT_FDCWD, path, mode, 0);
-}
+long row_access(const char *path, int mode) { return row_faccessat2(AT_FDCWD, path, mode, 0); }
 
-/* --- working directory, root ------------------------------------------------------------------------- */
+/* --- working directory, root ------------------------------------------------------------------ */
 
 /* Puts a directory that the caller may search into a well-known slot; consumes h. */
 static long directory_install(handle_t h, handle_t slot) {

@@ -64,9 +64,8 @@ static long poll_until(struct pollfd *fds, nfds_t count, const uint64_t *mask, i
     for (nfds_t i = 0; i < count; i++) {
         events |= fds[i].events;
     }
-    return events & POLL_SYNONYMS
-               ? poll_translated(fds, count, mask, deadline)
-               : poll_native((struct poll_entry *)fds, count, mask, deadline);
+    return events & POLL_SYNONYMS ? poll_translated(fds, count, mask, deadline)
+                                  : poll_native((struct poll_entry *)fds, count, mask, deadline);
 }
 
 static int64_t deadline_ms(int timeout) {
@@ -91,13 +90,11 @@ long row_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
     return deadline < 0 ? deadline : poll_until(fds, count, mask, deadline);
 }
 
-/* --- select ------------------------------------------------------------------------------------------ */
+/* --- select ----------------------------------------------------------------------------------- */
 
 #define SELECT_IN (EVENT_IN | EVENT_READ_HANGUP)
 
-static bool in_set(const fd_set *set, int fd) {
-    return set && FD_ISSET(fd, set);
-}
+static bool in_set(const fd_set *set, int fd) { return set && FD_ISSET(fd, set); }
 
 /* Sets the bit if any of `bits` is there; result: 1 if so. */
 static int set_result(fd_set *set, int fd, int bits) {
@@ -172,7 +169,7 @@ long row_pselect6(int count, fd_set *in, fd_set *out, fd_set *except,
                         : select_until(count, in, out, except, mask ? mask[0] : nullptr, deadline);
 }
 
-/* --- epoll, eventfd ----------------------------------------------------------------------------------- */
+/* --- epoll, eventfd --------------------------------------------------------------------------- */
 
 long row_epoll_create1(int flags) {
     if (flags & ~EPOLL_CLOEXEC) {
@@ -181,9 +178,7 @@ long row_epoll_create1(int flags) {
     return sys_event_create(0, flags & EPOLL_CLOEXEC ? HANDLE_CLOEXEC : 0);
 }
 
-long row_epoll_create(int size) {
-    return size <= 0 ? -EINVAL : row_epoll_create1(0);
-}
+long row_epoll_create(int size) { return size <= 0 ? -EINVAL : row_epoll_create1(0); }
 
 long row_epoll_ctl(int set, int operation, int fd, const struct epoll_event *event) {
     struct event interest = {0};
@@ -252,6 +247,4 @@ long row_eventfd2(unsigned initial, int flags) {
     return fd;
 }
 
-long row_eventfd(unsigned initial) {
-    return row_eventfd2(initial, 0);
-}
+long row_eventfd(unsigned initial) { return row_eventfd2(initial, 0); }

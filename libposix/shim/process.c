@@ -7,7 +7,7 @@
 #define NICE_ZERO 20
 #define TICKS_PER_SECOND 100 /* sysconf(_SC_CLK_TCK), what times() counts in */
 
-/* --- identity -------------------------------------------------------------------------------------- */
+/* --- identity --------------------------------------------------------------------------------- */
 
 static pid_t pid_known; /* 0: not asked yet in this process */
 
@@ -21,9 +21,7 @@ pid_t process_pid(void) {
     return pid_known;
 }
 
-long row_getpid(void) {
-    return process_pid();
-}
+long row_getpid(void) { return process_pid(); }
 
 static long ids_of(pid_t pid, struct process_ids *ids) {
     return pid < 0 ? -ESRCH : sys_process_info(pid, PROCESS_IDS, ids, sizeof(*ids), 0);
@@ -41,9 +39,7 @@ long row_getpgid(pid_t pid) {
     return error < 0 ? error : (long)ids.group;
 }
 
-long row_getpgrp(void) {
-    return row_getpgid(0);
-}
+long row_getpgrp(void) { return row_getpgid(0); }
 
 long row_setpgid(pid_t pid, pid_t group) {
     if (group < 0) {
@@ -53,7 +49,9 @@ long row_setpgid(pid_t pid, pid_t group) {
         return -ESRCH;
     }
     long error = sys_process_set(pid, PROCESS_GROUP, nullptr, 0,
-                                 (uint64_t)(group ? group : pid ? pid : process_pid()));
+                                 (uint64_t)(group ? group
+                                            : pid ? pid
+                                                  : process_pid()));
     return error < 0 ? error : 0;
 }
 
@@ -72,11 +70,9 @@ long row_setsid(void) {
     return session;
 }
 
-/* --- fork, exit, wait ------------------------------------------------------------------------------- */
+/* --- fork, exit, wait ------------------------------------------------------------------------- */
 
-void process_forked(void) {
-    pid_known = 0;
-}
+void process_forked(void) { pid_known = 0; }
 
 long row_fork(void) {
     long pid = sys_process_fork();
@@ -87,9 +83,7 @@ long row_fork(void) {
 }
 
 /* ARCHITECTURE §6: vfork is fork. */
-long row_vfork(void) {
-    return row_fork();
-}
+long row_vfork(void) { return row_fork(); }
 
 long row_exit_group(int status) {
     for (;;) {
@@ -98,8 +92,7 @@ long row_exit_group(int status) {
 }
 
 static struct timeval timeval_from_ns(uint64_t ns) {
-    return (struct timeval){(time_t)(ns / NS_PER_SECOND),
-                            (suseconds_t)(ns % NS_PER_SECOND / 1000)};
+    return (struct timeval){(time_t)(ns / NS_PER_SECOND), (suseconds_t)(ns % NS_PER_SECOND / 1000)};
 }
 
 /* musl's struct rusage ends in reserved fields that Linux doesn't write either. */
@@ -127,8 +120,8 @@ long row_wait4(pid_t pid, int *status, int options, struct rusage *usage) {
     if (type == WAIT_GROUP && id == 0) {
         id = (int)row_getpgrp();
     }
-    long found = sys_process_wait(type, id, (uint32_t)options | WAIT_EXITED, &result,
-                                  DEADLINE_NEVER);
+    long found =
+        sys_process_wait(type, id, (uint32_t)options | WAIT_EXITED, &result, DEADLINE_NEVER);
     if (found > 0) {
         if (status) {
             *status = result.wait_status;
@@ -149,8 +142,8 @@ long row_waitid(int type, id_t id, siginfo_t *out, int options, struct rusage *u
     if (type == P_PGID && id == 0) {
         id = (id_t)row_getpgrp();
     }
-    long found = sys_process_wait((uint32_t)type, (int32_t)id, (uint32_t)options, &result,
-                                  DEADLINE_NEVER);
+    long found =
+        sys_process_wait((uint32_t)type, (int32_t)id, (uint32_t)options, &result, DEADLINE_NEVER);
     if (found < 0) {
         return found;
     }
@@ -170,7 +163,7 @@ long row_waitid(int type, id_t id, siginfo_t *out, int options, struct rusage *u
     return 0;
 }
 
-/* --- usage and limits ------------------------------------------------------------------------------- */
+/* --- usage and limits ------------------------------------------------------------------------- */
 
 static long usage_of(uint64_t whose, struct process_usage *out) {
     return sys_process_info(0, PROCESS_USAGE, out, sizeof(*out), whose);
@@ -189,9 +182,7 @@ long row_getrusage(int who, struct rusage *out) {
     return 0;
 }
 
-static clock_t ticks(uint64_t ns) {
-    return (clock_t)(ns / (NS_PER_SECOND / TICKS_PER_SECOND));
-}
+static clock_t ticks(uint64_t ns) { return (clock_t)(ns / (NS_PER_SECOND / TICKS_PER_SECOND)); }
 
 long row_times(struct tms *out) {
     struct process_usage self, children;
@@ -233,15 +224,13 @@ long row_prlimit64(pid_t pid, int index, const struct rlimit *in, struct rlimit 
     return 0;
 }
 
-long row_getrlimit(int index, struct rlimit *out) {
-    return row_prlimit64(0, index, nullptr, out);
-}
+long row_getrlimit(int index, struct rlimit *out) { return row_prlimit64(0, index, nullptr, out); }
 
 long row_setrlimit(int index, const struct rlimit *in) {
     return row_prlimit64(0, index, in, nullptr);
 }
 
-/* --- priorities -------------------------------------------------------------------------------------- */
+/* --- priorities ------------------------------------------------------------------------------- */
 
 static bool priority_concerns(int which, id_t who, const struct process_state *state) {
     return which == PRIO_PGRP ? state->group == who : state->uid == who;
@@ -288,16 +277,14 @@ static long priority(int which, id_t who, bool set, uint64_t value) {
     return priority_each(which, who, set, value);
 }
 
-long row_getpriority(int which, id_t who) {
-    return priority(which, who, false, 0);
-}
+long row_getpriority(int which, id_t who) { return priority(which, who, false, 0); }
 
 long row_setpriority(int which, id_t who, int nice) {
     nice = nice < -NICE_ZERO ? -NICE_ZERO : nice > NICE_ZERO - 1 ? NICE_ZERO - 1 : nice;
     return priority(which, who, true, (uint64_t)(nice + NICE_ZERO));
 }
 
-/* --- odds and ends ------------------------------------------------------------------------------------ */
+/* --- odds and ends ---------------------------------------------------------------------------- */
 
 static long thread_name_get(char *out) {
     struct thread_info info;
@@ -310,18 +297,12 @@ static long thread_name_get(char *out) {
 
 long row_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
     switch (option) {
-    case PR_SET_NAME:
-        return sys_thread_set(0, THREAD_NAME, a, 0);
-    case PR_GET_NAME:
-        return thread_name_get((char *)a);
-    case PR_SET_PDEATHSIG:
-        return sys_process_set(0, PROCESS_PARENT_SIGNAL, nullptr, 0, a);
-    case PR_SET_CHILD_SUBREAPER:
-        return sys_process_set(0, PROCESS_SUBREAPER, nullptr, 0, a != 0);
-    case PR_GET_DUMPABLE:
-        return sys_process_info(0, PROCESS_DUMPABLE, nullptr, 0, 0);
-    default:
-        return -EINVAL;
+    case PR_SET_NAME: return sys_thread_set(0, THREAD_NAME, a, 0);
+    case PR_GET_NAME: return thread_name_get((char *)a);
+    case PR_SET_PDEATHSIG: return sys_process_set(0, PROCESS_PARENT_SIGNAL, nullptr, 0, a);
+    case PR_SET_CHILD_SUBREAPER: return sys_process_set(0, PROCESS_SUBREAPER, nullptr, 0, a != 0);
+    case PR_GET_DUMPABLE: return sys_process_info(0, PROCESS_DUMPABLE, nullptr, 0, 0);
+    default: return -EINVAL;
     }
 }
 

@@ -53,12 +53,10 @@ void posix_foreign_entry(void);
 
 #define PLANE_OF(info) ((info).plane & 0xff) /* above: FILE_KIND_* (abi/handle.h) */
 
-/* --- call.c ------------------------------------------------------------------------------------ */
+/* --- call.c ----------------------------------------------------------------------------------- */
 
 /* A descriptor of the program: not of the upper range, which belongs to libposix. */
-static inline bool is_fd(int fd) {
-    return (unsigned)fd < HANDLE_UPPER;
-}
+static inline bool is_fd(int fd) { return (unsigned)fd < HANDLE_UPPER; }
 
 /* Fills in a request that carries no data and no handle. */
 void call_prepare(struct call_args *call, unsigned op, uint64_t a, uint64_t b, uint64_t c);
@@ -101,7 +99,7 @@ long path_open(int directory, const char *path, int flags);
 handle_t directory_handle(int directory);
 mode_t umask_apply(mode_t mode);
 
-/* --- others ------------------------------------------------------------------------------------- */
+/* --- others ----------------------------------------------------------------------------------- */
 int64_t clock_monotonic(void);
 /* Absolute deadline from a relative time; null: never. -EINVAL if it is no valid time. */
 int64_t deadline_after(const struct timespec *relative);

@@ -59,9 +59,7 @@ long row_rt_sigsuspend(const uint64_t *mask, size_t size) {
     return size == SIGSET_BYTES ? sys_signal_suspend(*mask & ~NEVER_BLOCKED) : -EINVAL;
 }
 
-long row_pause(void) {
-    return sys_signal_suspend(thread_control()->mask);
-}
+long row_pause(void) { return sys_signal_suspend(thread_control()->mask); }
 
 long row_rt_sigtimedwait(const uint64_t *set, struct signal_info *out,
                          const struct timespec *timeout, size_t size) {

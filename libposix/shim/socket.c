@@ -9,9 +9,7 @@
 #define SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR)
 #define RECEIVE_FLAGS (MSG_DONTWAIT | MSG_PEEK | MSG_WAITALL | MSG_CMSG_CLOEXEC | MSG_TRUNC)
 
-long row_socket(int domain, int type, int protocol) {
-    return -EAFNOSUPPORT;
-}
+long row_socket(int domain, int type, int protocol) { return -EAFNOSUPPORT; }
 
 long row_socketpair(int domain, int type, int protocol, int *fds) {
     handle_t ends[2];
@@ -56,7 +54,7 @@ static uint32_t io_flags_of(int flags) {
            (flags & MSG_WAITALL ? IO_WAIT_ALL : 0u) | (flags & MSG_NOSIGNAL ? IO_NO_SIGNAL : 0u);
 }
 
-/* --- data without handles ------------------------------------------------------------------------------- */
+/* --- data without handles --------------------------------------------------------------------- */
 
 long row_sendto(int fd, const void *data, size_t size, int flags, const void *address,
                 socklen_t length) {
@@ -74,7 +72,7 @@ long row_sendto(int fd, const void *data, size_t size, int flags, const void *ad
     return sys_write(fd, data, size, OFFSET_CURRENT, io_flags_of(flags), DEADLINE_NEVER);
 }
 
-/* --- messages with handles -------------------------------------------------------------------------------- */
+/* --- messages with handles -------------------------------------------------------------------- */
 
 /* CMSG_NXTHDR without musl's mix of signs. */
 static struct cmsghdr *rights_next(const struct msghdr *message, struct cmsghdr *c) {
@@ -154,8 +152,8 @@ static void rights_deliver(struct msghdr *message, const handle_t *handles, uint
     c->cmsg_len = CMSG_LEN(count * sizeof(int));
     memcpy(CMSG_DATA(c), handles, count * sizeof(int));
     size_t space = CMSG_SPACE(count * sizeof(int));
-    message->msg_controllen = (socklen_t)(space < message->msg_controllen ? space
-                                                                         : message->msg_controllen);
+    message->msg_controllen =
+        (socklen_t)(space < message->msg_controllen ? space : message->msg_controllen);
 }
 
 long row_recvmsg(int fd, struct msghdr *message, int flags) {
@@ -202,7 +200,7 @@ long row_recvfrom(int fd, void *data, size_t size, int flags, void *address, soc
     return sys_read(fd, data, size, OFFSET_CURRENT, io_flags_of(flags), DEADLINE_NEVER);
 }
 
-/* --- the socket itself --------------------------------------------------------------------------------------- */
+/* --- the socket itself ------------------------------------------------------------------------ */
 
 long row_shutdown(int fd, int how) {
     uint32_t plane;

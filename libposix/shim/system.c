@@ -69,20 +69,20 @@ long row_sethostname(const char *name, size_t size) {
     return result < 0 ? result : 0;
 }
 
-/* --- log: syslog(2), by which dmesg reads ---------------------------------------------------------------- */
+/* --- log: syslog(2), by which dmesg reads ----------------------------------------------------- */
 
 enum syslog_action { /* linux: include/linux/syslog.h names these */
-    LOG_CLOSE,
-    LOG_OPEN,
-    LOG_READ,
-    LOG_READ_ALL,
-    LOG_READ_CLEAR,
-    LOG_CLEAR,
-    LOG_CONSOLE_OFF,
-    LOG_CONSOLE_ON,
-    LOG_CONSOLE_LEVEL,
-    LOG_SIZE_UNREAD,
-    LOG_SIZE_BUFFER,
+                     LOG_CLOSE,
+                     LOG_OPEN,
+                     LOG_READ,
+                     LOG_READ_ALL,
+                     LOG_READ_CLEAR,
+                     LOG_CLEAR,
+                     LOG_CONSOLE_OFF,
+                     LOG_CONSOLE_ON,
+                     LOG_CONSOLE_LEVEL,
+                     LOG_SIZE_UNREAD,
+                     LOG_SIZE_BUFFER,
 };
 
 /* The end of the log that fits. */
@@ -111,18 +111,14 @@ static long log_read(char *buffer, int size) {
 long row_syslog(int action, char *buffer, int size) {
     switch (action) {
     case LOG_CLOSE:
-    case LOG_OPEN:
-        return 0;
-    case LOG_READ_ALL:
-        return !buffer || size < 2 ? -EINVAL : log_read(buffer, size);
-    case LOG_SIZE_BUFFER:
-        return LOG_BYTES;
-    default:
-        return action >= LOG_READ && action <= LOG_SIZE_UNREAD ? -EPERM : -EINVAL;
+    case LOG_OPEN: return 0;
+    case LOG_READ_ALL: return !buffer || size < 2 ? -EINVAL : log_read(buffer, size);
+    case LOG_SIZE_BUFFER: return LOG_BYTES;
+    default: return action >= LOG_READ && action <= LOG_SIZE_UNREAD ? -EPERM : -EINVAL;
     }
 }
 
-/* --- odds and ends ------------------------------------------------------------------------------------------ */
+/* --- odds and ends ---------------------------------------------------------------------------- */
 
 long row_getrandom(void *buffer, size_t size, unsigned flags) {
     if (flags & ~(unsigned)(GRND_NONBLOCK | GRND_RANDOM)) {
@@ -132,6 +128,4 @@ long row_getrandom(void *buffer, size_t size, unsigned flags) {
 }
 
 /* Power is init's: it is asked by signals (busybox's poweroff, reboot and halt do so). */
-long row_reboot(int magic, int magic2, int command, void *argument) {
-    return -EPERM;
-}
+long row_reboot(int magic, int magic2, int command, void *argument) { return -EPERM; }

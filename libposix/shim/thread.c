@@ -24,7 +24,7 @@ struct thread_control *thread_control(void) {
     return control ? control : &main_control;
 }
 
-/* --- create and end -------------------------------------------------------------------------------- */
+/* --- create and end --------------------------------------------------------------------------- */
 
 /* On the new thread's stack: what it runs, and its control area. */
 struct thread_start {
@@ -112,11 +112,9 @@ long row_set_tid_address(int *address) {
     return row_gettid();
 }
 
-long row_gettid(void) {
-    return (long)thread_control()->tid;
-}
+long row_gettid(void) { return (long)thread_control()->tid; }
 
-/* --- cancellation (musl/overlay/src/thread/pthread_cancel.c) --------------------------------------- */
+/* --- cancellation (musl/overlay/src/thread/pthread_cancel.c) ---------------------------------- */
 
 int posix_cancel_point_enter(void);
 int posix_cancel_point_enter(void) {
@@ -134,11 +132,9 @@ void posix_cancel_point_leave(int before) {
 }
 
 void posix_cancel_request(void);
-void posix_cancel_request(void) {
-    atomic_store(&thread_control()->cancel, 1);
-}
+void posix_cancel_request(void) { atomic_store(&thread_control()->cancel, 1); }
 
-/* --- futex ------------------------------------------------------------------------------------------ */
+/* --- futex ------------------------------------------------------------------------------------ */
 
 /* FUTEX_REQUEUE compares nothing: takes the value as it is until it stays. */
 static long futex_move(uint32_t *address, uint32_t wake, uint32_t move, uint32_t *to,
@@ -185,21 +181,16 @@ long row_futex(uint32_t *address, int operation, uint32_t value, const struct ti
         deadline = deadline_absolute(timeout, realtime);
         return deadline < 0 ? deadline : sys_futex_wait(address, value, flags, deadline);
     case FUTEX_WAKE:
-    case FUTEX_WAKE_BITSET:
-        return sys_futex_wake(address, value, flags);
-    case FUTEX_REQUEUE:
-        return futex_move(address, value, count2, address2, flags);
+    case FUTEX_WAKE_BITSET: return sys_futex_wake(address, value, flags);
+    case FUTEX_REQUEUE: return futex_move(address, value, count2, address2, flags);
     case FUTEX_CMP_REQUEUE:
         return sys_futex_requeue(address, value3, value, count2, address2, flags);
     case FUTEX_LOCK_PI: /* its time is absolute, on the wall clock */
         deadline = deadline_absolute(timeout, true);
         return deadline < 0 ? deadline : sys_futex_pi(address, 0, flags, deadline);
-    case FUTEX_UNLOCK_PI:
-        return sys_futex_pi(address, 1, flags, DEADLINE_NEVER);
-    case FUTEX_TRYLOCK_PI:
-        return sys_futex_pi(address, 2, flags, DEADLINE_NEVER);
-    default:
-        return -ENOSYS;
+    case FUTEX_UNLOCK_PI: return sys_futex_pi(address, 1, flags, DEADLINE_NEVER);
+    case FUTEX_TRYLOCK_PI: return sys_futex_pi(address, 2, flags, DEADLINE_NEVER);
+    default: return -ENOSYS;
     }
 }
 
@@ -218,13 +209,11 @@ long row_get_robust_list(pid_t tid, void **head, size_t *size) {
     return 0;
 }
 
-/* --- scheduling -------------------------------------------------------------------------------------- */
+/* --- scheduling ------------------------------------------------------------------------------- */
 
 /* One policy, round robin in fixed priorities; SCHED_OTHER is what programs know it as. */
 
-long row_sched_yield(void) {
-    return sys_thread_yield();
-}
+long row_sched_yield(void) { return sys_thread_yield(); }
 
 static long thread_exists(pid_t tid) {
     struct thread_info info;

@@ -154,8 +154,8 @@ int __clock_gettime(clockid_t clock, struct timespec *out);
 int __clock_gettime(clockid_t clock, struct timespec *out) {
     return clock_read(clock, out) ? 0 : clock_ask_errno(clock, out);
 }
-[[gnu::weak, gnu::alias("__clock_gettime"), gnu::visibility("default")]] int
-clock_gettime(clockid_t clock, struct timespec *out);
+[[gnu::weak, gnu::alias("__clock_gettime"), gnu::visibility("default")]] int clock_gettime(
+    clockid_t clock, struct timespec *out);
 
 long row_clock_getres(clockid_t clock, struct timespec *out) {
     struct timespec unused;
@@ -204,7 +204,7 @@ long row_settimeofday(const struct timeval *time, const void *zone) {
     return row_clock_settime(CLOCK_REALTIME, &exact);
 }
 
-/* --- sleep ------------------------------------------------------------------------------------------ */
+/* --- sleep ------------------------------------------------------------------------------------ */
 
 static long sleep_until(int64_t deadline, struct timespec *left) {
     long result = sys_thread_sleep(deadline);
@@ -238,7 +238,7 @@ long row_nanosleep(const struct timespec *time, struct timespec *left) {
     return timespec_valid(time) ? sleep_until(deadline_after(time), left) : -EINVAL;
 }
 
-/* --- interval timers --------------------------------------------------------------------------------- */
+/* --- interval timers -------------------------------------------------------------------------- */
 
 static struct timeval timeval_from_ns(int64_t ns) {
     return (struct timeval){ns / NS_PER_SECOND, ns % NS_PER_SECOND / 1000};
@@ -288,7 +288,7 @@ long row_setitimer(int which, const struct itimerval *in, struct itimerval *old)
     return error < 0 ? error : 0;
 }
 
-/* --- timers that are descriptors ----------------------------------------------------------------------- */
+/* --- timers that are descriptors -------------------------------------------------------------- */
 
 long row_timerfd_create(int clock, int flags) {
     if (flags & ~(TFD_CLOEXEC | TFD_NONBLOCK) ||

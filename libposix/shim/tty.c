@@ -60,7 +60,7 @@ static long control_send(handle_t h, unsigned request, unsigned long argument, h
     return result == -ENOSYS ? -ENOTTY : result;
 }
 
-/* --- the controlling terminal ------------------------------------------------------------------------ */
+/* --- the controlling terminal ----------------------------------------------------------------- */
 
 /* `tty` becomes the controlling terminal of the session that the caller leads. */
 static long terminal_acquire(handle_t tty, unsigned long steal) {
@@ -94,7 +94,7 @@ static long terminal_leave(handle_t tty) {
     return error < 0 ? error : 0;
 }
 
-/* --- ioctl --------------------------------------------------------------------------------------------- */
+/* --- ioctl ------------------------------------------------------------------------------------ */
 
 /* Requests to what has no server. */
 static long control_local(int fd, unsigned request, unsigned long argument) {
@@ -114,16 +114,12 @@ long row_ioctl(int fd, int request, unsigned long argument) {
         return -EBADF;
     }
     switch (number) {
-    case FIOCLEX:
-        return sys_handle_set(fd, 0, HANDLE_CLOEXEC, HANDLE_CLOEXEC);
-    case FIONCLEX:
-        return sys_handle_set(fd, 0, HANDLE_CLOEXEC, 0);
+    case FIOCLEX: return sys_handle_set(fd, 0, HANDLE_CLOEXEC, HANDLE_CLOEXEC);
+    case FIONCLEX: return sys_handle_set(fd, 0, HANDLE_CLOEXEC, 0);
     case FIONBIO:
         return sys_handle_set(fd, 1, FILE_NONBLOCK, *(const int *)argument ? FILE_NONBLOCK : 0);
-    case TIOCSCTTY:
-        return terminal_acquire(fd, argument);
-    case TIOCNOTTY:
-        return terminal_leave(fd);
+    case TIOCSCTTY: return terminal_acquire(fd, argument);
+    case TIOCNOTTY: return terminal_leave(fd);
     default: {
         long result = control_send(fd, number, argument, HANDLE_NONE);
         return result == NO_SERVER ? control_local(fd, number, argument) : result;

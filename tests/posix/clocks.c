@@ -46,8 +46,7 @@ TEST(sleeping_takes_its_time) {
     CHECK(ns_of(CLOCK_REALTIME) >= until);
 }
 
-static void note(int signal) {
-}
+static void note(int signal) {}
 
 TEST(interrupted_sleep_says_what_is_left) {
     struct timespec t = {20, 0}, left = {0, 0};

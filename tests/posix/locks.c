@@ -10,17 +10,11 @@ static int lock(int command, short type, off_t start, off_t length) {
     return fcntl(fd, command, &l);
 }
 
-static int child_may_write(void *unused) {
-    return lock(F_SETLK, F_WRLCK, 0, 10) == 0;
-}
+static int child_may_write(void *unused) { return lock(F_SETLK, F_WRLCK, 0, 10) == 0; }
 
-static int child_may_read(void *unused) {
-    return lock(F_SETLK, F_RDLCK, 0, 10) == 0;
-}
+static int child_may_read(void *unused) { return lock(F_SETLK, F_RDLCK, 0, 10) == 0; }
 
-static int child_may_write_beyond(void *unused) {
-    return lock(F_SETLK, F_WRLCK, 10, 10) == 0;
-}
+static int child_may_write_beyond(void *unused) { return lock(F_SETLK, F_WRLCK, 10, 10) == 0; }
 
 static void open_file(void) {
     fd = (int)OK(open("a", O_RDWR | O_CREAT, 0644));

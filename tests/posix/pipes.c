@@ -34,9 +34,7 @@ TEST(end_of_data) {
 }
 
 static volatile int signalled;
-static void note(int signal) {
-    signalled = signal;
-}
+static void note(int signal) { signalled = signal; }
 
 TEST(broken_pipe) {
     int p[2];
@@ -49,9 +47,7 @@ TEST(broken_pipe) {
     FAILS(EPIPE, write(p[1], "x", 1));
 }
 
-static int write_one(void *argument) {
-    return write(*(int *)argument, "x", 1) != 1;
-}
+static int write_one(void *argument) { return write(*(int *)argument, "x", 1) != 1; }
 
 TEST(broken_pipe_kills) {
     int p[2];

@@ -70,8 +70,7 @@ TEST(waiting_for_a_writer) {
     EQUAL(child_wait(pid), 0);
 }
 
-static void note(int signal) {
-}
+static void note(int signal) {}
 
 TEST(interruption_and_masks) {
     struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};

@@ -7,9 +7,7 @@
 
 extern char **environ;
 
-static int exit_with(void *argument) {
-    return *(int *)argument;
-}
+static int exit_with(void *argument) { return *(int *)argument; }
 
 static int die_by(void *argument) {
     raise(*(int *)argument);
@@ -39,9 +37,7 @@ static int wait_nothing(void *unused) {
     return 0;
 }
 
-TEST(wait_without_children) {
-    EQUAL(child_run(wait_nothing, NULL), 0);
-}
+TEST(wait_without_children) { EQUAL(child_run(wait_nothing, NULL), 0); }
 
 static int pause_long(void *unused) {
     for (;;) {
@@ -146,7 +142,7 @@ TEST(orphans_go_to_init) {
     EQUAL(read(p[0], &c, 1), 1);
 }
 
-/* --- exec ---------------------------------------------------------------------------------------- */
+/* --- exec ------------------------------------------------------------------------------------- */
 
 /* Runs a program; its output at `out`. Returns the wait status. */
 static int run_program(char *const *argv, char *const *environment, char *out, size_t size) {
@@ -170,7 +166,8 @@ static int run_program(char *const *argv, char *const *environment, char *out, s
 
 TEST(exec_arguments_and_environment) {
     char out[256];
-    char *argv[] = {"/bin/sh", "-c", "echo \"$0|$1|$2|$VAR\"; exit 9", "zero", "", "two words", NULL};
+    char *argv[] = {"/bin/sh",   "-c", "echo \"$0|$1|$2|$VAR\"; exit 9", "zero", "",
+                    "two words", NULL};
     char *environment[] = {"VAR=value", NULL};
     int status = run_program(argv, environment, out, sizeof(out));
     EQUAL(WEXITSTATUS(status), 9);
@@ -228,10 +225,14 @@ TEST(close_on_exec) {
     int fd = (int)OK(open("/dev/null", O_RDONLY | O_CLOEXEC)), other = (int)OK(dup(fd));
     snprintf(number, sizeof(number), "%d", fd);
     snprintf(kept, sizeof(kept), "%d", other);
-    char *argv[] = {"/bin/sh", "-c",
+    char *argv[] = {"/bin/sh",
+                    "-c",
                     "(eval \"true <&$1\") 2>/dev/null && echo open; "
                     "(eval \"true <&$2\") 2>/dev/null && echo kept; true",
-                    "sh", number, kept, NULL};
+                    "sh",
+                    number,
+                    kept,
+                    NULL};
     EQUAL(run_program(argv, environ, out, sizeof(out)), 0);
     CHECK(!strcmp(out, "kept\n"));
 }
@@ -261,7 +262,7 @@ TEST(exec_keeps_directory_and_umask) {
     EQUAL(strncmp(out + 5, cwd, strlen(cwd)), 0);
 }
 
-/* --- spawn --------------------------------------------------------------------------------------- */
+/* --- spawn ------------------------------------------------------------------------------------ */
 
 TEST(spawn_with_file_actions) {
     pid_t pid;
@@ -306,7 +307,7 @@ TEST(vfork_child) {
     EQUAL(WEXITSTATUS(child_wait(pid)), 5);
 }
 
-/* --- groups, sessions -------------------------------------------------------------------------------- */
+/* --- groups, sessions ------------------------------------------------------------------------- */
 
 static int new_session(void *unused) {
     pid_t pid = getpid();
@@ -336,7 +337,7 @@ TEST(groups) {
     CHECK(WIFSIGNALED(child_wait(pid)));
 }
 
-/* --- usage, priorities --------------------------------------------------------------------------------- */
+/* --- usage, priorities ------------------------------------------------------------------------ */
 
 static int spin(void *unused) {
     volatile unsigned long n = 0;

@@ -233,9 +233,7 @@ static int overflow(int n) {
     return n > 1 << 24 ? 0 : overflow(n + 1) + big[0];
 }
 
-static void exit_zero(int signal) {
-    _exit(0);
-}
+static void exit_zero(int signal) { _exit(0); }
 
 static int overflow_child(void *unused) {
     stack_t stack = {.ss_sp = alternate, .ss_size = sizeof(alternate)};
@@ -244,9 +242,7 @@ static int overflow_child(void *unused) {
     return 1 + overflow(0);
 }
 
-TEST(stack_overflow_on_the_alternate_stack) {
-    EQUAL(child_run(overflow_child, NULL), 0);
-}
+TEST(stack_overflow_on_the_alternate_stack) { EQUAL(child_run(overflow_child, NULL), 0); }
 
 static int send_later(void *unused) {
     sleep_ms(100);

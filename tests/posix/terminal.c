@@ -37,9 +37,7 @@ static int without_terminal(void *unused) {
     return 0;
 }
 
-TEST(new_session_has_no_terminal) {
-    EQUAL(child_run(without_terminal, NULL), 0);
-}
+TEST(new_session_has_no_terminal) { EQUAL(child_run(without_terminal, NULL), 0); }
 
 TEST(attributes_can_be_set) {
     struct termios before, t, after;

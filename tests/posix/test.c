@@ -30,7 +30,7 @@ void test_skip(const char *why) {
     _exit(EXIT_SKIPPED);
 }
 
-/* --- helpers -------------------------------------------------------------------------------------- */
+/* --- helpers ---------------------------------------------------------------------------------- */
 
 void file_make(const char *path, const char *text) {
     int fd = (int)OK(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644));
@@ -81,7 +81,7 @@ int64_t now_ms(void) {
     return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-/* --- runner --------------------------------------------------------------------------------------- */
+/* --- runner ----------------------------------------------------------------------------------- */
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
     (void)st;

@@ -84,7 +84,7 @@ _Noreturn void test_skip(const char *why);
         }                                                                                          \
     } while (0)
 
-/* --- helpers -------------------------------------------------------------------------------------- */
+/* --- helpers ---------------------------------------------------------------------------------- */
 
 /* Makes a file with this text. */
 void file_make(const char *path, const char *text);

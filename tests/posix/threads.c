@@ -100,9 +100,7 @@ TEST(timed_waits) {
     FAILS(ETIMEDOUT, sem_timedwait(&semaphore, &soon));
 }
 
-static void *wait_barrier(void *barrier) {
-    return (void *)(long)pthread_barrier_wait(barrier);
-}
+static void *wait_barrier(void *barrier) { return (void *)(long)pthread_barrier_wait(barrier); }
 
 TEST(barrier_and_once) {
     pthread_barrier_t barrier;
@@ -165,9 +163,7 @@ TEST(many_threads_one_after_another) {
     }
 }
 
-static void note_cleanup(void *unused) {
-    shared = 77;
-}
+static void note_cleanup(void *unused) { shared = 77; }
 
 static void *block(void *argument) {
     char c;
@@ -245,9 +241,7 @@ TEST(asynchronous_cancellation) {
 
 static volatile pthread_t handled_by;
 
-static void note_thread(int signal) {
-    handled_by = pthread_self();
-}
+static void note_thread(int signal) { handled_by = pthread_self(); }
 
 static void *sleep_a_while(void *unused) {
     for (int i = 0; i < 200 && !handled_by; i++) {
@@ -284,9 +278,7 @@ TEST(signal_goes_to_a_thread_that_takes_it) {
 
 static pthread_key_t key;
 
-static void destroy(void *value) {
-    shared += (int)(long)value;
-}
+static void destroy(void *value) { shared += (int)(long)value; }
 
 static void *use_key(void *unused) {
     pthread_setspecific(key, (void *)3);
@@ -324,9 +316,7 @@ static int main_exits_first(void *unused) {
     pthread_exit(NULL);
 }
 
-TEST(main_thread_may_end_first) {
-    EQUAL(child_run(main_exits_first, NULL), 0);
-}
+TEST(main_thread_may_end_first) { EQUAL(child_run(main_exits_first, NULL), 0); }
 
 TEST(robust_mutex) {
     pthread_mutexattr_t attributes;
