@@ -157,28 +157,27 @@ long scheme_call(struct scheme *s, struct call *c, nsec_t deadline) {
         klog(LOG_ERROR, "%s (rank %u) calls %s (rank %u): refused", p->name, p->serve_rank, s->name, s->rank);
         return -EDEADLK;
     }
-    thread_block_prepare(s, true);
     spin_lock(&s->lock);
     if (unlikely(s->failed || (c->incarnation && c->incarnation != s->incarnation))) {
         bool failed = s->failed;
         spin_unlock(&s->lock);
-        thread_block_cancel();
         return failed ? -ECONNREFUSED : -ESTALE;
     }
-    bool direct = list_empty(&s->notes); /* else after them: a DETACH must come before the next LOCK */
     struct thread *server = scheme_take_idle(s);
-    if (likely(direct && server)) call_receive(s, c, server->port);
-    else queue_insert(s, c);
-    spin_unlock(&s->lock);
     int woke;
-    if (likely(direct && server)) {
+    if (likely(server && list_empty(&s->notes) && deadline == DEADLINE_NEVER)) {
+        thread_sleep_begin(self, s);
+        call_receive(s, c, server->port);
+        spin_unlock(&s->lock);
         /* committed: nothing below can fail */
         call_deliver_direct(c, server->port);
         if (unlikely(self->priority > server->priority)) thread_lend_priority(server, self->priority);
-        woke = thread_block_switch_to(server, deadline);
-    } else {
-        if (server) thread_wake_claimed(server, 0);
-        woke = thread_block(deadline);
+        woke = thread_switch_to(server);
+    } else { /* behind the notes: a DETACH must come before the next LOCK */
+        thread_block_prepare(s, true);
+        queue_insert(s, c);
+        spin_unlock(&s->lock);
+        woke = server ? thread_block_switch_to(server, deadline) : thread_block(deadline);
     }
     if (likely(atomic_load_explicit(&c->state, memory_order_acquire) == CALL_DONE)) {
         atomic_store_explicit(&c->state, CALL_NONE, memory_order_relaxed);

@@ -95,8 +95,10 @@ SLOW_PATH void object_notify_slow(struct object *o, uint32_t mask) {
  * value from the poster's hand: the counter stays 0, and it is nobody else's news.
  */
 static inline bool counter_add(struct event_object *ev, uint64_t value) REQUIRES(ev->lock) {
-    if (!list_empty(&ev->readers) && !ev->counter && value) {
-        struct waiter *w = list_entry(list_pop_front(&ev->readers), struct waiter, link);
+    struct list *first = ev->readers.next;
+    if (likely(first != &ev->readers) && likely(!ev->counter) && likely(value)) {
+        struct waiter *w = list_entry(first, struct waiter, link);
+        list_remove(first);
         w->value = value;
         thread_wake(w->thread, WOKEN);
         return false;
@@ -417,8 +419,9 @@ UNCHECKED int event_control(struct object *o, uint32_t op, struct object *object
  * counter a poster has handed over, else 0.
  */
 static inline int event_sleep(struct event_object *ev, struct list *waiters, nsec_t deadline, uint64_t *value) UNCHECKED {
-    struct waiter w = {.thread = thread_current()};
-    *value = 0;
+    struct waiter w;
+    w.thread = thread_current();
+    w.value = *value = 0;
     if (unlikely(deadline == 0)) {
         spin_unlock(&ev->lock);
         return -EAGAIN;
@@ -500,21 +503,20 @@ static uint64_t counter_take(struct event_object *ev) REQUIRES(ev->lock) {
     return n ? (long)n : min(e, 0);
 }
 
-UNCHECKED long event_wait(struct object *o, struct event *out, size_t count, nsec_t deadline) {
-    struct event_object *ev = event_of(o);
+[[gnu::noinline]] UNCHECKED static long wait_slow(struct event_object *ev, struct event *out, size_t count,
+                                                  nsec_t deadline) {
     for (;;) {
         uint64_t value;
         spin_lock(&ev->lock);
-        if (unlikely(ev->counter || !list_empty(&ev->ready))) {
+        if (ev->counter || !list_empty(&ev->ready)) {
             long n = collect(ev, out, count);
-            if (n) {
+            bool more = ev->counter || !list_empty(&ev->ready); /* since the look */
+            if (n || more)
                 spin_unlock(&ev->lock);
+            if (n)
                 return n;
-            }
-        }
-        if (unlikely(ev->counter || !list_empty(&ev->ready))) { /* since the look */
-            spin_unlock(&ev->lock);
-            continue;
+            if (more)
+                continue;
         }
         int e = event_sleep(ev, &ev->readers, deadline, &value);
         if (value) {
@@ -524,6 +526,22 @@ UNCHECKED long event_wait(struct object *o, struct event *out, size_t count, nse
         if (e)
             return e;
     }
+}
+
+/* The short way: nothing is there yet, and a poster brings a value. */
+UNCHECKED long event_wait(struct object *o, struct event *out, size_t count, nsec_t deadline) {
+    struct event_object *ev = event_of(o);
+    uint64_t value;
+    spin_lock(&ev->lock);
+    if (unlikely(event_maybe_ready(o) || deadline != DEADLINE_NEVER)) {
+        spin_unlock(&ev->lock);
+        return wait_slow(ev, out, count, deadline);
+    }
+    int e = event_sleep(ev, &ev->readers, DEADLINE_NEVER, &value);
+    if (unlikely(!value))
+        return e ? e : wait_slow(ev, out, count, deadline);
+    *out = counter_entry(value);
+    return 1;
 }
 
 UNCHECKED long event_read(struct object *o, uint64_t *value, bool nonblock, nsec_t deadline) {

@@ -238,7 +238,7 @@ long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) UNCHECKED 
     self->port = p;
     for (;;) {
         struct scheme *s = p->scheme;
-        bool event = p->event && event_ready(p->event);
+        bool event = p->event && unlikely(event_maybe_ready(p->event)) && event_ready(p->event);
         spin_lock(&s->lock);
         if (unlikely(p->serving)) call_file(s, p->serving); /* parked */
         bool work = !list_empty(&s->notes) || !list_empty(&s->queue);
@@ -253,15 +253,17 @@ long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) UNCHECKED 
             if (back) thread_wake_claimed(back, 0);
             return -EBUSY;
         }
-        thread_block_prepare(s, true);
+        bool direct = likely(back && deadline == DEADLINE_NEVER);
+        if (direct) thread_sleep_begin(self, s);
+        else thread_block_prepare(s, true);
         atomic_store_explicit(&p->delivered, false, memory_order_relaxed);
         if (unlikely(p->event && p->thread != self)) event_set_port_waiter(p->event, self);
         p->thread = self;
         list_push_front(&s->idle, &p->idle_link);
         spin_unlock(&s->lock);
         /* A post after the first look either sees the waiter or is seen here. */
-        if (p->event && event_ready(p->event)) thread_wake(self, 0);
-        int woke = back ? thread_block_switch_to(back, deadline) : thread_block(deadline);
+        if (p->event && unlikely(event_maybe_ready(p->event)) && event_ready(p->event)) thread_wake(self, 0);
+        int woke = likely(direct) ? thread_switch_to(back) : back ? thread_block_switch_to(back, deadline) : thread_block(deadline);
         back = nullptr;
         if (likely(port_awake(p))) return PORT_REQUEST;
         if (!p->scheme) return -EINVAL;

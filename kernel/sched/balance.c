@@ -231,6 +231,7 @@ void sched_init_cpu(void) {
     thread_init_sleep(t);
     __builtin_memcpy(t->name, "idle", 5);
     c->idle = c->current = t;
+    c->run_queue = q;
     atomic_fetch_or(&sched_cpus, 1ULL << c->id);
     if (first)
         load_start();

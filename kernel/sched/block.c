@@ -16,14 +16,6 @@
 #include <kernel/clock.h>
 #include <kernel/process.h>
 
-void thread_block_prepare(void *wait_on, bool interruptible) {
-    struct thread *t = thread_current();
-    ASSERT((t->sleep & SLEEP_STATE) == SLEEP_AWAKE);
-    t->wait_on = wait_on;
-    atomic_store_explicit(&t->state, THREAD_BLOCKED, memory_order_relaxed);
-    atomic_exchange(&t->sleep, SLEEP_PREPARED | (interruptible ? SLEEP_INTERRUPTIBLE : 0));
-}
-
 static int awake(struct thread *t, int result) {
     atomic_store_explicit(&t->sleep, SLEEP_AWAKE, memory_order_relaxed);
     atomic_store_explicit(&t->state, THREAD_RUNNING, memory_order_relaxed);
@@ -64,7 +56,8 @@ static int refuse(struct thread *self, nsec_t deadline) {
 /* The current thread, prepared, goes to sleep: in favour of `next` (claimed), or of anyone. */
 /* Runs `next`, which nobody else has hold of, on the slice of self, without the queue. */
 static inline void hand_over(struct run_queue *q, struct thread *self, struct thread *next) {
-    atomic_store_explicit(&q->running, (int8_t)next->priority, memory_order_relaxed);
+    if (unlikely(atomic_load_explicit(&q->running, memory_order_relaxed) != next->priority))
+        atomic_store_explicit(&q->running, (int8_t)next->priority, memory_order_relaxed);
     if (unlikely(atomic_load_explicit(&cpu_current()->need_resched, memory_order_relaxed)))
         atomic_fetch_or(&next->work, WORK_RESCHED);
     sched_switch(q, self, next, true);
@@ -74,7 +67,7 @@ static inline bool outranked(struct run_queue *q, const struct thread *t) UNCHEC
     return __atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) >> t->priority > 1;
 }
 
-[[gnu::always_inline]] static inline int block(struct thread *next, nsec_t deadline) {
+[[gnu::noinline]] static int block(struct thread *next, nsec_t deadline) {
     struct thread *self = thread_current();
     lock_check_none();
     int e = refuse(self, deadline);
@@ -135,15 +128,32 @@ int thread_switch_to(struct thread *next) {
     return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
 }
 
+/*
+ * The short way: an interruptible wait without deadline, no work pending, and a successor of the same
+ * priority.  Were another thread to go first, WORK_RESCHED would be set.  The successor last ran here.
+ */
 int thread_block(nsec_t deadline) {
-    return block(nullptr, deadline);
+    struct thread *self = thread_current();
+    struct run_queue *q = run_queue_current();
+    struct thread *next = q->successor;
+    uint32_t word = SLEEP_PREPARED | SLEEP_INTERRUPTIBLE;
+    if (unlikely(deadline != DEADLINE_NEVER || !next || atomic_load_explicit(&self->work, memory_order_relaxed)) ||
+        unlikely(next->priority != atomic_load_explicit(&q->running, memory_order_relaxed) || signal_pending(self)) ||
+        unlikely(!(next->affinity >> q->cpu & 1)) ||
+        unlikely(!atomic_compare_exchange_strong(&self->sleep, &word, SLEEP_ASLEEP | SLEEP_INTERRUPTIBLE)))
+        return block(nullptr, deadline);
+    self->switches_voluntary++;
+    q->successor = nullptr;
+    sched_switch_here(q, self, next, true);
+    return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
 }
 
 int thread_block_switch_to(struct thread *next, nsec_t deadline) {
     return block(next, deadline);
 }
 
-[[gnu::noinline]] static void enqueue(struct run_queue *q, struct thread *t) {
+void sched_enqueue(struct thread *t) {
+    struct run_queue *q = &run_queues[sched_choose_cpu(t)];
     spin_lock(&q->lock);
     queue_push(q, t, false);
     bool preempts = t->priority > atomic_load_explicit(&q->running, memory_order_relaxed);
@@ -151,25 +161,21 @@ int thread_block_switch_to(struct thread *next, nsec_t deadline) {
     sched_kick(q, preempts);
 }
 
-void sched_enqueue(struct thread *t) {
-    enqueue(&run_queues[sched_choose_cpu(t)], t);
-}
 
 /* As sched_enqueue; a thread that would run here after the current one becomes its successor. */
 static inline void enqueue_woken(struct thread *t) {
-    uint32_t cpu = sched_choose_cpu(t);
-    struct run_queue *q = &run_queues[cpu];
-    if (likely(cpu == cpu_current()->id && !q->successor && q->slice_armed) &&
+    struct run_queue *q = run_queue_current();
+    if (likely(t->cpu == q->cpu && !atomic_load_explicit(&sched_idle_cpus, memory_order_relaxed)) &&
+        likely(!q->successor && q->slice_armed && t->affinity >> q->cpu & 1) &&
         likely(t->priority <= atomic_load_explicit(&q->running, memory_order_relaxed))) {
         q->successor = t;
         atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
     } else {
-        enqueue(q, t);
+        sched_enqueue(t);
     }
 }
 
-bool thread_wake(struct thread *t, int result) {
-    atomic_thread_fence(memory_order_seq_cst);
+[[gnu::noinline]] static bool wake_slow(struct thread *t, int result) {
     uint32_t word = atomic_load_explicit(&t->sleep, memory_order_relaxed), state;
     do {
         state = word & SLEEP_STATE;
@@ -178,8 +184,16 @@ bool thread_wake(struct thread *t, int result) {
         if (result == -EINTR && !(word & SLEEP_INTERRUPTIBLE))
             return false;
     } while (!atomic_compare_exchange_weak(&t->sleep, &word, sleep_woken(result)));
-    if (likely(state == SLEEP_ASLEEP))
+    if (state == SLEEP_ASLEEP)
         enqueue_woken(t);
+    return true;
+}
+
+bool thread_wake(struct thread *t, int result) {
+    uint32_t word = SLEEP_ASLEEP | SLEEP_INTERRUPTIBLE; /* a full barrier also where it fails */
+    if (unlikely(!atomic_compare_exchange_strong(&t->sleep, &word, sleep_woken(result))))
+        return wake_slow(t, result);
+    enqueue_woken(t);
     return true;
 }
 

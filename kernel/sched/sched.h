@@ -26,7 +26,7 @@ struct run_queue {
 extern struct run_queue run_queues[CPU_MAX];
 extern _Atomic uint64_t sched_cpus, sched_idle_cpus; /* CPUs that schedule; those that wait for work */
 
-static inline struct run_queue *run_queue_current(void) { return &run_queues[cpu_current()->id]; }
+static inline struct run_queue *run_queue_current(void) { return cpu_current()->run_queue; }
 
 static inline void queue_push(struct run_queue *q, struct thread *t, bool front) REQUIRES(q->lock) {
     struct list *l = &q->lists[t->priority];
@@ -71,21 +71,26 @@ static inline void sched_finish_switch(void) {
         thread_put(previous);
 }
 
-/* Switches to next, which nobody else has hold of, on this CPU, on a new time slice or self's. */
-static inline void sched_switch(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice) {
+/* Switches to next, which last ran on this CPU too, on a new time slice or self's. */
+static inline void sched_switch_here(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice) {
     lock_check_none();
-    if (unlikely(atomic_load_explicit(&next->on_cpu, memory_order_acquire)))
-        sched_wait_off_cpu(next);
     uint64_t now = arch_cycles();
     self->run_cycles += now - q->switched;
     q->switched = now;
     if (!same_slice)
         q->slice_start = now;
-    next->cpu = q->cpu;
     atomic_store_explicit(&next->state, THREAD_RUNNING, memory_order_relaxed);
     atomic_store_explicit(&next->on_cpu, true, memory_order_relaxed);
     arch_switch(self, next);
     sched_finish_switch();
+}
+
+/* The same, wherever it ran. */
+static inline void sched_switch(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice) {
+    if (unlikely(atomic_load_explicit(&next->on_cpu, memory_order_acquire)))
+        sched_wait_off_cpu(next);
+    next->cpu = q->cpu;
+    sched_switch_here(q, self, next, same_slice);
 }
 
 /* The next thread to run: the first of the highest priority, or the idle thread. */

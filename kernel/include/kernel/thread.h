@@ -165,7 +165,13 @@ uint64_t thread_run_ns(const struct thread *t); /* CPU time, for /proc and CPU c
 void sched_init_cpu(void); /* this CPU: idle thread, queues; the caller becomes the idle thread */
 uint32_t sched_running(void); /* threads that run or are ready */
 NORETURN void sched_idle_loop(void);
-void thread_block_prepare(void *wait_on, bool interruptible);
+static inline void thread_block_prepare(void *wait_on, bool interruptible) {
+    struct thread *t = thread_current();
+    ASSERT((t->sleep & SLEEP_STATE) == SLEEP_AWAKE);
+    t->wait_on = wait_on;
+    atomic_store_explicit(&t->state, THREAD_BLOCKED, memory_order_relaxed);
+    atomic_exchange(&t->sleep, SLEEP_PREPARED | (interruptible ? SLEEP_INTERRUPTIBLE : 0));
+}
 void thread_block_cancel(void); /* back to running without a wait */
 /* 0 woken, -EINTR signal, -ETIMEDOUT, or the waker's result. A late waker of an earlier wait may end
  * this one: callers test their condition again. */
