@@ -98,7 +98,7 @@ def worse(name, values, recorded):
     """Instructions bought by more of what hardware pays for are no gain: counters are held too."""
     old = [float(word) for word in recorded.get(name, [])]
     for what, now, before in zip(("count",) + COUNTERS, values, old):
-        if now > before * TOLERANCE + 0.5:
+        if now > before * TOLERANCE + 1:
             yield f"{name}: {what} went from {text(before)} to {text(now)}"
 
 
