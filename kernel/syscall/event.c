@@ -36,28 +36,41 @@ long sys_event_control(handle_t ev, uint32_t op, handle_t h, const struct event 
     return error;
 }
 
+/* An event with a right of `need`, borrowed. */
+static inline int event_borrow(handle_t h, uint32_t need, struct object **o, bool *counted) {
+    uint32_t rights;
+    int e = handle_borrow(process_current(), h, OBJECT_EVENT, o, &rights, counted);
+    if (likely(!e && rights & need))
+        return 0;
+    if (!e)
+        handle_return(*o, *counted);
+    return e ? e : -EACCES;
+}
+
 long sys_event_wait(handle_t h, struct event *out, size_t count, int64_t deadline) {
     struct event events[SMALL_EVENTS];
     struct object *o;
-    if (count == 0)
+    bool counted;
+    if (unlikely(count == 0))
         return -EINVAL;
-    int e = handle_lookup(h, OBJECT_EVENT, RIGHT_WAIT, &o, nullptr);
-    if (e)
+    int e = event_borrow(h, RIGHT_WAIT, &o, &counted);
+    if (unlikely(e))
         return e;
     long n = event_wait(o, events, min(count, (size_t)SMALL_EVENTS), deadline);
-    if (n > 0 && copy_to_user((uaddr_t)out, events, (size_t)n * sizeof(*events)))
-        n = -EFAULT;
-    object_put(o);
-    return n == -EINTR ? -ERESTARTNOHAND : n;
+    handle_return(o, counted);
+    if (likely(n > 0 && !copy_to_user((uaddr_t)out, events, (size_t)n * sizeof(*events))))
+        return n;
+    return n > 0 ? -EFAULT : n == -EINTR ? -ERESTARTNOHAND : n;
 }
 
 long sys_event_post(handle_t h, uint64_t value) {
     struct object *o;
-    int e = handle_lookup(h, OBJECT_EVENT, RIGHT_WRITE, &o, nullptr);
-    if (e)
+    bool counted;
+    int e = event_borrow(h, RIGHT_WRITE, &o, &counted);
+    if (unlikely(e))
         return e;
     event_post(o, value);
-    object_put(o);
+    handle_return(o, counted);
     return 0;
 }
 

@@ -23,6 +23,7 @@ struct cpu {
     const void *held[16];
     uint8_t held_rank[16];
     uint64_t counters[COUNT_COUNT];
+    struct run_queue *run_queue;
 };
 
 #include <asm/cpu.h>
