@@ -99,9 +99,10 @@ def worse(name, values, recorded):
     """Instructions bought by more of what hardware pays for are no gain: counters are held too."""
     old = [float(word) for word in recorded.get(name, [])]
     tolerance = LOOSE.get(name, TOLERANCE)
-    for what, now, before in zip(("count",) + COUNTERS, values, old):
-        # Where the loader puts things decides how many flushes there are.
-        if now > before * tolerance + (4 if what == "flush" else 1):
+    for what, now, before in zip(("count", *COUNTERS), values, old):
+        # Counters of rare things vary a little with random addresses and with timers.
+        slack, extra = (tolerance, 0.5) if what == "count" else (1.1, 4 if what == "flush" else 1)
+        if now > before * slack + extra:
             yield f"{name}: {what} went from {text(before)} to {text(now)}"
 
 
