@@ -113,6 +113,11 @@ def main():
     if options.only:
         budgets = {name: row for name, row in budgets.items() if name == options.only}
     rows = measure(options)
+    for _ in range(2 if options.check else 0):
+        if any(problem for name in rows for problem in worse(name, rows[name], recorded)):
+            # Random addresses make a row dearer now and then; what got worse is so every time.
+            for name, again in measure(options).items():
+                rows[name] = [min(pair) for pair in zip(rows[name], again)]
     problems = report(rows, budgets, recorded)
     print(*problems, sep="\n")
     if options.record:
