@@ -14,12 +14,27 @@
 static struct spinlock schemes_lock = SPINLOCK_INIT(RANK_HANDLES);
 static struct list schemes = {&schemes, &schemes};
 
+/* Nobody will take them: they let go of the files that they are about. */
+static void scheme_flush_notes(struct scheme *s) {
+    spin_lock(&s->lock);
+    while (!list_empty(&s->notes)) {
+        struct note *n = list_entry(list_pop_front(&s->notes), struct note, link);
+        void (*sent)(struct note *) = n->sent;
+        spin_unlock(&s->lock);
+        if (sent) sent(n);
+        spin_lock(&s->lock);
+    }
+    spin_unlock(&s->lock);
+}
+
 static void scheme_last_handle(struct object *o) {
     struct scheme *s = object_as(scheme, o);
     spin_lock(&s->lock);
     s->failed = true;
     spin_unlock(&s->lock);
     scheme_flush_queue(s, -ECONNREFUSED);
+    scheme_flush_notes(s);
+    memory_pager_failed(s);
 }
 
 static void scheme_destroy(struct object *o) {
@@ -85,10 +100,11 @@ size_t scheme_describe(struct scheme_info *out, size_t count) {
  */
 bool scheme_note(struct scheme *s, struct note *n) {
     spin_lock(&s->lock);
-    bool queued = !list_empty(&n->link);
-    if (!queued) list_push_back(&s->notes, &n->link);
-    struct thread *server = queued ? nullptr : scheme_take_idle(s);
+    bool queued = !list_empty(&n->link), drop = !queued && s->failed;
+    if (!queued && !drop) list_push_back(&s->notes, &n->link);
+    struct thread *server = queued || drop ? nullptr : scheme_take_idle(s);
     spin_unlock(&s->lock);
+    if (drop && n->sent) n->sent(n);
     if (server) thread_wake_claimed(server, 0); /* it looks at the queues itself */
     return !queued;
 }

@@ -165,8 +165,10 @@ void frame_free(struct frame *f) {
     kasan_poison(frame_virt(f), PAGE_SIZE, KASAN_FREE_FRAME);
     f->link.next = (struct list *)caches[cpu].head;
     caches[cpu].head = f;
-    if (unlikely(++caches[cpu].count > CACHE_MAX))
-        cache_drain(cpu, CACHE_MAX / 2);
+    /* When memory is short, what reclaim frees must count, and be there for every CPU. */
+    uint32_t most = frames.free_count < frames.low_mark ? 0 : CACHE_MAX;
+    if (unlikely(++caches[cpu].count > most))
+        cache_drain(cpu, most / 2);
 }
 
 struct frame *frame_alloc_run(unsigned order, enum frame_kind kind, paddr_t below) {

@@ -22,7 +22,7 @@ static void memory_destroy(struct object *o);
 static void memory_last_handle(struct object *o) {
     struct memory *m = memory_of(o);
     /* While its pager lives, letting go is the pager's decision: it doesn't want the rest. */
-    if (m->pager && m->pager->server)
+    if (m->pager && (m->pager->server || m->pager->failed))
         memory_discard(m);
 }
 

@@ -179,7 +179,11 @@ static void supply_done(struct memory *m, struct frame *f, uint64_t index) {
 
 long memory_supply(struct memory *m, uint64_t offset, const struct buffer *from, size_t length) {
     long error = 0;
+    size_t size = memory_size(m);
+    length = offset < size ? min(length, size - offset) : 0;
     for (size_t done = 0; done < length && !error; done += PAGE_SIZE) {
+        if (atomic_load_explicit(&thread_current()->work, memory_order_relaxed) & WORK_EXIT)
+            return -EINTR;
         uint64_t index = (offset + done) >> PAGE_SHIFT;
         size_t n = min(length - done, PAGE_SIZE);
         struct frame *f = supply_target(m, index);
@@ -226,6 +230,19 @@ void memory_pager_lost(struct scheme *pager) {
                 f->state = PAGE_DIRTY;
         spin_unlock(&m->lock);
         wait_queue_wake(&m->wait, INT32_MAX);
+    }
+    spin_unlock(&paged_lock);
+}
+
+/* Nobody can serve the scheme again, so nobody will ever write its dirty pages back. */
+void memory_pager_failed(struct scheme *pager) {
+    spin_lock(&paged_lock);
+    list_for_each(n, &paged) {
+        struct memory *m = list_entry(n, struct memory, paged_link);
+        if (m->pager != pager || !memory_revive(m))
+            continue;
+        memory_discard(m);
+        object_put(&m->object);
     }
     spin_unlock(&paged_lock);
 }

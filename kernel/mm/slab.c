@@ -52,7 +52,11 @@ static struct frame *slab_of(const void *object) {
 
 static struct frame *slab_create(unsigned class) REQUIRES(slabs.lock) {
     unsigned order = class_order(class);
-    struct frame *f = order ? frame_alloc_run(order, FRAME_SLAB, 0) : frame_take(FRAME_SLAB);
+    struct frame *f = order ? frame_alloc_run(order, FRAME_SLAB, 0) : nullptr;
+    if (!f) { /* a full page cache leaves no runs: every class fits a page */
+        order = 0;
+        f = frame_take(FRAME_SLAB);
+    }
     if (!f)
         return nullptr;
     for (size_t i = 0; i < 1UL << order; i++)

@@ -149,7 +149,8 @@ int memory_throttle(struct memory *m) {
 void memory_discard(struct memory *m) {
     struct frame *f;
     spin_lock(&m->lock);
-    for (uint64_t i = 0; m->dirty && !m->mapping_count && (f = page_next(m, &i, UINT64_MAX)); i++)
+    bool unused = !m->mapping_count || m->pager->failed;
+    for (uint64_t i = 0; m->dirty && unused && (f = page_next(m, &i, UINT64_MAX)); i++)
         page_make_clean(m, f);
     spin_unlock(&m->lock);
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Run a test program in the guest and judge the KTAP that it prints.
 
-guest.py [--preset P] [--smp N] [--overlay DIR] [--append ARGS] COMMAND
+guest.py [--preset P] [--smp N] [--memory M] [--overlay DIR] [--append ARGS] COMMAND
 """
 
 import argparse
@@ -19,13 +19,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="debug")
     parser.add_argument("--smp", default="2")
+    parser.add_argument("--memory", default="512M")
     parser.add_argument("--timeout", default="120")
     parser.add_argument("--overlay", default=None)
     parser.add_argument("--append", default="")
     parser.add_argument("command")
     options = parser.parse_args()
     arguments = [RUN, "--no-build", "--boot", "direct", "--preset", options.preset,
-                 "--smp", options.smp, "--timeout", options.timeout, "--append", options.append,
+                 "--smp", options.smp, "--memory", options.memory, "--timeout", options.timeout, "--append", options.append,
                  "--exec", options.command]
     if options.overlay:
         arguments += ["--overlay", options.overlay]

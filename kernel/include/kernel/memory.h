@@ -57,6 +57,7 @@ MUST_CHECK long memory_control(struct memory *m, uint32_t op, uint64_t a, uint64
 int memory_take_error(struct memory *m, uint64_t *seen); /* fsync: error once per description */
 /* The pager died / a new instance adopts. */
 void memory_pager_lost(struct scheme *pager);
+void memory_pager_failed(struct scheme *pager); /* for good: dirty pages go */
 struct memory *memory_adopt(struct scheme *pager, uint64_t id); /* reference, or null */
 uint64_t memory_cache_pages(void); /* clean + dirty pages of pagers: "cached" */
 size_t memory_reclaim(size_t pages); /* frees up to so many clean pages; asks pagers for dirty ones */
