@@ -121,7 +121,8 @@ static size_t ring_copy(struct queue *q, struct cursor *c, uint32_t at, size_t n
         if (unlikely(!*page))
             break;
         char *ring = (char *)*page + in_page;
-        if (unlikely(out ? copy_to_user_nofault(user, ring, span) : copy_from_user_nofault(ring, user, span)))
+        if (unlikely(out ? copy_to_user_nofault(user, ring, span)
+                         : copy_from_user_nofault(ring, user, span)))
             break;
         done += span;
         c->offset += span;
@@ -144,7 +145,8 @@ static int snag_resolve(struct channel *c, const struct snag *s, bool out) UNCHE
     } else {
         unsigned flags = FAULT_USER | (out ? FAULT_WRITE : 0);
         uaddr_t last = s->address + s->length - 1;
-        e = last < s->address || last >= USER_END ? -EFAULT : space_fault(space_current(), s->address, flags);
+        e = last < s->address || last >= USER_END ? -EFAULT
+                                                  : space_fault(space_current(), s->address, flags);
         if (!e && (last ^ s->address) / PAGE_SIZE)
             e = space_fault(space_current(), last, flags);
         if (e && e != -EINTR && e != -ENOMEM)
@@ -212,8 +214,8 @@ static long bytes_get(struct channel_end *e, struct cursor *to, bool peek) UNCHE
     }
 }
 
-UNCHECKED long bytes_read(struct channel_end *e, struct cursor *to, uint32_t io_flags, nsec_t deadline,
-                          struct message **attached) {
+UNCHECKED long bytes_read(struct channel_end *e, struct cursor *to, uint32_t io_flags,
+                          nsec_t deadline, struct message **attached) {
     struct channel *c = e->channel;
     struct queue *q = queue_in(e);
     size_t total = to->left;
@@ -310,7 +312,8 @@ long channel_write(struct object *o, const struct io_vector *v, size_t count, ui
 
 static void notify_both(struct channel *c) {
     for (unsigned i = 0; i < 2; i++)
-        object_notify(&c->ends[i].object, EVENT_IN | EVENT_OUT | EVENT_HANGUP | EVENT_ERROR | EVENT_READ_HANGUP);
+        object_notify(&c->ends[i].object,
+                      EVENT_IN | EVENT_OUT | EVENT_HANGUP | EVENT_ERROR | EVENT_READ_HANGUP);
 }
 
 static void end_shutdown(struct channel_end *e, bool reading, bool writing) {
@@ -390,13 +393,9 @@ const struct object_ops channel_ops = {
     .poll = end_poll,
 };
 
-_Atomic uint32_t *channel_status(struct object *o) {
-    return &channel_end_of(o)->status;
-}
+_Atomic uint32_t *channel_status(struct object *o) { return &channel_end_of(o)->status; }
 
-uint32_t channel_flags(struct object *o) {
-    return channel_end_of(o)->channel->flags;
-}
+uint32_t channel_flags(struct object *o) { return channel_end_of(o)->channel->flags; }
 
 static int pages_alloc(uint32_t capacity, void **inline_pages, void ***out) {
     size_t count = capacity / PAGE_SIZE;
@@ -448,7 +447,8 @@ int channel_create(uint32_t flags, size_t capacity, struct object *ends[2]) {
 static void ring_move(const struct queue *q, void **pages) {
     for (uint32_t at = 0, n; at < q->used; at += n) {
         uint32_t from = (q->read_at + at) % q->capacity;
-        n = min(q->used - at, (uint32_t)PAGE_SIZE - max(at % (uint32_t)PAGE_SIZE, from % (uint32_t)PAGE_SIZE));
+        n = min(q->used - at,
+                (uint32_t)PAGE_SIZE - max(at % (uint32_t)PAGE_SIZE, from % (uint32_t)PAGE_SIZE));
         memcpy((char *)pages[at / PAGE_SIZE] + at % PAGE_SIZE,
                (char *)q->pages[from / PAGE_SIZE] + from % PAGE_SIZE, n);
     }

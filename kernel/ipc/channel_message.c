@@ -91,8 +91,8 @@ static struct message *message_alloc(size_t size, uint32_t handle_count) {
 }
 
 /* Notes which handles carry channel ends; no deeper than NESTING_MAX. */
-static int message_take_handles(struct message *m, struct channel_end *e, const struct carried *handles,
-                                uint32_t count) {
+static int message_take_handles(struct message *m, struct channel_end *e,
+                                const struct carried *handles, uint32_t count) {
     uint32_t nesting = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct channel_end *target = carried_end(handles[i].object);
@@ -167,7 +167,7 @@ size_t message_first_size(const struct queue *q) {
 }
 
 size_t message_distance(const struct queue *q) {
-    list_for_each(l, &q->messages) {
+    list_for_each (l, &q->messages) {
         struct message *m = list_entry(l, struct message, link);
         if (m->position > q->position)
             return m->position - q->position;
@@ -228,7 +228,8 @@ static int copy_in(struct message *m, const struct io_vector *v) {
 
 /* A message of `size` bytes from v, with address, sender and handles; not queued. err_ptr. */
 static struct message *message_make(struct channel_end *e, const struct channel_message *in,
-                                    const struct io_vector *v, size_t size, const struct carried *handles) {
+                                    const struct io_vector *v, size_t size,
+                                    const struct carried *handles) {
     struct message *m = message_alloc(size, in->handle_count);
     if (!m)
         return err_ptr(-ENOMEM);
@@ -310,7 +311,8 @@ static long copy_out(const struct message *m, const struct io_vector *v, size_t 
 }
 
 /* What came along, for the receiver; handles are moved to it as far as it has room. */
-static void describe(struct message *m, struct channel_message *out, struct carried *handles, bool peek) {
+static void describe(struct message *m, struct channel_message *out, struct carried *handles,
+                     bool peek) {
     uint32_t room = handles && !peek ? out->handle_count : 0;
     uint32_t n = min(room, m->handle_count);
     if (n < m->handle_count && !peek)
@@ -353,8 +355,9 @@ static struct message *message_next(struct channel_end *e, bool peek, nsec_t dea
     }
 }
 
-static long message_receive(struct channel_end *e, struct channel_message *out, const struct io_vector *v,
-                            struct carried *handles, bool peek, nsec_t deadline) {
+static long message_receive(struct channel_end *e, struct channel_message *out,
+                            const struct io_vector *v, struct carried *handles, bool peek,
+                            nsec_t deadline) {
     struct message *m = message_next(e, peek, deadline);
     if (is_err(m))
         return ptr_err(m);
@@ -398,9 +401,7 @@ long channel_receive(struct object *o, struct channel_message *out, const struct
 
 /* --- cycles ------------------------------------------------------------------------------------- */
 
-bool channel_flights_pending(void) UNCHECKED {
-    return flights.next != &flights;
-}
+bool channel_flights_pending(void) UNCHECKED { return flights.next != &flights; }
 
 /* Whether somebody holds the carried end other than by handles in flight. */
 static bool held_outside(const struct flight *f) {
@@ -412,11 +413,11 @@ static bool held_outside(const struct flight *f) {
 
 /* Marks what can be received. True if something is left over. */
 static bool mark_reachable(void) REQUIRES(flight_lock) {
-    list_for_each(l, &flights)
+    list_for_each (l, &flights)
         list_entry(l, struct flight, link)->holder->mark = MARK_REACHED; /* unless carried itself */
-    list_for_each(l, &flights)
+    list_for_each (l, &flights)
         list_entry(l, struct flight, link)->target->mark = MARK_WHITE;
-    list_for_each(l, &flights) {
+    list_for_each (l, &flights) {
         struct flight *f = list_entry(l, struct flight, link);
         if (held_outside(f))
             f->target->mark = MARK_REACHED;
@@ -424,7 +425,7 @@ static bool mark_reachable(void) REQUIRES(flight_lock) {
     bool left = true;
     for (bool changed = true; changed;) {
         changed = left = false;
-        list_for_each(l, &flights) {
+        list_for_each (l, &flights) {
             struct flight *f = list_entry(l, struct flight, link);
             if (f->target->mark == MARK_REACHED)
                 continue;
@@ -443,7 +444,7 @@ void channel_collect_cycles(void) {
     struct channel_end *garbage = nullptr;
     spin_lock(&flight_lock);
     if (!list_empty(&flights) && mark_reachable()) {
-        list_for_each(l, &flights) {
+        list_for_each (l, &flights) {
             struct channel_end *e = list_entry(l, struct flight, link)->holder;
             if (e->mark != MARK_WHITE)
                 continue;

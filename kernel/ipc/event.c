@@ -25,9 +25,7 @@ struct waiter {
     uint64_t value; /* a counter handed over by event_post */
 };
 
-static struct event_object *event_of(struct object *o) {
-    return object_as(event_object, o);
-}
+static struct event_object *event_of(struct object *o) { return object_as(event_object, o); }
 
 /* --- making ready ------------------------------------------------------------------------------- */
 
@@ -38,7 +36,7 @@ static void wake_first(struct list *waiters) {
         thread_wake(list_entry(l, struct waiter, link)->thread, WOKEN);
 }
 
-static void wake_reader(struct event_object *ev) REQUIRES(ev->lock) {
+static void wake_reader(struct event_object *ev) REQUIRES(ev -> lock) {
     wake_first(&ev->readers);
     if (ev->port_waiter)
         thread_wake(ev->port_waiter, 0);
@@ -55,7 +53,8 @@ static void interest_ready(struct interest *i, struct event_object **onward) {
     }
     spin_unlock(&ev->lock);
     atomic_thread_fence(memory_order_seq_cst);
-    if (unlikely(fresh && atomic_load(&ev->object.watch_count)) && !atomic_exchange(&ev->chained, true)) {
+    if (unlikely(fresh && atomic_load(&ev->object.watch_count)) &&
+        !atomic_exchange(&ev->chained, true)) {
         object_get(&ev->object);
         ev->chain = *onward;
         *onward = ev;
@@ -75,7 +74,7 @@ static void notify_onward(struct event_object *onward) {
 SLOW_PATH void object_notify_slow(struct object *o, uint32_t mask) {
     struct event_object *onward = nullptr;
     spin_lock(&o->watch_lock);
-    list_for_each(l, &o->watches) {
+    list_for_each (l, &o->watches) {
         struct watch *w = list_entry(l, struct watch, link);
         if (!(mask & w->mask))
             continue;
@@ -94,7 +93,7 @@ SLOW_PATH void object_notify_slow(struct object *o, uint32_t mask) {
  * Adds to the counter, with the lock held: true if watchers must hear.  A reader that waits takes the
  * value from the poster's hand: the counter stays 0, and it is nobody else's news.
  */
-static inline bool counter_add(struct event_object *ev, uint64_t value) REQUIRES(ev->lock) {
+static inline bool counter_add(struct event_object *ev, uint64_t value) REQUIRES(ev -> lock) {
     struct list *first = ev->readers.next;
     if (likely(first != &ev->readers) && likely(!ev->counter) && likely(value)) {
         struct waiter *w = list_entry(first, struct waiter, link);
@@ -217,9 +216,7 @@ static void event_last_handle(struct object *o) {
     event_set_port_waiter(o, nullptr);
 }
 
-static void event_destroy(struct object *o) {
-    kfree(event_of(o));
-}
+static void event_destroy(struct object *o) { kfree(event_of(o)); }
 
 /* Ready for sure? Asks sources, but for those whose answer needs a call, and drops stale entries. */
 static bool event_verify(struct event_object *ev) {
@@ -284,9 +281,7 @@ struct object *event_create(uint64_t initial) {
     return &ev->object;
 }
 
-_Atomic uint32_t *event_status(struct object *o) {
-    return &event_of(o)->status;
-}
+_Atomic uint32_t *event_status(struct object *o) { return &event_of(o)->status; }
 
 void event_set_port_waiter(struct object *o, struct thread *t) {
     struct event_object *ev = event_of(o);
@@ -356,7 +351,8 @@ static void interest_look(struct interest *i) {
     notify_onward(onward);
 }
 
-static int interest_add(struct event_object *ev, struct object *source, handle_t h, const struct event *e) {
+static int interest_add(struct event_object *ev, struct object *source, handle_t h,
+                        const struct event *e) {
     struct interest *i = kzalloc(sizeof(*i));
     if (!i)
         return -ENOMEM;
@@ -378,9 +374,11 @@ static int interest_add(struct event_object *ev, struct object *source, handle_t
     return 0;
 }
 
-static struct mutex add_lock = MUTEX_INIT(add_lock, RANK_FILE); /* two adds could close a circle together */
+static struct mutex add_lock =
+    MUTEX_INIT(add_lock, RANK_FILE); /* two adds could close a circle together */
 
-UNCHECKED int event_control(struct object *o, uint32_t op, struct object *object, handle_t h, const struct event *e) {
+UNCHECKED int event_control(struct object *o, uint32_t op, struct object *object, handle_t h,
+                            const struct event *e) {
     struct event_object *ev = event_of(o);
     struct object *source = watch_target(object);
     if (op < EVENT_ADD || op > EVENT_MODIFY || source == o)
@@ -418,7 +416,8 @@ UNCHECKED int event_control(struct object *o, uint32_t op, struct object *object
  * Sleeps with the event's lock held, which is released: 0 look again, or why not to.  *value: the
  * counter a poster has handed over, else 0.
  */
-static inline int event_sleep(struct event_object *ev, struct list *waiters, nsec_t deadline, uint64_t *value) UNCHECKED {
+static inline int event_sleep(struct event_object *ev, struct list *waiters, nsec_t deadline,
+                              uint64_t *value) UNCHECKED {
     struct waiter w;
     w.thread = thread_current();
     w.value = *value = 0;
@@ -472,7 +471,7 @@ static struct event counter_entry(uint64_t value) {
 }
 
 /* Takes the counter, with the lock held. */
-static uint64_t counter_take(struct event_object *ev) REQUIRES(ev->lock) {
+static uint64_t counter_take(struct event_object *ev) REQUIRES(ev -> lock) {
     uint64_t value = ev->counter;
     ev->counter = 0;
     while (unlikely(value && !list_empty(&ev->writers)))
@@ -482,7 +481,7 @@ static uint64_t counter_take(struct event_object *ev) REQUIRES(ev->lock) {
 
 /* Reports what is there, with the lock held. */
 [[gnu::noinline]] static long collect(struct event_object *ev, struct event *out, size_t count)
-    REQUIRES(ev->lock) {
+    REQUIRES(ev -> lock) {
     struct list again;
     size_t n = 0;
     int e = 0;
@@ -503,8 +502,8 @@ static uint64_t counter_take(struct event_object *ev) REQUIRES(ev->lock) {
     return n ? (long)n : min(e, 0);
 }
 
-[[gnu::noinline]] UNCHECKED static long wait_slow(struct event_object *ev, struct event *out, size_t count,
-                                                  nsec_t deadline) {
+[[gnu::noinline]] UNCHECKED static long wait_slow(struct event_object *ev, struct event *out,
+                                                  size_t count, nsec_t deadline) {
     for (;;) {
         uint64_t value;
         spin_lock(&ev->lock);

@@ -23,7 +23,8 @@ static int16_t answer(const struct poll_entry *e, uint32_t ready) {
 }
 
 /* What an entry's handle refers to if it may be waited for, else null; with the table's lock held. */
-static struct object *entry_source(struct handle_table *t, const struct poll_entry *e) REQUIRES(t->lock) {
+static struct object *entry_source(struct handle_table *t, const struct poll_entry *e)
+    REQUIRES(t -> lock) {
     struct handle_slot *s = handle_slot_find(t, e->handle);
     bool open = s && (uintptr_t)s->object > (uintptr_t)HANDLE_RESERVED;
     return open && s->rights & RIGHT_WAIT ? watch_target(s->object) : nullptr;

@@ -23,9 +23,7 @@ struct generator {
 static struct generator generators[CPU_MAX];
 static uint32_t seed[8];
 
-static uint32_t rotate(uint32_t v, unsigned n) {
-    return v << n | v >> (32 - n);
-}
+static uint32_t rotate(uint32_t v, unsigned n) { return v << n | v >> (32 - n); }
 
 static void quarter_round(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d) {
     *a += *b, *d = rotate(*d ^ *a, 16);
@@ -35,7 +33,8 @@ static void quarter_round(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d) {
 }
 
 /* One block of key stream. nonce: the last two words. */
-void chacha20_block(const uint32_t key[8], uint32_t counter, const uint32_t nonce[3], uint32_t out[16]) {
+void chacha20_block(const uint32_t key[8], uint32_t counter, const uint32_t nonce[3],
+                    uint32_t out[16]) {
     uint32_t x[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
     for (unsigned i = 0; i < 8; i++)
         x[4 + i] = key[i];

@@ -55,11 +55,11 @@ uint32_t sched_choose_cpu_slow(struct thread *t) {
 }
 
 /* A thread of `from` that may run on `cpu`, taken off; the best one first, or null. */
-static struct thread *take_for(struct run_queue *from, uint32_t cpu) REQUIRES(from->lock) {
+static struct thread *take_for(struct run_queue *from, uint32_t cpu) REQUIRES(from -> lock) {
     for (uint64_t map = from->bitmap; map;) {
         unsigned priority = 63 - (unsigned)__builtin_clzll(map);
         map &= ~(1ULL << priority);
-        list_for_each(l, &from->lists[priority]) {
+        list_for_each (l, &from->lists[priority]) {
             struct thread *t = list_entry(l, struct thread, run_link);
             if (!(t->affinity >> cpu & 1) || atomic_load(&t->on_cpu))
                 continue;
@@ -78,8 +78,8 @@ struct thread *sched_steal(struct run_queue *q) {
             continue;
         spin_lock(&from->lock);
         struct thread *t = take_for(from, q->cpu);
-        bool waited = !t && from->count >= 2 &&
-                      sched_ns(arch_cycles() - from->crowded_since) > LONG_WAIT_NS;
+        bool waited =
+            !t && from->count >= 2 && sched_ns(arch_cycles() - from->crowded_since) > LONG_WAIT_NS;
         spin_unlock(&from->lock);
         if (waited)
             cpu_count(COUNT_IDLE_WAIT);
@@ -246,10 +246,6 @@ void sched_cpu_times(uint32_t cpu, uint64_t *idle_ns, uint64_t *busy_ns) {
     *busy_ns = sched_ns(now - q->started - idle);
 }
 
-uint64_t sched_load(unsigned which) {
-    return load_average[which];
-}
+uint64_t sched_load(unsigned which) { return load_average[which]; }
 
-uint32_t sched_running(void) {
-    return load_now();
-}
+uint32_t sched_running(void) { return load_now(); }

@@ -22,9 +22,7 @@ static int awake(struct thread *t, int result) {
     return result;
 }
 
-void thread_block_cancel(void) {
-    awake(thread_current(), 0);
-}
+void thread_block_cancel(void) { awake(thread_current(), 0); }
 
 bool thread_claim_self(void) {
     struct thread *t = thread_current();
@@ -77,8 +75,8 @@ static inline bool outranked(struct run_queue *q, const struct thread *t) UNCHEC
         timer_start(&self->timeout, deadline);
     uint32_t word = atomic_load_explicit(&self->sleep, memory_order_relaxed);
     bool asleep = (word & SLEEP_STATE) == SLEEP_PREPARED &&
-                  atomic_compare_exchange_strong(
-                      &self->sleep, &word, SLEEP_ASLEEP | (word & SLEEP_INTERRUPTIBLE));
+                  atomic_compare_exchange_strong(&self->sleep, &word,
+                                                 SLEEP_ASLEEP | (word & SLEEP_INTERRUPTIBLE));
     if (likely(asleep)) {
         self->switches_voluntary++;
         struct run_queue *q = run_queue_current();
@@ -93,7 +91,8 @@ static inline bool outranked(struct run_queue *q, const struct thread *t) UNCHEC
             if (unlikely(outranked(q, next)))
                 atomic_fetch_or(&next->work, WORK_RESCHED);
             hand_over(q, self, next);
-        } else if (likely(successor && !outranked(q, successor)) && likely(successor->affinity >> q->cpu & 1)) {
+        } else if (likely(successor && !outranked(q, successor)) &&
+                   likely(successor->affinity >> q->cpu & 1)) {
             q->successor = nullptr;
             hand_over(q, self, successor);
         } else {
@@ -112,10 +111,12 @@ int thread_switch_to(struct thread *next) {
     struct thread *self = thread_current();
     struct run_queue *q = run_queue_current();
     const uint32_t signals = WORK_SIGNAL | WORK_EXIT | WORK_STOP;
-    if (unlikely(atomic_load_explicit(&self->work, memory_order_relaxed) & signals) && signal_pending(self))
+    if (unlikely(atomic_load_explicit(&self->work, memory_order_relaxed) & signals) &&
+        signal_pending(self))
         thread_wake(self, -EINTR);
     self->switches_voluntary++;
-    if (likely(next->affinity >> q->cpu & 1) && likely(!atomic_load_explicit(&next->on_cpu, memory_order_acquire))) {
+    if (likely(next->affinity >> q->cpu & 1) &&
+        likely(!atomic_load_explicit(&next->on_cpu, memory_order_acquire))) {
         atomic_store_explicit(&next->sleep, sleep_woken(0), memory_order_relaxed);
         if (unlikely(outranked(q, next)))
             atomic_fetch_or(&next->work, WORK_RESCHED);
@@ -137,10 +138,13 @@ int thread_block(nsec_t deadline) {
     struct run_queue *q = run_queue_current();
     struct thread *next = q->successor;
     uint32_t word = SLEEP_PREPARED | SLEEP_INTERRUPTIBLE;
-    if (unlikely(deadline != DEADLINE_NEVER || !next || atomic_load_explicit(&self->work, memory_order_relaxed)) ||
-        unlikely(next->priority != atomic_load_explicit(&q->running, memory_order_relaxed) || signal_pending(self)) ||
+    if (unlikely(deadline != DEADLINE_NEVER || !next ||
+                 atomic_load_explicit(&self->work, memory_order_relaxed)) ||
+        unlikely(next->priority != atomic_load_explicit(&q->running, memory_order_relaxed) ||
+                 signal_pending(self)) ||
         unlikely(!(next->affinity >> q->cpu & 1)) ||
-        unlikely(!atomic_compare_exchange_strong(&self->sleep, &word, SLEEP_ASLEEP | SLEEP_INTERRUPTIBLE)))
+        unlikely(!atomic_compare_exchange_strong(&self->sleep, &word,
+                                                 SLEEP_ASLEEP | SLEEP_INTERRUPTIBLE)))
         return block(nullptr, deadline);
     self->switches_voluntary++;
     q->successor = nullptr;
@@ -148,9 +152,7 @@ int thread_block(nsec_t deadline) {
     return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
 }
 
-int thread_block_switch_to(struct thread *next, nsec_t deadline) {
-    return block(next, deadline);
-}
+int thread_block_switch_to(struct thread *next, nsec_t deadline) { return block(next, deadline); }
 
 void sched_enqueue(struct thread *t) {
     struct run_queue *q = &run_queues[sched_choose_cpu(t)];
@@ -160,7 +162,6 @@ void sched_enqueue(struct thread *t) {
     spin_unlock(&q->lock);
     sched_kick(q, preempts);
 }
-
 
 /* As sched_enqueue; a thread that would run here after the current one becomes its successor. */
 static inline void enqueue_woken(struct thread *t) {

@@ -49,11 +49,9 @@ static struct bucket *bucket_of(struct futex_key k) {
     return &buckets[hash >> 56];
 }
 
-static bool same(struct futex_key a, struct futex_key b) {
-    return a.a == b.a && a.b == b.b;
-}
+static bool same(struct futex_key a, struct futex_key b) { return a.a == b.a && a.b == b.b; }
 
-static struct list *list_of(struct bucket *b) REQUIRES(b->lock) {
+static struct list *list_of(struct bucket *b) REQUIRES(b -> lock) {
     if (unlikely(!b->waiters.next))
         list_init(&b->waiters);
     return &b->waiters;
@@ -76,7 +74,7 @@ static int touch(uaddr_t at, bool write) {
     return e;
 }
 
-static void enqueue(struct waiter *w, struct bucket *b) REQUIRES(b->lock) {
+static void enqueue(struct waiter *w, struct bucket *b) REQUIRES(b -> lock) {
     w->bucket = b;
     w->queued = true;
     list_push_back(list_of(b), &w->link);
@@ -137,7 +135,7 @@ static long wake_key(struct futex_key key, uint32_t count) {
     struct bucket *b = bucket_of(key);
     long woken = 0;
     spin_lock(&b->lock);
-    list_for_each_safe(l, list_of(b)) {
+    list_for_each_safe (l, list_of(b)) {
         struct waiter *w = list_entry(l, struct waiter, link);
         if (woken == count)
             break;
@@ -157,10 +155,10 @@ long futex_wake(uaddr_t at, uint32_t count, uint32_t flags) {
 }
 
 /* Wakes and moves with both buckets locked. */
-static long requeue(struct bucket *from, struct futex_key key, struct bucket *to, struct futex_key to_key,
-                    uint32_t wake, uint32_t move) UNCHECKED {
+static long requeue(struct bucket *from, struct futex_key key, struct bucket *to,
+                    struct futex_key to_key, uint32_t wake, uint32_t move) UNCHECKED {
     long done = 0;
-    list_for_each_safe(l, list_of(from)) {
+    list_for_each_safe (l, list_of(from)) {
         struct waiter *w = list_entry(l, struct waiter, link);
         if (!same(w->key, key) || w->owner)
             continue;
@@ -180,8 +178,8 @@ static long requeue(struct bucket *from, struct futex_key key, struct bucket *to
     return done;
 }
 
-UNCHECKED long futex_requeue(uaddr_t at, uint32_t expected, uint32_t wake, uint32_t move, uaddr_t to,
-                             uint32_t flags) {
+UNCHECKED long futex_requeue(uaddr_t at, uint32_t expected, uint32_t wake, uint32_t move,
+                             uaddr_t to, uint32_t flags) {
     struct futex_key key, to_key;
     int e = key_of(at, flags, &key);
     if (!e)
@@ -209,18 +207,20 @@ UNCHECKED long futex_requeue(uaddr_t at, uint32_t expected, uint32_t wake, uint3
 
 /* --- priority inheritance ----------------------------------------------------------------------- */
 
-static struct waiter *pi_best(struct bucket *b, struct futex_key key) REQUIRES(b->lock) {
+static struct waiter *pi_best(struct bucket *b, struct futex_key key) REQUIRES(b -> lock) {
     struct waiter *best = nullptr;
-    list_for_each(l, list_of(b)) {
+    list_for_each (l, list_of(b)) {
         struct waiter *w = list_entry(l, struct waiter, link);
-        if (w->owner && same(w->key, key) && (!best || w->thread->priority > best->thread->priority))
+        if (w->owner && same(w->key, key) &&
+            (!best || w->thread->priority > best->thread->priority))
             best = w;
     }
     return best;
 }
 
 /* The lock goes to the best waiter, or becomes free; `died` is FUTEX_OWNER_DIED or 0. */
-static int pi_pass(struct bucket *b, struct futex_key key, uaddr_t at, uint32_t died) REQUIRES(b->lock) {
+static int pi_pass(struct bucket *b, struct futex_key key, uaddr_t at, uint32_t died)
+    REQUIRES(b -> lock) {
     struct waiter *w = pi_best(b, key), *second = nullptr;
     uint32_t word, owner = w ? w->thread->tid : 0;
     if (w) {
@@ -241,7 +241,7 @@ static int pi_pass(struct bucket *b, struct futex_key key, uaddr_t at, uint32_t 
             list_push_front(list_of(b), &w->link);
         return e;
     }
-    list_for_each(l, list_of(b)) {
+    list_for_each (l, list_of(b)) {
         struct waiter *other = list_entry(l, struct waiter, link);
         if (other->owner && same(other->key, key))
             other->owner = owner;
@@ -256,7 +256,7 @@ static int pi_pass(struct bucket *b, struct futex_key key, uaddr_t at, uint32_t 
 
 /* Takes the lock (1), or queues behind its owner (0), with the bucket locked. */
 static int pi_take_or_queue(struct waiter *w, struct bucket *b, uaddr_t at, bool try)
-    REQUIRES(b->lock) {
+    REQUIRES(b -> lock) {
     uint32_t word;
     int e = user_load32_nofault(&word, at);
     while (!e) {
@@ -266,7 +266,8 @@ static int pi_take_or_queue(struct waiter *w, struct bucket *b, uaddr_t at, bool
         if (owner && try)
             return -EAGAIN;
         if (!owner)
-            want = w->thread->tid | (word & FUTEX_OWNER_DIED) | (pi_best(b, w->key) ? FUTEX_WAITERS : 0);
+            want = w->thread->tid | (word & FUTEX_OWNER_DIED) |
+                   (pi_best(b, w->key) ? FUTEX_WAITERS : 0);
         e = user_cmpxchg32_nofault(at, &seen, want);
         if (e || seen != word) {
             word = seen;
@@ -350,7 +351,7 @@ static void pi_abandon(struct thread *t) {
         struct bucket *b = &buckets[i];
         spin_lock(&b->lock);
     again:
-        list_for_each(l, list_of(b)) {
+        list_for_each (l, list_of(b)) {
             struct waiter *w = list_entry(l, struct waiter, link);
             if (w->owner != t->tid)
                 continue;

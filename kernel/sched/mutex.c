@@ -37,7 +37,7 @@ static void check_ranks(struct mutex *m, int change) {
 #endif
 }
 
-static void lend(struct mutex *m, struct thread *owner, struct thread *self) REQUIRES(m->lock) {
+static void lend(struct mutex *m, struct thread *owner, struct thread *self) REQUIRES(m -> lock) {
     if (self->priority <= owner->priority)
         return;
     if (!m->lent) {
@@ -67,7 +67,8 @@ static void lock_slow(struct mutex *m, struct thread *self) {
     ASSERT(owner != self);
     lend(m, owner, self);
     struct list *at = m->waiters.prev;
-    while (at != &m->waiters && list_entry(at, struct waiter, link)->thread->priority < self->priority)
+    while (at != &m->waiters &&
+           list_entry(at, struct waiter, link)->thread->priority < self->priority)
         at = at->prev;
     list_insert_between(&w.link, at, at->next);
     spin_unlock(&m->lock);
@@ -84,8 +85,8 @@ static void lock_slow(struct mutex *m, struct thread *self) {
 UNCHECKED void mutex_lock(struct mutex *m) {
     struct thread *self = thread_current(), *expected = nullptr;
     check_ranks(m, 1);
-    if (!likely(atomic_compare_exchange_strong_explicit(&m->owner, &expected, self, memory_order_acquire,
-                                                        memory_order_relaxed)))
+    if (!likely(atomic_compare_exchange_strong_explicit(
+            &m->owner, &expected, self, memory_order_acquire, memory_order_relaxed)))
         lock_slow(m, self);
 }
 
@@ -111,7 +112,7 @@ static void unlock_slow(struct mutex *m, struct thread *self) {
 UNCHECKED void mutex_unlock(struct mutex *m) {
     struct thread *self = thread_current(), *expected = self;
     check_ranks(m, -1);
-    if (!likely(atomic_compare_exchange_strong_explicit(&m->owner, &expected, nullptr, memory_order_release,
-                                                        memory_order_relaxed)))
+    if (!likely(atomic_compare_exchange_strong_explicit(
+            &m->owner, &expected, nullptr, memory_order_release, memory_order_relaxed)))
         unlock_slow(m, self);
 }

@@ -50,9 +50,7 @@ static void slice_arm(struct run_queue *q) {
     timer_start(&q->slice_timer, clock_now() + SLICE_NS);
 }
 
-void sched_slice_init(struct run_queue *q) {
-    timer_init(&q->slice_timer, slice_over);
-}
+void sched_slice_init(struct run_queue *q) { timer_init(&q->slice_timer, slice_over); }
 
 /* Whether a CPU must hear of a thread queued for it: to preempt, or to start counting slices. */
 void sched_kick(struct run_queue *q, bool preempts) {
@@ -65,7 +63,6 @@ void sched_kick(struct run_queue *q, bool preempts) {
         arch_ipi_reschedule(q->cpu);
     }
 }
-
 
 /* --- switching ---------------------------------------------------------------------------------- */
 

@@ -8,14 +8,16 @@
 struct run_queue {
     struct spinlock lock;
     uint32_t cpu;
-    uint64_t bitmap GUARDED_BY(lock); /* priorities with a ready thread; read without the lock as a hint */
+    uint64_t bitmap
+        GUARDED_BY(lock); /* priorities with a ready thread; read without the lock as a hint */
     struct list lists[PRIORITY_COUNT] GUARDED_BY(lock);
     uint32_t count GUARDED_BY(lock); /* ready threads, without the running one */
     uint64_t crowded_since GUARDED_BY(lock); /* arch_cycles() when the second one came to wait */
     _Atomic int8_t running; /* priority of the running thread, -1 idle */
     bool slice_armed; /* by this CPU only; others may read it */
     struct timer slice_timer;
-    uint64_t started, switched, slice_start; /* arch_cycles(): this CPU, its last switch, the running slice */
+    uint64_t started, switched,
+        slice_start; /* arch_cycles(): this CPU, its last switch, the running slice */
     struct thread *idle;
     /*
      * A thread woken by the running one, to run when that blocks: no list, no lock, and it inherits
@@ -24,11 +26,13 @@ struct run_queue {
     struct thread *successor;
 };
 extern struct run_queue run_queues[CPU_MAX];
-extern _Atomic uint64_t sched_cpus, sched_idle_cpus; /* CPUs that schedule; those that wait for work */
+extern _Atomic uint64_t sched_cpus,
+    sched_idle_cpus; /* CPUs that schedule; those that wait for work */
 
 static inline struct run_queue *run_queue_current(void) { return cpu_current()->run_queue; }
 
-static inline void queue_push(struct run_queue *q, struct thread *t, bool front) REQUIRES(q->lock) {
+static inline void queue_push(struct run_queue *q, struct thread *t, bool front)
+    REQUIRES(q -> lock) {
     struct list *l = &q->lists[t->priority];
     if (front)
         list_push_front(l, &t->run_link);
@@ -40,14 +44,14 @@ static inline void queue_push(struct run_queue *q, struct thread *t, bool front)
     t->cpu = q->cpu;
     atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
 }
-static inline void queue_remove(struct run_queue *q, struct thread *t) REQUIRES(q->lock) {
+static inline void queue_remove(struct run_queue *q, struct thread *t) REQUIRES(q -> lock) {
     struct list *l = &q->lists[t->priority];
     list_remove(&t->run_link);
     if (list_empty(l))
         q->bitmap &= ~(1ULL << t->priority);
     q->count--;
 }
-static inline void queue_successor(struct run_queue *q) REQUIRES(q->lock) {
+static inline void queue_successor(struct run_queue *q) REQUIRES(q -> lock) {
     if (likely(!q->successor))
         return;
     queue_push(q, q->successor, true);
@@ -72,7 +76,8 @@ static inline void sched_finish_switch(void) {
 }
 
 /* Switches to next, which last ran on this CPU too, on a new time slice or self's. */
-static inline void sched_switch_here(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice) {
+static inline void sched_switch_here(struct run_queue *q, struct thread *self, struct thread *next,
+                                     bool same_slice) {
     lock_check_none();
     uint64_t now = arch_cycles();
     self->run_cycles += now - q->switched;
@@ -86,7 +91,8 @@ static inline void sched_switch_here(struct run_queue *q, struct thread *self, s
 }
 
 /* The same, wherever it ran. */
-static inline void sched_switch(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice) {
+static inline void sched_switch(struct run_queue *q, struct thread *self, struct thread *next,
+                                bool same_slice) {
     if (unlikely(atomic_load_explicit(&next->on_cpu, memory_order_acquire)))
         sched_wait_off_cpu(next);
     next->cpu = q->cpu;
@@ -94,7 +100,7 @@ static inline void sched_switch(struct run_queue *q, struct thread *self, struct
 }
 
 /* The next thread to run: the first of the highest priority, or the idle thread. */
-static inline struct thread *sched_pick(struct run_queue *q) REQUIRES(q->lock) {
+static inline struct thread *sched_pick(struct run_queue *q) REQUIRES(q -> lock) {
     atomic_store_explicit(&cpu_current()->need_resched, 0, memory_order_relaxed);
     queue_successor(q);
     if (unlikely(!q->bitmap)) {
@@ -128,7 +134,9 @@ uint32_t sched_choose_cpu_slow(struct thread *t);
 static inline uint32_t sched_choose_cpu(struct thread *t) {
     uint32_t cpu = t->cpu;
     bool idle = atomic_load_explicit(&sched_idle_cpus, memory_order_relaxed);
-    return likely(!idle && cpu == cpu_current()->id && t->affinity >> cpu & 1) ? cpu : sched_choose_cpu_slow(t);
+    return likely(!idle && cpu == cpu_current()->id && t->affinity >> cpu & 1)
+               ? cpu
+               : sched_choose_cpu_slow(t);
 }
 struct thread *sched_steal(struct run_queue *q);
 void sched_balance(struct run_queue *q);

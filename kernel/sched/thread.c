@@ -80,7 +80,8 @@ static void thread_begin(void *arg) {
     thread_exit();
 }
 
-struct thread *thread_create(struct process *p, const char *name, void (*entry)(void *), void *arg) {
+struct thread *thread_create(struct process *p, const char *name, void (*entry)(void *),
+                             void *arg) {
     struct thread *t = kzalloc(sizeof(*t));
     if (!t)
         return nullptr;
@@ -115,9 +116,7 @@ struct thread *thread_create(struct process *p, const char *name, void (*entry)(
     return t;
 }
 
-void thread_start(struct thread *t) {
-    sched_enqueue(t);
-}
+void thread_start(struct thread *t) { sched_enqueue(t); }
 
 NORETURN void thread_exit(void) {
     struct thread *t = thread_current();
@@ -127,9 +126,7 @@ NORETURN void thread_exit(void) {
     panic("thread %u ran after its end", t->tid);
 }
 
-void thread_get(struct thread *t) {
-    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
-}
+void thread_get(struct thread *t) { atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed); }
 
 void thread_put(struct thread *t) {
     if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
@@ -160,6 +157,7 @@ UNCHECKED void sched_dump(void) {
     for (struct tree_node *n = tree_first(&tids); n; n = tree_next(n)) {
         const struct thread *t = container_of(n, struct thread, tid_node);
         klog(LOG_ERROR, "tid %u %c cpu %u prio %u waits for %p work %x %s", t->tid,
-             states[atomic_load(&t->state)], t->cpu, t->priority, t->wait_on, atomic_load(&t->work), t->name);
+             states[atomic_load(&t->state)], t->cpu, t->priority, t->wait_on, atomic_load(&t->work),
+             t->name);
     }
 }

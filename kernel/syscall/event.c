@@ -15,8 +15,9 @@ long sys_event_create(uint64_t initial, uint32_t flags) {
         return -ENOMEM;
     object_handle_get(o);
     object_put(o);
-    return handle_install(o, RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_CONTROL,
-                          flags);
+    return handle_install(
+        o, RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_CONTROL,
+        flags);
 }
 
 long sys_event_control(handle_t ev, uint32_t op, handle_t h, const struct event *interest) {
@@ -74,7 +75,8 @@ long sys_event_post(handle_t h, uint64_t value) {
     return 0;
 }
 
-long sys_event_poll(struct poll_entry *entries, size_t count, const uint64_t *mask, int64_t deadline) {
+long sys_event_poll(struct poll_entry *entries, size_t count, const uint64_t *mask,
+                    int64_t deadline) {
     struct poll_entry small[SMALL_ENTRIES], *e = small;
     uint64_t set;
     if (count > ENTRIES_MAX)

@@ -61,8 +61,8 @@ long sys_timer_create(uint32_t clock, uint32_t flags) {
         return -ENOMEM;
     object_handle_get(o);
     object_put(o);
-    return handle_install(o, RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUPLICATE | RIGHT_TRANSFER,
-                          flags);
+    return handle_install(
+        o, RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUPLICATE | RIGHT_TRANSFER, flags);
 }
 
 long sys_timer_set(handle_t h, int64_t deadline, int64_t period, int64_t *old) {

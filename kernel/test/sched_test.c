@@ -212,9 +212,7 @@ KTEST(sched_all_cpus_work) {
 }
 
 static _Atomic unsigned fired;
-static void count_fire(struct timer *) {
-    atomic_fetch_add(&fired, 1);
-}
+static void count_fire(struct timer *) { atomic_fetch_add(&fired, 1); }
 KTEST(timers_fire_in_order_or_not_at_all) {
     struct timer t[3];
     for (unsigned i = 0; i < 3; i++)
@@ -250,14 +248,17 @@ KTEST(timer_objects_expire) {
 KTEST(event_counter_and_sets) {
     struct object *set = event_create(0), *a = event_create(0), *b = event_create(3);
     struct event out[4];
-    struct event in = {.mask = EVENT_IN, .key = 77}, edge = {.mask = EVENT_IN | EVENT_EDGE, .key = 78};
+    struct event in = {.mask = EVENT_IN, .key = 77},
+                 edge = {.mask = EVENT_IN | EVENT_EDGE, .key = 78};
     uint64_t v = 0;
-    EXPECT(event_control(set, EVENT_ADD, a, 5, &in) == 0 && event_control(set, EVENT_ADD, a, 5, &in) == -EEXIST);
+    EXPECT(event_control(set, EVENT_ADD, a, 5, &in) == 0 &&
+           event_control(set, EVENT_ADD, a, 5, &in) == -EEXIST);
     EXPECT(event_control(set, EVENT_ADD, set, 6, &in) == -EINVAL);
     EXPECT(event_control(a, EVENT_ADD, set, 6, &in) == -ELOOP);
     EXPECT(event_wait(set, out, 4, 0) == -EAGAIN && !event_ready(set));
     event_post(a, 2);
-    EXPECT(event_ready(set) && event_wait(set, out, 4, 0) == 1 && out[0].key == 77 && out[0].mask == EVENT_IN);
+    EXPECT(event_ready(set) && event_wait(set, out, 4, 0) == 1 && out[0].key == 77 &&
+           out[0].mask == EVENT_IN);
     EXPECT(event_wait(set, out, 4, 0) == 1); /* level */
     EXPECT(event_control(set, EVENT_ADD, b, 7, &edge) == 0);
     EXPECT(event_wait(set, out, 4, 0) == 2);
@@ -271,7 +272,8 @@ KTEST(event_counter_and_sets) {
     EXPECT(event_control(set, EVENT_DELETE, a, 5, nullptr) == 0 &&
            event_control(set, EVENT_DELETE, a, 5, nullptr) == -ENOENT);
     EXPECT(event_wait(b, out, 4, 0) == 1 && out[0].reserved == 1 && out[0].key == 3);
-    EXPECT(event_write(b, UINT64_MAX, true, 0) == -EINVAL && event_write(b, UINT64_MAX - 1, true, 0) == 8);
+    EXPECT(event_write(b, UINT64_MAX, true, 0) == -EINVAL &&
+           event_write(b, UINT64_MAX - 1, true, 0) == 8);
     EXPECT(event_write(b, 1, true, 0) == -EAGAIN);
     watch_remove_all(b);
     struct object *all[] = {set, a, b};

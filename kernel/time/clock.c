@@ -28,9 +28,7 @@ void clock_init(void) {
     page->shift = p.shift;
 }
 
-struct frame *clock_time_page(void) {
-    return page_frame;
-}
+struct frame *clock_time_page(void) { return page_frame; }
 
 nsec_t clock_realtime(void) {
     return clock_now() + atomic_load_explicit(&page->realtime_offset_ns, memory_order_relaxed);

@@ -18,7 +18,8 @@ struct timer_object {
     struct spinlock lock;
     uint32_t clock;
     _Atomic uint32_t status; /* FILE_NONBLOCK */
-    nsec_t deadline GUARDED_BY(lock), period GUARDED_BY(lock); /* on its clock; deadline 0: disarmed */
+    nsec_t deadline GUARDED_BY(lock),
+        period GUARDED_BY(lock); /* on its clock; deadline 0: disarmed */
     uint64_t expirations GUARDED_BY(lock);
     struct timer timer;
     struct wait_queue readers;
@@ -38,12 +39,13 @@ static nsec_t add_saturated(nsec_t a, nsec_t b) {
 }
 
 /* Counts what has expired and aims the kernel timer at the next deadline. */
-static void advance(struct timer_object *t) REQUIRES(t->lock) {
+static void advance(struct timer_object *t) REQUIRES(t -> lock) {
     nsec_t now = now_on(t), soonest = 0;
     if (t->deadline && t->deadline <= now) {
         uint64_t n = t->period ? (uint64_t)((now - t->deadline) / t->period) + 1 : 1;
         t->expirations += n;
-        t->deadline = t->period ? add_saturated(t->deadline + (nsec_t)(n - 1) * t->period, t->period) : 0;
+        t->deadline =
+            t->period ? add_saturated(t->deadline + (nsec_t)(n - 1) * t->period, t->period) : 0;
         soonest = PERIOD_MIN_NS;
     }
     if (t->deadline)
@@ -102,9 +104,7 @@ struct object *timer_object_create(uint32_t clock) {
     return &t->object;
 }
 
-uint32_t timer_object_clock(struct object *o) {
-    return object_as(timer_object, o)->clock;
-}
+uint32_t timer_object_clock(struct object *o) { return object_as(timer_object, o)->clock; }
 
 _Atomic uint32_t *timer_object_status(struct object *o) {
     return &object_as(timer_object, o)->status;
@@ -127,14 +127,12 @@ void timer_object_set(struct object *o, nsec_t deadline, nsec_t period, nsec_t o
 
 void timer_objects_clock_set(void) {
     spin_lock(&wall_lock);
-    list_for_each(l, &wall_timers)
+    list_for_each (l, &wall_timers)
         expire(&list_entry(l, struct timer_object, link)->timer);
     spin_unlock(&wall_lock);
 }
 
-static bool expired(void *arg) {
-    return timer_poll(arg);
-}
+static bool expired(void *arg) { return timer_poll(arg); }
 
 long timer_object_read(struct object *o, uint64_t *expirations, bool nonblock, nsec_t deadline) {
     struct timer_object *t = object_as(timer_object, o);
