@@ -26,8 +26,8 @@ def main():
     parser.add_argument("command")
     options = parser.parse_args()
     arguments = [RUN, "--no-build", "--boot", "direct", "--preset", options.preset,
-                 "--smp", options.smp, "--memory", options.memory, "--timeout", options.timeout, "--append", options.append,
-                 "--exec", options.command]
+                 "--smp", options.smp, "--memory", options.memory, "--timeout", options.timeout,
+                 "--append", options.append, "--exec", options.command]
     if options.overlay:
         arguments += ["--overlay", options.overlay]
     result = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
