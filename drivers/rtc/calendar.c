@@ -18,9 +18,7 @@ static uint8_t to_chip(int32_t value, uint8_t format) {
     return (uint8_t)(format & CMOS_BINARY ? value : value / 10 << 4 | value % 10);
 }
 
-static bool is_leap(int32_t year) {
-    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
+static bool is_leap(int32_t year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
 
 bool calendar_valid(const struct calendar *c) {
     static const int8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};

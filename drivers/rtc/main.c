@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The scheme `rtc:`.  File 0 is the clock chip (RTC_RD_TIME, RTC_SET_TIME, as /dev/rtc0); file `wall`
- * sets the system's wall clock: a privileged process writes CLOCK_REALTIME in ns, 8 bytes.  At the
- * start the wall clock is set from the chip, which keeps UTC.
+ * The scheme `rtc:`.  File 0 is the clock chip (RTC_RD_TIME, RTC_SET_TIME, as /dev/rtc0); file
+ * `wall` sets the system's wall clock: a privileged process writes CLOCK_REALTIME in ns, 8
+ * bytes.  At the start the wall clock is set from the chip, which keeps UTC.
  */
 #include "cmos.h"
 #include <flat.h>

@@ -8,9 +8,10 @@
  *   'O' stdout, 'E' stderr      'I' stdin; an empty one is its end
  *   'X' exit status (1 byte)    'W' credit for 'O' and 'E'
  *
- * A credit is a 4-byte number of payload bytes of I, or of O and E together, that may be sent beside
- * those of earlier credits.  Payloads of I, O and E are at most 4,096 bytes.  The guest begins, with
- * the mark LINK_SYNC (firmware may have printed on the line before) and its first credit.
+ * A credit is a 4-byte number of payload bytes of I, or of O and E together, that may be sent
+ * beside those of earlier credits.  Payloads of I, O and E are at most 4,096 bytes.  The guest
+ * begins, with the mark LINK_SYNC (firmware may have printed on the line before) and its first
+ * credit.
  */
 #pragma once
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The agent of `scripts/run --exec`: takes a command line from the host over a serial line, runs it as
- * `/bin/sh -c COMMAND` with stdin, stdout and stderr carried over the line, sends its exit status and
- * powers off.  Started by init when the kernel's command line has exec=com2.
+ * The agent of `scripts/run --exec`: takes a command line from the host over a serial line, runs it
+ * as `/bin/sh -c COMMAND` with stdin, stdout and stderr carried over the line, sends its exit
+ * status and powers off.  Started by init when the kernel's command line has exec=com2.
  */
 #define CATHODE_USER_STUBS
 #include "link.h"
@@ -32,14 +32,18 @@ struct agent {
 
 static volatile sig_atomic_t child_ended;
 
-static void on_child(int signal) {
-    child_ended = 1;
-}
+static void on_child(int signal) { child_ended = 1; }
 
 /* --- the command --- */
 static const char *const environment[] = {
-    "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/root", "USER=root", "LOGNAME=root",
-    "SHELL=/bin/sh", "TERM=dumb", "PWD=/", nullptr,
+    "PATH=/bin:/sbin:/usr/bin:/usr/sbin",
+    "HOME=/root",
+    "USER=root",
+    "LOGNAME=root",
+    "SHELL=/bin/sh",
+    "TERM=dumb",
+    "PWD=/",
+    nullptr,
 };
 
 static void command_exec(const char *command, int in, int out, int err, const sigset_t *mask) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * init: the first process.  Brings up the root file system from the boot module, starts and restarts
- * the services that /lib/services describes, reaps orphans, shuts down.  It holds the handles to all
- * schemes, so that a service that died gets its scheme back and waiting callers don't notice.
+ * init: the first process.  Brings up the root file system from the boot module, starts and
+ * restarts the services that /lib/services describes, reaps orphans, shuts down.  It holds the
+ * handles to all schemes, so that a service that died gets its scheme back and waiting callers
+ * don't notice.
  */
 #pragma once
 #ifndef CATHODE_USER_STUBS
@@ -63,8 +64,8 @@ bool service_is_server(pid_t pid);
 /* 0, or -errno; s->pid. */
 [[nodiscard]] int service_spawn(struct service *s);
 /* The same for a program in a memory object, with these handles only: pid or -errno. */
-[[nodiscard]] int image_spawn(handle_t image, const char *path, const struct handle_transfer *handles,
-                              uint32_t count);
+[[nodiscard]] int image_spawn(handle_t image, const char *path,
+                              const struct handle_transfer *handles, uint32_t count);
 
 /* --- power.c --- */
 enum power { POWER_ON, POWER_OFF, POWER_REBOOT, POWER_HALT };

@@ -22,7 +22,8 @@ int64_t time_ns(void) {
     return t.tv_sec * SECOND_NS + t.tv_nsec;
 }
 
-static void on_signal(int signal) {} /* they are taken by sigtimedwait; ignored ones would be lost */
+static void on_signal(int signal) {
+} /* they are taken by sigtimedwait; ignored ones would be lost */
 
 static void signals_block(sigset_t *set) {
     static const int taken[] = {SIGCHLD, SIGUSR1, SIGUSR2, SIGTERM, SIGINT};

@@ -18,7 +18,8 @@
 
 static bool is_alive(pid_t pid) {
     struct process_state state;
-    return sys_process_info(pid, PROCESS_STATE, &state, sizeof(state), 0) >= 0 && state.state != 'Z';
+    return sys_process_info(pid, PROCESS_STATE, &state, sizeof(state), 0) >= 0 &&
+           state.state != 'Z';
 }
 
 static void reap(void) {
@@ -57,13 +58,10 @@ static bool wait_until(bool (*done)(void *), void *context, int64_t patience_ns)
     }
 }
 
-static bool processes_gone(void *context) {
-    return processes_signal(0) == 0;
-}
+static bool processes_gone(void *context) { return processes_signal(0) == 0; }
 
 static void processes_end(void) {
-    if (processes_signal(SIGTERM) > 0 &&
-        !wait_until(processes_gone, nullptr, TERM_PATIENCE_NS)) {
+    if (processes_signal(SIGTERM) > 0 && !wait_until(processes_gone, nullptr, TERM_PATIENCE_NS)) {
         processes_signal(SIGKILL);
         wait_until(processes_gone, nullptr, KILL_PATIENCE_NS);
     }

@@ -16,17 +16,15 @@
 
 static pid_t root_pid;
 
-bool root_is_process(pid_t pid) {
-    return pid == root_pid;
-}
+bool root_is_process(pid_t pid) { return pid == root_pid; }
 
 static const uint8_t *module_map(size_t *size) {
     struct handle_info info;
     if (sys_handle_info(HANDLE_INIT_MODULE, &info) < 0)
         return nullptr;
     *size = info.object; /* memory objects: bytes */
-    long at = sys_vm_map(0, (info.object + 4095) & ~4095UL, VM_READ | VM_SHARED,
-                         HANDLE_INIT_MODULE, 0);
+    long at =
+        sys_vm_map(0, (info.object + 4095) & ~4095UL, VM_READ | VM_SHARED, HANDLE_INIT_MODULE, 0);
     return at < 0 ? nullptr : (const uint8_t *)at;
 }
 
@@ -118,8 +116,8 @@ static void nodes_make(void) {
         {"/dev/random", 0666, 1, 8}, {"/dev/urandom", 0666, 1, 9}, {"/dev/tty", 0666, 5, 0},
     };
     for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-        if (mknod(nodes[i].path, S_IFCHR | nodes[i].mode,
-                  makedev(nodes[i].major, nodes[i].minor)) < 0 &&
+        if (mknod(nodes[i].path, S_IFCHR | nodes[i].mode, makedev(nodes[i].major, nodes[i].minor)) <
+                0 &&
             errno != EEXIST)
             service_log("init: cannot make %s: %s", nodes[i].path, strerror(errno));
     }

@@ -35,8 +35,8 @@ static int namespace_make(const struct manifest *m) {
     long ns = sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_CLONE, nullptr, 0, HANDLE_NONE);
     if (ns < 0)
         return (int)ns;
-    long size = sys_namespace_control((handle_t)ns, NAMESPACE_LIST, names, sizeof(names),
-                                      HANDLE_NONE);
+    long size =
+        sys_namespace_control((handle_t)ns, NAMESPACE_LIST, names, sizeof(names), HANDLE_NONE);
     for (char *name = names; name < names + size; name += strlen(name) + 1) {
         if (!manifest_opens(m, name))
             sys_namespace_control((handle_t)ns, NAMESPACE_UNBIND, name, strlen(name), HANDLE_NONE);

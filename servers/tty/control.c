@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ioctl on terminals, with Linux's numbers and layouts: what concerns sessions and the line is here,
- * the rest is the line discipline's.
+ * ioctl on terminals, with Linux's numbers and layouts: what concerns sessions and the line is
+ * here, the rest is the line discipline's.
  */
 #include "terminal.h"
 #include <signal.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The serial side of a terminal: the driver's channel, opened again when the driver was restarted. */
+/* The serial side of a terminal: the driver's channel, opened again when the driver restarts. */
 #include "terminal.h"
 #include <service.h>
 #include <string.h>
@@ -47,8 +47,8 @@ static void pump_out(struct terminal *t) {
     const uint8_t *bytes;
     size_t count;
     while ((count = ldisc_output_peek(&t->ldisc, &bytes)) > 0) {
-        long n = sys_write(t->line.file, bytes, count, OFFSET_CURRENT,
-                           IO_NONBLOCK | IO_NO_SIGNAL, 0);
+        long n =
+            sys_write(t->line.file, bytes, count, OFFSET_CURRENT, IO_NONBLOCK | IO_NO_SIGNAL, 0);
         if (n <= 0)
             return;
         ldisc_output_done(&t->ldisc, (size_t)n);

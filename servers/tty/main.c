@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The scheme `tty:`: terminals 0, 1, … on the serial lines named by the arguments.  Each read, write
- * and ioctl is one call; the work is in terminal.c and control.c.
+ * The scheme `tty:`: terminals 0, 1, … on the serial lines named by the arguments.  Each read,
+ * write and ioctl is one call; the work is in terminal.c and control.c.
  */
 #include "terminal.h"
 #include <flat.h>

@@ -150,9 +150,7 @@ int64_t terminal_read(struct tty_file *f, struct port_buffer *call) {
     return scheme_park(t->scheme, call, &t->readers);
 }
 
-void terminal_timeout(struct terminal *t) {
-    scheme_wake(t->scheme, &t->readers);
-}
+void terminal_timeout(struct terminal *t) { scheme_wake(t->scheme, &t->readers); }
 
 /* One write at a time: what a process writes at once isn't mixed with what others write. */
 int64_t terminal_write(struct tty_file *f, struct port_buffer *call) {

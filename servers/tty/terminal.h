@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A terminal: a line discipline, the session that it controls, the files open on it and the requests
- * that wait.  What it is connected to is behind struct line.
+ * A terminal: a line discipline, the session that it controls, the files open on it and the
+ * requests that wait.  What it is connected to is behind struct line.
  *
  * Job control (POSIX.1-2017 §11.1): a request of a process of the terminal's session outside of the
  * foreground group gets SIGTTIN or SIGTTOU sent to its group and waits on `background`; the signal

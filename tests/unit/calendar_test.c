@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Calendar of the clock driver: against the C library for 200 years, and the chip's four formats. */
+/* The clock driver's calendar: against the C library for 200 years, and the chip's formats. */
 #include "calendar.h"
 #include <time.h>
 #include <unit.h>

@@ -7,15 +7,14 @@
 static struct manifest m;
 static unsigned line;
 
-static int parse(const char *text) {
-    return manifest_parse(&m, text, strlen(text), &line);
-}
+static int parse(const char *text) { return manifest_parse(&m, text, strlen(text), &line); }
 
 TEST(everything) {
-    CHECK(parse("# UART\nprogram /lib/drivers/serial -v x\n\nscheme serial 10\nscheme other 0x14\n"
-                "opens log\tfile # both\nopens tty\nports 0x3f8 8\nisa-irq 4\nmmio 0xfee00000 4096\n"
-                "grant log\ngrant modules\nmount /dev/x\nrestart once\npriority 40\n"
-                "when exec=com2\nunless quiet") == 0);
+    CHECK(
+        parse("# UART\nprogram /lib/drivers/serial -v x\n\nscheme serial 10\nscheme other 0x14\n"
+              "opens log\tfile # both\nopens tty\nports 0x3f8 8\nisa-irq 4\nmmio 0xfee00000 4096\n"
+              "grant log\ngrant modules\nmount /dev/x\nrestart once\npriority 40\n"
+              "when exec=com2\nunless quiet") == 0);
     CHECK(m.argument_count == 3 && strcmp(m.arguments[0], "/lib/drivers/serial") == 0);
     CHECK(strcmp(m.arguments[2], "x") == 0 && !m.arguments[3]);
     CHECK(m.scheme_count == 2 && strcmp(m.schemes[0].name, "serial") == 0);
@@ -43,10 +42,28 @@ TEST(defaults) {
 
 TEST(errors) {
     static const char *const bad[] = {
-        "nonsense", "program", "program x", "scheme a", "scheme a 256", "scheme a:b 1", "scheme a x",
-        "ports 0x10000 1", "ports 0xffff 2", "ports 1 0", "ports 1", "isa-irq 16", "isa-irq -1",
-        "mmio 0x 1", "grant all", "restart maybe", "priority 64", "mount x", "when", "opens",
-        "scheme abcdefghijklmnopqrstuvwxyz0123456789 1", "program /y",
+        "nonsense",
+        "program",
+        "program x",
+        "scheme a",
+        "scheme a 256",
+        "scheme a:b 1",
+        "scheme a x",
+        "ports 0x10000 1",
+        "ports 0xffff 2",
+        "ports 1 0",
+        "ports 1",
+        "isa-irq 16",
+        "isa-irq -1",
+        "mmio 0x 1",
+        "grant all",
+        "restart maybe",
+        "priority 64",
+        "mount x",
+        "when",
+        "opens",
+        "scheme abcdefghijklmnopqrstuvwxyz0123456789 1",
+        "program /y",
         "opens a b c d e f g h i j k l m n o p q r",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

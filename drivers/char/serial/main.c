@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Serial ports as the scheme `serial:`, files 0 and 1 (COM1, COM2).  A port has one client at a time;
- * its file's data plane is a byte channel, so that data moves without calls to this driver.
+ * Serial ports as the scheme `serial:`, files 0 and 1 (COM1, COM2).  A port has one client at a
+ * time; its file's data plane is a byte channel, so that data moves without calls to this driver.
  */
 #include "uart.h"
 #include <flat.h>

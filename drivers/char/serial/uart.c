@@ -36,7 +36,7 @@ static void channel_watch(struct uart *u, uint32_t mask) {
 
 /* What to wait for follows from which buffers hold something. */
 static void uart_rearm(struct uart *u) {
-    bool sending = u->out_at < u->out_count, full = u->in_count > sizeof(u->in) - UART_FIFO_SIZE;
+    bool sending = u->out_at<u->out_count, full = u->in_count> sizeof(u->in) - UART_FIFO_SIZE;
     uint8_t ier = u->channel == HANDLE_NONE ? 0 : IER_LINE;
     if (ier && !full)
         ier |= IER_RECEIVE;
@@ -52,10 +52,9 @@ static void uart_rearm(struct uart *u) {
 static void in_flush(struct uart *u) {
     if (u->in_count == 0)
         return;
-    long n = u->channel == HANDLE_NONE
-                 ? (long)u->in_count
-                 : sys_write(u->channel, u->in, u->in_count, OFFSET_CURRENT,
-                             IO_NONBLOCK | IO_NO_SIGNAL, 0);
+    long n = u->channel == HANDLE_NONE ? (long)u->in_count
+                                       : sys_write(u->channel, u->in, u->in_count, OFFSET_CURRENT,
+                                                   IO_NONBLOCK | IO_NO_SIGNAL, 0);
     if (n == -EPIPE)
         n = u->in_count; /* the client is gone: its OP_CLOSE is on the way */
     if (n <= 0)
@@ -97,8 +96,7 @@ static bool out_fill(struct uart *u) {
 
 bool uart_drained(const struct uart *u) {
     return u->out_at == u->out_count &&
-           (u->channel == HANDLE_NONE ||
-            sys_channel_control(u->channel, CHANNEL_READABLE, 0) <= 0);
+           (u->channel == HANDLE_NONE || sys_channel_control(u->channel, CHANNEL_READABLE, 0) <= 0);
 }
 
 /* --- events --- */
@@ -213,7 +211,7 @@ void uart_disconnect(struct uart *u) {
 
 /* --- control --- */
 static uint32_t baud_of(uint32_t cflag) {
-    static const uint32_t low[] = {0,   50,  75,   110,  134,  150,  200,  300,
+    static const uint32_t low[] = {0,   50,   75,   110,  134,  150,  200,   300,
                                    600, 1200, 1800, 2400, 4800, 9600, 19200, 38400};
     switch (cflag & CBAUD) {
     case B57600: return 57600;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * One UART and the byte channel to its client.  Bytes wait in three places: the UART's FIFOs, the two
- * buffers here (at most one read of either side), and the channel.  When a buffer can't be emptied,
- * its source isn't asked for more, so nothing is lost that the FIFO still holds.
+ * One UART and the byte channel to its client.  Bytes wait in three places: the UART's FIFOs, the
+ * two buffers here (at most one read of either side), and the channel.  When a buffer can't be
+ * emptied, its source isn't asked for more, so nothing is lost that the FIFO still holds.
  */
 #pragma once
 #include <abi/types.h>
@@ -34,9 +34,9 @@ bool uart_probe(struct uart *u);
 [[nodiscard]] int uart_connect(struct uart *u);
 void uart_disconnect(struct uart *u);
 
-/* Bytes that fill the FIFO to its trigger level are part of a stream: they are kept, to be handed on
- * in one piece, until the stream pauses (the chip says so), there are many, or the deadline that is
- * returned passes (DEADLINE_NEVER: nothing is kept). */
+/* Bytes that fill the FIFO to its trigger level are part of a stream: they are kept, to be handed
+ * on in one piece, until the stream pauses (the chip says so), there are many, or the deadline that
+ * is returned passes (DEADLINE_NEVER: nothing is kept). */
 int64_t uart_interrupt(struct uart *u);
 void uart_deadline(struct uart *u);
 void uart_channel_ready(struct uart *u, uint32_t mask);

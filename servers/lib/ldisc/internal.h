@@ -5,8 +5,8 @@
 #include <termios.h>
 
 enum cell { /* flags beside the byte of an input cell */
-    CELL_LINE_END = 0x100, /* the line ends with this byte */
-    CELL_EOF = 0x200, /* ends the line, is no byte itself */
+            CELL_LINE_END = 0x100, /* the line ends with this byte */
+            CELL_EOF = 0x200, /* ends the line, is no byte itself */
 };
 
 static inline bool flag_i(const struct ldisc *ld, uint32_t flag) {
@@ -22,9 +22,7 @@ static inline bool flag_l(const struct ldisc *ld, uint32_t flag) {
 static inline bool is_control_char(const struct ldisc *ld, unsigned index, uint8_t byte) {
     return byte != 0 && ld->termios.cc[index] == byte;
 }
-static inline bool is_control(uint8_t byte) {
-    return byte < 0x20 || byte == 0x7f;
-}
+static inline bool is_control(uint8_t byte) { return byte < 0x20 || byte == 0x7f; }
 /* A byte that is no character of its own under IUTF8. */
 static inline bool is_continuation(const struct ldisc *ld, uint8_t byte) {
     return flag_i(ld, IUTF8) && (byte & 0xc0) == 0x80;

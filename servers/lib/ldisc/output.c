@@ -90,9 +90,7 @@ size_t ldisc_write(struct ldisc *ld, const uint8_t *bytes, size_t count) {
     return done;
 }
 
-bool ldisc_writable(const struct ldisc *ld) {
-    return output_room(ld) >= LDISC_OUTPUT_SIZE / 4;
-}
+bool ldisc_writable(const struct ldisc *ld) { return output_room(ld) >= LDISC_OUTPUT_SIZE / 4; }
 
 size_t ldisc_output_pending(const struct ldisc *ld) {
     return ld->out_write - ld->out_read + ld->urgent_count;

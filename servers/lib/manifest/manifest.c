@@ -143,9 +143,7 @@ static bool take_text(const char **field, const struct words *w) {
 static bool take_mount(struct manifest *m, const struct words *w) {
     return take_text(&m->mount, w) && m->mount[0] == '/';
 }
-static bool take_when(struct manifest *m, const struct words *w) {
-    return take_text(&m->when, w);
-}
+static bool take_when(struct manifest *m, const struct words *w) { return take_text(&m->when, w); }
 static bool take_unless(struct manifest *m, const struct words *w) {
     return take_text(&m->unless, w);
 }
@@ -154,10 +152,10 @@ static const struct directive {
     const char *name;
     bool (*take)(struct manifest *m, const struct words *w);
 } directives[] = {
-    {"program", take_program}, {"scheme", take_scheme},   {"opens", take_opens},
-    {"ports", take_ports},     {"isa-irq", take_isa_irq}, {"mmio", take_mmio},
-    {"grant", take_grant},     {"mount", take_mount},     {"restart", take_restart},
-    {"priority", take_priority}, {"when", take_when},     {"unless", take_unless},
+    {"program", take_program},   {"scheme", take_scheme},   {"opens", take_opens},
+    {"ports", take_ports},       {"isa-irq", take_isa_irq}, {"mmio", take_mmio},
+    {"grant", take_grant},       {"mount", take_mount},     {"restart", take_restart},
+    {"priority", take_priority}, {"when", take_when},       {"unless", take_unless},
 };
 
 static bool line_split(char *line, struct words *w) {

@@ -22,7 +22,8 @@ int64_t flat_open(struct port_buffer *call) {
 }
 
 int64_t flat_stat(struct port_buffer *call) {
-    struct file_attributes a = {.inode = 1, .links = 2, .mode = MODE_DIRECTORY | 0555, .block_size = 4096};
+    struct file_attributes a = {
+        .inode = 1, .links = 2, .mode = MODE_DIRECTORY | 0555, .block_size = 4096};
     memcpy(call->data, &a, sizeof(a));
     call->reply.length = sizeof(a);
     return 0;

@@ -53,7 +53,7 @@ struct manifest { /* the strings point into `text` */
     char text[MANIFEST_TEXT];
 };
 
-/* 0, or -EINVAL with *line = the number of the line at fault (0: no program, or the text is too long). */
+/* 0, or -EINVAL with *line = the number of the line at fault (0: no program, or too long). */
 int manifest_parse(struct manifest *m, const char *text, size_t length, unsigned *line);
 /* May it open scheme `name`? */
 bool manifest_opens(const struct manifest *m, const char *name);
