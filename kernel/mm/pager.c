@@ -283,6 +283,8 @@ struct grant {
 };
 
 bool page_granted(struct memory *m, uint64_t index) {
+    if (m->pager->failed) /* see memory_pager_failed */
+        return false;
     list_for_each(n, &m->grants) {
         const struct grant *g = list_entry(n, struct grant, link);
         if (index < g->last)
