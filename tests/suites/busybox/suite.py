@@ -162,9 +162,12 @@ def run_guest(folder, groups, show, preset):
     return report
 
 
-def prepare_guest(preset, part):
-    """The folder to lay over the guest's root; each part has its own, since they run side by side."""
-    folder = build.build_folder(preset)
+def prepare_guest(part):
+    """The folder to lay over the guest's root; each part has its own, since they run side by side.
+
+    All presets take their user programs from the debug build.
+    """
+    folder = build.build_folder("debug")
     port = folder / "ports" / "busybox"
     suites = folder / "suites"
     suites.mkdir(exist_ok=True)
@@ -299,7 +302,7 @@ def main():
             write_list("linux.txt", ["Made by suite.py --linux: names of busybox's tests that pass."],
                        sorted(report.passed()))
         return 0
-    folder, (applets, ash) = prepare_guest(options.preset, options.part)
+    folder, (applets, ash) = prepare_guest(options.part)
     groups = options.only or {"quick": [group for group in QUICK if group in applets + ash],
                               "applets": applets, "ash": ash, "all": applets + ash}[options.part]
     report = run_guest(folder, groups, bool(options.only), options.preset)
