@@ -542,7 +542,7 @@ long channel_control(struct object *o, uint32_t op, uint64_t argument) {
         end_shutdown(e, argument & 1, argument & 2);
         return 0;
     case CHANNEL_SET_ERROR:
-        if (argument >= 4096)
+        if (argument >= ERESTART)
             return -EINVAL;
         set_error(end_peer(e), (int)argument);
         return 0;

@@ -172,6 +172,7 @@ static struct thread *port_answer(struct port *p, uint64_t *orphan) {
     r->length = min(r->length, c->out.length);
     if (r->length) pin_write(&c->out, 0, p->buffer->data, r->length);
     if (unlikely(r->flags & REPLY_HANDLE)) answer_object(c, r);
+    if (unlikely(r->result <= -ERESTART)) r->result = -EIO; /* these mean something to the kernel */
     r->handle = HANDLE_NONE;
     bool claimed = thread_claim(caller); /* before DONE: see call_end */
     atomic_store_explicit(&c->state, CALL_DONE, memory_order_release);

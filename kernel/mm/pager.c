@@ -205,7 +205,7 @@ long memory_supply(struct memory *m, uint64_t offset, const struct buffer *from,
 }
 
 long memory_fail(struct memory *m, uint64_t offset, size_t length, int error) {
-    if (error <= 0 || error > 4095)
+    if (error <= 0 || error >= ERESTART)
         return -EINVAL;
     spin_lock(&m->lock);
     loading_end(m, offset >> PAGE_SHIFT, page_count(offset + length), error);

@@ -91,7 +91,7 @@ long memory_writeback_begin(struct memory *m, uint64_t offset, size_t length) {
 long memory_writeback_end(struct memory *m, uint64_t offset, size_t length, int error) {
     uint64_t first = offset >> PAGE_SHIFT, last = page_count(offset + length);
     struct frame *f;
-    if (error < 0 || error > 4095)
+    if (error < 0 || error >= ERESTART)
         return -EINVAL;
     spin_lock(&m->lock);
     for (uint64_t i = first; (f = page_next(m, &i, last)); i++) {

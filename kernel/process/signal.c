@@ -103,13 +103,15 @@ bool signal_cancelled(struct thread *t) {
 }
 
 bool signal_pending_slow(struct thread *t) {
-    if (atomic_load(&t->work) & (WORK_EXIT | WORK_STOP))
+    uint32_t work = atomic_load(&t->work);
+    uint64_t pending = t->pending.set | t->process->pending.set;
+    if (work & WORK_EXIT)
         return true;
-    if ((t->pending.set | t->process->pending.set) & ~signal_mask_of(t))
-        return true;
-    if (!signal_cancelled(t))
+    if (!(work & WORK_STOP) && !(pending & ~signal_mask_of(t)) && !signal_cancelled(t))
         return false;
-    atomic_fetch_or(&t->work, WORK_SIGNAL); /* so that the return path makes an EINTR of it */
+    /* So that the return path makes an EINTR of it, though SIGCONT may come before that, or the
+     * mask be changed without a word. */
+    atomic_fetch_or(&t->work, WORK_SIGNAL);
     return true;
 }
 

@@ -20,6 +20,7 @@ enum misbehaviour {
     LEAVE, /* closes the port with the call in hand */
     BAD_HANDLE, /* answers with a handle that it doesn't have */
     BAD_LENGTH, /* claims 4 GiB of data */
+    BAD_RESULT, /* answers with the kernel's own -ERESTART */
     OPEN_NOTHING, /* claims to have opened a file with a plane that isn't there */
 };
 
@@ -88,6 +89,7 @@ static void serve_one(handle_t port, struct port_buffer *b) {
         b->reply.flags = REPLY_HANDLE;
         b->reply.handle = 12345;
         break;
+    case BAD_RESULT: b->reply.result = -512; break;
     case BAD_LENGTH: b->reply.length = UINT32_MAX; break;
     case OPEN_NOTHING:
         b->reply.flags = REPLY_FILE | REPLY_HANDLE;
@@ -236,6 +238,7 @@ TEST(nonsense_in_answers) {
     setup();
     server_start(scheme, serve);
     GIVES(-EIO, user(scheme, BAD_HANDLE));
+    GIVES(-EIO, user(scheme, BAD_RESULT));
     GIVES(7, user(scheme, OPEN_NOTHING) < 0 ? 7 : 0);
     struct call_args args = {.request = {.op = BAD_LENGTH}, .out = data, .out_size = 16,
                              .carry = HANDLE_NONE, .deadline = deadline_in(SECOND)};
