@@ -213,8 +213,9 @@ static long map_locked(struct space *s, vaddr_t at, size_t length, uint32_t flag
 }
 
 /* Touches pages ahead of use; best effort. */
+/* As far as it goes: a signal ends it, since the range may be the whole address space. */
 static void populate(struct space *s, vaddr_t at, size_t length, bool write) {
-    for (vaddr_t va = at; va < at + length; va += PAGE_SIZE) {
+    for (vaddr_t va = at; va < at + length && !signal_pending(thread_current()); va += PAGE_SIZE) {
         if (space_fault(s, va, write ? FAULT_WRITE : 0))
             return;
         preempt_point();
