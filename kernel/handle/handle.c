@@ -96,7 +96,9 @@ static struct object *slot_clear(struct handle_table *t, handle_t h, struct hand
     return o == HANDLE_RESERVED ? nullptr : o;
 }
 
-int handle_lookup(handle_t h, enum object_type type, uint32_t need, struct object **out, uint32_t *rights) {
+/* as_handle: a handle reference, counted while the slot still holds its own. */
+static inline int lookup(handle_t h, enum object_type type, uint32_t need, bool as_handle, struct object **out,
+                         uint32_t *rights) {
     struct handle_table *t = &process_current()->handles;
     spin_lock(&t->lock);
     const struct handle_slot *s = slot_find(t, h);
@@ -106,6 +108,7 @@ int handle_lookup(handle_t h, enum object_type type, uint32_t need, struct objec
     if (unlikely((uintptr_t)o <= (uintptr_t)HANDLE_RESERVED)) e = -EBADF;
     else if (unlikely(type && o->ops->type != type)) e = -EINVAL;
     else if (unlikely(need & ~have)) e = -EACCES;
+    else if (as_handle) object_handle_get(o);
     else object_get(o);
     spin_unlock(&t->lock);
     if (likely(!e)) {
@@ -115,10 +118,12 @@ int handle_lookup(handle_t h, enum object_type type, uint32_t need, struct objec
     return e;
 }
 
-int handle_lookup_transfer(handle_t h, struct object **out, uint32_t *rights) {
-    int e = handle_lookup(h, 0, RIGHT_TRANSFER, out, rights);
-    if (!e) atomic_fetch_add_explicit(&(*out)->handles, 1, memory_order_relaxed);
-    return e;
+int handle_lookup(handle_t h, enum object_type type, uint32_t need, struct object **out, uint32_t *rights) {
+    return lookup(h, type, need, false, out, rights);
+}
+
+int handle_lookup_as_handle(handle_t h, uint32_t need, struct object **out, uint32_t *rights) {
+    return lookup(h, 0, need, true, out, rights);
 }
 
 static handle_t table_reserve(struct handle_table *t, handle_t at, uint32_t flags) {
@@ -250,19 +255,22 @@ void handle_table_exec(struct handle_table *t) {
     table_drop(t, HANDLE_UPPER, HANDLE_UPPER_END - 1, drop_unkept);
 }
 
-void handle_table_fini(struct handle_table *t) {
+void handle_table_fini(struct handle_table *t) UNCHECKED {
     table_drop(t, 0, HANDLE_UPPER - 1, drop_all);
     table_drop(t, HANDLE_UPPER, HANDLE_UPPER_END - 1, drop_all);
     struct handle_range *ranges[] = {&t->low, &t->upper};
     for (unsigned i = 0; i < array_size(ranges); i++) {
-        for (uint32_t c = 0; c < ranges[i]->chunk_count; c++) kfree(ranges[i]->chunks[c]);
-        for (struct handle_slot **a = ranges[i]->chunks; a;) {
-            struct handle_slot **older = (struct handle_slot **)a[-1];
-            kfree(a - 1);
-            a = older;
-        }
-        kfree(ranges[i]->full);
+        spin_lock(&t->lock); /* others may look into it: handle_describe */
+        struct handle_range old = *ranges[i];
         *ranges[i] = (struct handle_range){};
+        spin_unlock(&t->lock);
+        for (uint32_t c = 0; c < old.chunk_count; c++) kfree(old.chunks[c]);
+        for (struct handle_slot **chunks = old.chunks; chunks;) {
+            struct handle_slot **older = (struct handle_slot **)chunks[-1];
+            kfree(chunks - 1);
+            chunks = older;
+        }
+        kfree(old.full);
     }
 }
 
@@ -278,6 +286,7 @@ static int range_copy(struct handle_table *to, struct handle_table *from, bool u
             struct handle_slot *s = &r->chunks[c][i];
             bool skip = skip_cloexec && (s->flags & HANDLE_CLOEXEC);
             if ((uintptr_t)s->object <= (uintptr_t)HANDLE_RESERVED || skip) continue;
+            if (s->object->ops->type == OBJECT_PORT) continue; /* a port is its process's own */
             object_handle_get(s->object);
             w->chunks[c][i] = *s;
             to->open_count++;

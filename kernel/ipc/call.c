@@ -97,7 +97,16 @@ static void call_send_cancel(struct scheme *s, struct call *c) {
     thread_get(c->caller);
     c->cancel.request = (struct request){.op = OP_CANCEL, .args = {c->request.tag}};
     c->cancel.sent = cancel_sent;
-    scheme_note(s, &c->cancel);
+    scheme_note(s, &c->cancel, 0);
+}
+
+/* The answer came first: nobody needs to hear of the cancel any more. */
+static void call_withdraw_cancel(struct scheme *s, struct call *c) {
+    spin_lock(&s->lock);
+    bool queued = !list_empty(&c->cancel.link);
+    list_remove(&c->cancel.link);
+    spin_unlock(&s->lock);
+    if (queued) thread_put(c->caller);
 }
 
 /* The caller woke without an answer. True: stop waiting, *result is set. */
@@ -112,7 +121,7 @@ static bool call_interrupted(struct scheme *s, struct call *c, int why, bool can
         else if (cancelled && !killed(c->caller)) klog(LOG_WARN, "scheme %s: no answer to a cancelled call (op %u): hung", s->name, c->request.op);
     }
     bool served = c->state == CALL_SERVED;
-    c->state = over ? CALL_NONE : c->state;
+    if (over) atomic_store(&c->state, CALL_NONE); /* else it may have become DONE: that stays */
     spin_unlock(&s->lock);
     if (served && !cancelled) call_send_cancel(s, c);
     *result = why;
@@ -121,6 +130,7 @@ static bool call_interrupted(struct scheme *s, struct call *c, int why, bool can
 
 static long call_wait(struct scheme *s, struct call *c, int woke, nsec_t deadline) {
     bool cancelled = false;
+    int reason = 0;
     long result;
     while (atomic_load_explicit(&c->state, memory_order_acquire) != CALL_DONE) {
         if (c->state == CALL_REPLYING) {
@@ -128,7 +138,8 @@ static long call_wait(struct scheme *s, struct call *c, int woke, nsec_t deadlin
             arch_ipi_poll();
             continue;
         }
-        if (woke && call_interrupted(s, c, woke, cancelled, &result)) return result;
+        if (woke && !reason) reason = woke;
+        if (woke && call_interrupted(s, c, reason, cancelled, &result)) return result;
         if (woke && !cancelled) {
             cancelled = true;
             deadline = clock_now() + CANCEL_GRACE_NS;
@@ -138,10 +149,11 @@ static long call_wait(struct scheme *s, struct call *c, int woke, nsec_t deadlin
         else woke = thread_block(deadline);
         if (c->request.flags & REQUEST_RENEWED) { /* BUSY: another second */
             c->request.flags &= (uint16_t)~REQUEST_RENEWED;
-            deadline = clock_now() + CANCEL_GRACE_NS;
+            if (cancelled) deadline = clock_now() + CANCEL_GRACE_NS;
             woke = 0;
         }
     }
+    if (cancelled) call_withdraw_cancel(s, c);
     c->state = CALL_NONE;
     return c->reply.result;
 }

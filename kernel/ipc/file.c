@@ -27,7 +27,7 @@ static void file_last_handle(struct object *o) {
     f->close_note.request = (struct request){.op = OP_CLOSE, .object = f->id, .args = {f->generation}};
     f->close_note.sent = close_sent;
     object_get(o);
-    scheme_note(f->scheme, &f->close_note);
+    scheme_note(f->scheme, &f->close_note, 0);
 }
 
 static void file_destroy(struct object *o) {
@@ -71,6 +71,7 @@ struct file *file_prepare(struct scheme *s) {
     object_init(&f->object, &file_ops);
     list_init(&f->close_note.link);
     list_init(&f->detach_note.link);
+    f->detach_note.sent = detach_sent;
     mutex_init(&f->offset_lock, RANK_FILE);
     object_get(&s->object);
     f->scheme = s;
@@ -80,6 +81,7 @@ struct file *file_prepare(struct scheme *s) {
 
 int file_open_reply(struct file *f, const struct reply *r, struct object *plane, uint32_t status) {
     f->id = r->args[0];
+    f->detach_note.request = (struct request){.op = OP_DETACH, .object = f->id};
     f->generation = r->args[1];
     f->kind = (uint8_t)r->args[3];
     f->status = status & ~(uint32_t)(FILE_CREATE | FILE_EXCLUSIVE | FILE_NOCTTY | FILE_TRUNCATE | FILE_CLOEXEC);
@@ -120,15 +122,16 @@ void file_dropped(struct object *o) {
     if (o->ops != &file_ops) return;
     struct file *f = object_as(file, o);
     if (likely(!f->detach)) return;
-    /* The last process's message is still on its way: this one must not be lost. */
-    for (int tries = 0; !list_empty(&f->detach_note.link) && tries < 1000; tries++) {
+    object_get(o);
+    /* While the last process's message is on its way this one waits: it must not be lost. */
+    for (int tries = 0; !scheme_note(f->scheme, &f->detach_note, process_current()->pid); tries++) {
+        if (tries == 1000) {
+            object_put(o);
+            return;
+        }
         thread_block_prepare(f, false);
         thread_block(clock_now() + 1000000);
     }
-    object_get(o);
-    f->detach_note.request = (struct request){.op = OP_DETACH, .object = f->id, .pid = process_current()->pid};
-    f->detach_note.sent = detach_sent;
-    if (!scheme_note(f->scheme, &f->detach_note)) object_put(o);
 }
 
 int object_memory(struct object *o, struct memory **out) {

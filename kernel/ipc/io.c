@@ -65,6 +65,8 @@ static long plain_step(void *context, uaddr_t base, size_t length, int64_t offse
     else c->out.length = 0;
     long n = scheme_call(f->scheme, c, p->request->deadline);
     pin_release(pin);
+    if (unlikely(c->reply_object)) object_handle_put(c->reply_object); /* nobody asked for one */
+    c->reply_object = nullptr;
     if (n > (long)length) n = -EIO;
     if (n >= 0) p->next_offset = (int64_t)c->reply.args[0];
     return n;

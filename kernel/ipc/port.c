@@ -11,17 +11,17 @@
 
 static void port_detach(struct port *p) {
     struct scheme *s = p->scheme;
-    if (!s) return;
+    if (!s) return; /* never attached */
     spin_lock(&s->lock);
-    p->scheme = nullptr;
+    p->detached = true;
     list_remove(&p->link);
+    if (!list_empty(&p->idle_link)) thread_wake(p->thread, 0); /* another thread closed it under its feet */
     list_remove(&p->idle_link);
     if (p->serving) call_file(s, p->serving);
     bool last = list_empty(&s->ports);
     if (last) s->server = nullptr;
     spin_unlock(&s->lock);
     if (last) scheme_server_lost(s);
-    object_put(&s->object);
 }
 
 static void port_last_handle(struct object *o) { port_detach(object_as(port, o)); }
@@ -33,12 +33,13 @@ static void port_destroy(struct object *o) {
         if (p->frames[i]) frame_put(p->frames[i]);
     if (p->memory) object_put(memory_object(p->memory));
     if (p->event) object_put(p->event);
+    if (p->scheme) object_put(&p->scheme->object);
     kfree(p);
 }
 
 static uint32_t port_poll(struct object *o) {
     struct port *p = object_as(port, o);
-    return p->scheme && (!list_empty(&p->scheme->queue) || !list_empty(&p->scheme->notes)) ? EVENT_IN : 0;
+    return !p->detached && (!list_empty(&p->scheme->queue) || !list_empty(&p->scheme->notes)) ? EVENT_IN : 0;
 }
 
 static const struct object_ops port_ops = {
@@ -215,7 +216,6 @@ static bool port_take_queued(struct port *p) RELEASES(&p->scheme->lock) UNCHECKE
 static bool port_awake(struct port *p) {
     struct scheme *s = p->scheme;
     if (likely(atomic_load_explicit(&p->delivered, memory_order_acquire))) return true;
-    if (!s) return false;
     spin_lock(&s->lock);
     list_remove(&p->idle_link);
     spin_unlock(&s->lock);
@@ -225,7 +225,7 @@ static bool port_awake(struct port *p) {
 long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) UNCHECKED {
     struct thread *self = thread_current(), *back = nullptr;
     uint64_t orphan = 0;
-    if (unlikely(p->process != self->process || !p->scheme)) return -EINVAL;
+    if (unlikely(p->process != self->process || p->detached)) return -EINVAL;
     if (unlikely(self->lent_priority)) thread_lend_priority(self, 0);
     if (p->buffer->reply.tag) back = port_answer(p, &orphan);
     if (unlikely(orphan)) {
@@ -241,6 +241,11 @@ long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) UNCHECKED 
         struct scheme *s = p->scheme;
         bool event = p->event && unlikely(event_maybe_ready(p->event)) && event_ready(p->event);
         spin_lock(&s->lock);
+        if (unlikely(p->detached)) {
+            spin_unlock(&s->lock);
+            if (back) thread_wake_claimed(back, 0);
+            return -EINVAL;
+        }
         if (unlikely(p->serving)) call_file(s, p->serving); /* parked */
         bool work = !list_empty(&s->notes) || !list_empty(&s->queue);
         if (unlikely(work || event || deadline == 0 || (flags & PORT_NO_WAIT))) {
@@ -267,7 +272,7 @@ long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) UNCHECKED 
         int woke = likely(direct) ? thread_switch_to(back) : back ? thread_block_switch_to(back, deadline) : thread_block(deadline);
         back = nullptr;
         if (likely(port_awake(p))) return PORT_REQUEST;
-        if (!p->scheme) return -EINVAL;
+        if (p->detached) return -EINVAL;
         if (woke) return woke;
     }
 }
@@ -275,12 +280,11 @@ long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) UNCHECKED 
 /* --- what servers ask ---------------------------------------------------------------------------- */
 
 void port_notify(struct port *p, uint64_t object, uint32_t mask) {
-    if (p->scheme) scheme_files_notify(p->scheme, object, mask);
+    scheme_files_notify(p->scheme, object, mask);
 }
 
 int port_caller(struct port *p, uint32_t tag, struct caller_info *out) {
     struct scheme *s = p->scheme;
-    if (!s) return -EINVAL;
     spin_lock(&s->lock);
     struct call *c = call_find(p, tag);
     struct thread *caller = c ? c->caller : nullptr;

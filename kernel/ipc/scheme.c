@@ -98,9 +98,10 @@ size_t scheme_describe(struct scheme_info *out, size_t count) {
  * A note goes straight to an idle server thread, else it is queued.  Its storage belongs to the
  * object it is about, so there is nothing to allocate and each object can have one at a time.
  */
-bool scheme_note(struct scheme *s, struct note *n) {
+bool scheme_note(struct scheme *s, struct note *n, uint32_t pid) {
     spin_lock(&s->lock);
     bool queued = !list_empty(&n->link), drop = !queued && s->failed;
+    if (!queued) n->request.pid = pid;
     if (!queued && !drop) list_push_back(&s->notes, &n->link);
     struct thread *server = queued || drop ? nullptr : scheme_take_idle(s);
     spin_unlock(&s->lock);

@@ -130,7 +130,7 @@ int page_in(struct memory *m, uint64_t index) {
                                          .args = {index << PAGE_SHIFT, count << PAGE_SHIFT}},
                         .note.sent = page_in_sent};
     list_init(&p.note.link);
-    scheme_note(m->pager, &p.note);
+    scheme_note(m->pager, &p.note, 0);
     int error = wait_loaded(m, first);
     scheme_note_remove(m->pager, &p.note);
     if (error && !atomic_load(&p.sent)) {

@@ -124,7 +124,7 @@ UNCHECKED void memory_ask_writeback(struct memory *m) {
     if (!dirty)
         return;
     m->writeback_note.request.args[0] = dirty;
-    scheme_note(m->pager, &m->writeback_note);
+    scheme_note(m->pager, &m->writeback_note, 0);
 }
 
 static bool dirty_within_limit(void *) {

@@ -13,10 +13,8 @@ long sys_handle_close(handle_t h) { return handle_close(h); }
 long sys_handle_duplicate(handle_t h, handle_t at, uint32_t flags, uint32_t rights) {
     struct object *o;
     uint32_t have;
-    int e = handle_lookup(h, 0, RIGHT_DUPLICATE, &o, &have);
+    int e = handle_lookup_as_handle(h, RIGHT_DUPLICATE, &o, &have);
     if (e) return e;
-    object_handle_get(o);
-    object_put(o);
     rights &= have;
     if (flags & HANDLE_AT) {
         e = handle_install_at(&process_current()->handles, at, o, rights, flags);

@@ -156,8 +156,8 @@ static long sync_result(struct object *o, long result) {
 }
 
 static long call_object(struct object *o, struct call *c) {
-    struct scheme *s = nullptr;
     for (int tries = 0;; tries++) {
+        struct scheme *s = nullptr;
         struct request sent = c->request;
         int e = resolve_target(o, c, &s);
         long result = e ? e : call_run(s, c);
@@ -299,7 +299,7 @@ long sys_file_create(handle_t port, uint64_t object, uint64_t generation, uint32
     uint32_t rights;
     int e = lookup_port(port, &p);
     if (e) return e;
-    if (!p->scheme) e = -EINVAL;
+    if (p->detached) e = -EINVAL;
     if (!e && plane != HANDLE_NONE) e = handle_lookup_transfer(plane, &o, &rights);
     struct file *f = e ? nullptr : file_prepare(p->scheme);
     if (!e && !f) e = -ENOMEM;

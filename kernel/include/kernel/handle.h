@@ -45,7 +45,10 @@ void handle_table_exec(struct handle_table *t); /* drops CLOEXEC fds and upper s
 MUST_CHECK int handle_lookup(handle_t h, enum object_type type, uint32_t need, struct object **out,
                              uint32_t *rights);
 /* Like lookup, but takes a *handle* reference (for carrying in messages): needs RIGHT_TRANSFER. */
-MUST_CHECK int handle_lookup_transfer(handle_t h, struct object **out, uint32_t *rights);
+MUST_CHECK int handle_lookup_as_handle(handle_t h, uint32_t need, struct object **out, uint32_t *rights);
+MUST_CHECK static inline int handle_lookup_transfer(handle_t h, struct object **out, uint32_t *rights) {
+    return handle_lookup_as_handle(h, RIGHT_TRANSFER, out, rights);
+}
 /* Reserves the lowest free slot ≥ at (0: the start of the range): the number, -EMFILE, -ENOMEM. flags: IN_UPPER. */
 MUST_CHECK handle_t handle_reserve(handle_t at, uint32_t flags);
 /* Publishes a handle in a reserved slot; consumes a handle reference (object_handle_get). */

@@ -13,7 +13,8 @@
 
 struct port {
     struct object object;
-    struct scheme *scheme; /* null once detached */
+    struct scheme *scheme; /* reference, kept until the port is destroyed */
+    bool detached; /* under the scheme's lock */
     struct port_buffer *buffer; /* kernel mapping of the wired buffer */
     struct memory *memory;
     struct frame *frames[PORT_BUFFER_SIZE / PAGE_SIZE]; /* one reference each */
@@ -55,7 +56,7 @@ MUST_CHECK long scheme_call(struct scheme *s, struct call *c, nsec_t deadline);
 /* Call from inside the kernel (RESERVE, SYNC, WATCH, READ of plain files), no data or via pins. */
 MUST_CHECK long scheme_call_simple(struct scheme *s, uint16_t op, uint64_t object, uint64_t a0, uint64_t a1,
                                    uint64_t a2, struct reply *reply, nsec_t deadline);
-bool scheme_note(struct scheme *s, struct note *n); /* queues it: false if it is queued already; lock not held */
+bool scheme_note(struct scheme *s, struct note *n, uint32_t pid); /* queues it: false if it is queued already; lock not held */
 void scheme_note_remove(struct scheme *s, struct note *n);
 size_t scheme_describe(struct scheme_info *out, size_t count);
 
