@@ -59,8 +59,8 @@ static int64_t control_take(struct terminal *t, struct port_buffer *call) {
         return -EINVAL;
     handle_t session = (handle_t)call->request.args[3];
     int64_t e = session_take(t, call, session);
-    if (e)
-        sys_handle_close(session);
+    if (e == 0)
+        (void)request_take_handle(call);
     return e;
 }
 

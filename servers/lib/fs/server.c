@@ -12,12 +12,10 @@ static struct fs *fs_of(struct scheme *s) {
     return s->server;
 }
 
-/* Fills *c for the request at hand. 0 or -errno. A handle that came along is never wanted here. */
+/* Fills *c for the request at hand. 0 or -errno. */
 static int call_begin(struct scheme *s, struct port_buffer *b, struct fs_call *c) {
     const struct request *r = &b->request;
     struct fs *fs = fs_of(s);
-    if ((r->flags & (REQUEST_HANDLE | REQUEST_OWN_FILE)) == REQUEST_HANDLE)
-        sys_handle_close((handle_t)r->args[3]);
     if (fs->ops->between)
         fs->ops->between(fs);
     *c = (struct fs_call){.fs = fs, .who = scheme_credentials(s, r->credentials), .pid = r->pid,

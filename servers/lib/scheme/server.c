@@ -32,6 +32,12 @@ int scheme_init(struct scheme *s, handle_t scheme, const struct scheme_ops *ops,
     return 0;
 }
 
+/* A handle that came along and that nobody took: any client can send one with any operation. */
+static inline void request_drop_handle(struct port_buffer *b) {
+    if (b->request.flags & REQUEST_HANDLE)
+        sys_handle_close(request_take_handle(b));
+}
+
 static inline void request_serve(struct scheme *s, struct port_buffer *b) {
     b->reply = (struct reply){.tag = b->request.tag, .handle = HANDLE_NONE};
     uint32_t op = b->request.op;
@@ -43,6 +49,8 @@ static inline void request_serve(struct scheme *s, struct port_buffer *b) {
     b->reply.result = result;
     if (result == PARK)
         b->reply.tag = 0;
+    else
+        request_drop_handle(b);
 }
 
 static void queue_append(struct scheme_queue *q, struct parked *p) {
@@ -143,6 +151,7 @@ static void cancel_serve(struct scheme *s, struct port_buffer *b) {
     free(p);
     b->reply = (struct reply){.tag = b->request.tag, .handle = HANDLE_NONE};
     b->reply.result = s->ops->cancel ? s->ops->cancel(s, b) : -EINTR;
+    request_drop_handle(b);
 }
 
 static void events_serve(struct scheme *s) {

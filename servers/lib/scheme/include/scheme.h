@@ -98,6 +98,12 @@ static inline void watch_post(struct scheme *s, struct scheme_watch *w, uint64_t
     sys_port_notify(s->port, object, ready);
 }
 
+/* The handle that came along (REQUEST_HANDLE) becomes the handler's; else it is closed after the answer. */
+static inline handle_t request_take_handle(struct port_buffer *call) {
+    call->request.flags &= (uint16_t)~REQUEST_HANDLE;
+    return (handle_t)call->request.args[3];
+}
+
 /* The answer to OP_OPEN: a file of this scheme without a data plane. Returns 0. */
 static inline int64_t reply_file(struct port_buffer *call, uint64_t object, uint32_t kind) {
     call->reply.flags = REPLY_FILE;
