@@ -64,7 +64,6 @@ static struct thread *take_for(struct run_queue *from, uint32_t cpu) REQUIRES(fr
             if (!(t->affinity >> cpu & 1) || atomic_load(&t->on_cpu))
                 continue;
             queue_remove(from, t);
-            __atomic_store_n(&t->cpu, cpu, __ATOMIC_RELAXED); /* from here on under that queue's lock */
             return t;
         }
     }

@@ -154,13 +154,8 @@ int thread_block(nsec_t deadline) {
 
 int thread_block_switch_to(struct thread *next, nsec_t deadline) { return block(next, deadline); }
 
-UNCHECKED void sched_enqueue(struct thread *t) {
+void sched_enqueue(struct thread *t) {
     struct run_queue *q = &run_queues[sched_choose_cpu(t)];
-    if (unlikely(q->cpu != t->cpu)) { /* whoever changes its priority locks the queue of t->cpu */
-        struct run_queue *old = queue_lock_of(t);
-        __atomic_store_n(&t->cpu, q->cpu, __ATOMIC_RELAXED);
-        spin_unlock(&old->lock);
-    }
     spin_lock(&q->lock);
     queue_push(q, t, false);
     bool preempts = t->priority > atomic_load_explicit(&q->running, memory_order_relaxed);

@@ -33,13 +33,12 @@ static inline struct run_queue *run_queue_current(void) { return cpu_current()->
 
 static inline void queue_push(struct run_queue *q, struct thread *t, bool front)
     REQUIRES(q -> lock) {
-    unsigned priority = __atomic_load_n(&t->priority, __ATOMIC_RELAXED);
-    struct list *l = &q->lists[priority];
+    struct list *l = &q->lists[t->priority];
     if (front)
         list_push_front(l, &t->run_link);
     else
         list_push_back(l, &t->run_link);
-    q->bitmap |= 1ULL << priority;
+    q->bitmap |= 1ULL << t->priority;
     if (unlikely(++q->count == 2))
         q->crowded_since = arch_cycles();
     t->cpu = q->cpu;

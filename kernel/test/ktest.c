@@ -69,6 +69,10 @@ static bool is_settled(size_t bytes, uint64_t frames) {
 }
 
 static bool leaks(const struct ktest *t) {
+    if (CATHODE_KASAN || CATHODE_RACE) { /* slow builds look for other things; the plain ones audit leaks */
+        t->run();
+        return false;
+    }
     for (int tries = 0; tries < 3; tries++) {
         size_t bytes = kmalloc_total();
         uint64_t frames = frame_free_count();
