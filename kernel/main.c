@@ -39,7 +39,8 @@ static void start_init(const struct bootinfo *boot) {
     give(init, HANDLE_INIT_LOG, system_object(OBJECT_LOG));
     give(init, HANDLE_INIT_HARDWARE, system_object(OBJECT_HARDWARE));
     give(init, HANDLE_INIT_SYSTEM, system_object(OBJECT_SYSTEM));
-    for (uint32_t i = 0; i < boot->module_count; i++) give(init, HANDLE_INIT_MODULE + (handle_t)i, memory_object(modules[i]));
+    for (uint32_t i = 0; i < boot->module_count; i++)
+        give(init, HANDLE_INIT_MODULE + (handle_t)i, memory_object(modules[i]));
     process_start(init);
 }
 

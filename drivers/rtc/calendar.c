@@ -22,8 +22,8 @@ static bool is_leap(int32_t year) { return year % 4 == 0 && (year % 100 != 0 || 
 
 bool calendar_valid(const struct calendar *c) {
     static const int8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    if (c->month < 0 || c->month > 11 || c->year < 70 || c->year > 8099 || c->second < 0 ||
-        c->second > 59 || c->minute < 0 || c->minute > 59 || c->hour < 0 || c->hour > 23)
+    if (c->month < 0 || c->month > 11 || c->year < 70 || c->year > 8099 || c->second < 0 || c->second > 59 ||
+        c->minute < 0 || c->minute > 59 || c->hour < 0 || c->hour > 23)
         return false;
     int32_t last = days[c->month] + (c->month == 1 && is_leap(c->year + 1900));
     return c->day >= 1 && c->day <= last;
@@ -42,8 +42,7 @@ bool calendar_decode(struct calendar *c, const struct cmos_time *t, uint8_t form
         .month = from_chip(t->month, format) - 1,
         .year = year < CENTURY_PIVOT ? year + 100 : year,
     };
-    if (!calendar_valid(c))
-        return false;
+    if (!calendar_valid(c)) return false;
     calendar_from_seconds(c, calendar_to_seconds(c)); /* fills in week_day and year_day */
     return true;
 }
@@ -68,8 +67,7 @@ void calendar_encode(struct cmos_time *t, const struct calendar *c, uint8_t form
 int64_t calendar_to_seconds(const struct calendar *c) {
     int64_t month = (c->month + 10) % 12; /* March is 0 */
     int64_t year = c->year + 1900 - (c->month < 2);
-    int64_t days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 +
-                   c->day - 1 - DAYS_TO_1970;
+    int64_t days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + c->day - 1 - DAYS_TO_1970;
     return ((days * 24 + c->hour) * 60 + c->minute) * 60 + c->second;
 }
 

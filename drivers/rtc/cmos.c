@@ -26,8 +26,7 @@ static void cmos_set(handle_t ports, uint8_t reg, uint8_t value) {
 }
 
 static bool cmos_sample(handle_t ports, struct cmos_time *t) {
-    if (cmos_get(ports, REG_A) & A_UPDATING)
-        return false;
+    if (cmos_get(ports, REG_A) & A_UPDATING) return false;
     *t = (struct cmos_time){
         .second = cmos_get(ports, REG_SECOND),
         .minute = cmos_get(ports, REG_MINUTE),
@@ -42,8 +41,7 @@ static bool cmos_sample(handle_t ports, struct cmos_time *t) {
 int cmos_read(handle_t ports, struct calendar *c) {
     struct cmos_time first, second;
     for (int i = 0; i < ATTEMPTS; i++) {
-        if (cmos_sample(ports, &first) && cmos_sample(ports, &second) &&
-            memcmp(&first, &second, sizeof(first)) == 0)
+        if (cmos_sample(ports, &first) && cmos_sample(ports, &second) && memcmp(&first, &second, sizeof(first)) == 0)
             return calendar_decode(c, &first, cmos_get(ports, REG_B)) ? 0 : -EIO;
     }
     return -EIO;

@@ -18,12 +18,9 @@ static bool field_read(const char *header, unsigned field, uint32_t *out) {
     uint32_t value = 0;
     for (unsigned i = 0; i < 8; i++) {
         char c = header[6 + 8 * field + i];
-        if (c >= '0' && c <= '9')
-            value = value << 4 | (uint32_t)(c - '0');
-        else if ((c | 32) >= 'a' && (c | 32) <= 'f')
-            value = value << 4 | (uint32_t)((c | 32) - 'a' + 10);
-        else
-            return false;
+        if (c >= '0' && c <= '9') value = value << 4 | (uint32_t)(c - '0');
+        else if ((c | 32) >= 'a' && (c | 32) <= 'f') value = value << 4 | (uint32_t)((c | 32) - 'a' + 10);
+        else return false;
     }
     *out = value;
     return true;
@@ -32,8 +29,7 @@ static bool field_read(const char *header, unsigned field, uint32_t *out) {
 /* Compares a name field of `size` bytes, NULs at its end, with a C string. */
 static bool name_is(const char *field, size_t size, const char *name) {
     size_t i = 0;
-    while (i < size && field[i] && field[i] == name[i])
-        i++;
+    while (i < size && field[i] && field[i] == name[i]) i++;
     return i < size && !field[i] && !name[i];
 }
 
@@ -48,15 +44,12 @@ int cpio_find(const void *archive, size_t size, const char *path, size_t *offset
         const char *header = base + at;
         uint32_t mode, data_size, name_size;
         if (__builtin_memcmp(header, "070701", 6) || !field_read(header, FIELD_MODE, &mode) ||
-            !field_read(header, FIELD_SIZE, &data_size) ||
-            !field_read(header, FIELD_NAME_SIZE, &name_size))
+            !field_read(header, FIELD_SIZE, &data_size) || !field_read(header, FIELD_NAME_SIZE, &name_size))
             return -EINVAL;
         size_t data = align_up(at + HEADER_SIZE + name_size, 4);
-        if (data > size || data_size > size - data)
-            return -EINVAL;
+        if (data > size || data_size > size - data) return -EINVAL;
         const char *name = header + HEADER_SIZE;
-        if (name_is(name, name_size, "TRAILER!!!"))
-            break;
+        if (name_is(name, name_size, "TRAILER!!!")) break;
         if ((mode & MODE_TYPE) == MODE_REGULAR && name_is(name, name_size, path)) {
             *offset = data;
             *length = data_size;

@@ -8,8 +8,7 @@ bool boot_option(const struct bootinfo *b, const char *name, char *value, size_t
     bool found = false;
     for (const char *p = b->command_line; *p;) {
         size_t word = 0;
-        while (p[word] && p[word] != ' ')
-            word++;
+        while (p[word] && p[word] != ' ') word++;
         if (word >= length && !memcmp(p, name, length) && (word == length || p[length] == '=')) {
             found = true;
             size_t skip = min(length + 1, word), n = min(word - skip, size ? size - 1 : 0);

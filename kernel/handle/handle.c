@@ -20,7 +20,7 @@ static uint32_t range_limit(struct handle_table *t, bool upper) {
 }
 
 /* The slot of h if its chunk exists, else null. */
-static inline struct handle_slot *slot_find(struct handle_table *t, handle_t h) REQUIRES(t->lock) {
+static inline struct handle_slot *slot_find(struct handle_table *t, handle_t h) REQUIRES(t -> lock) {
     const struct handle_range *r = range_of(t, h);
     uint32_t n = (uint32_t)(h - range_base(h)); /* of a negative h: beyond all chunks */
     if (unlikely(n / HANDLE_CHUNK >= r->chunk_count)) return nullptr;
@@ -85,7 +85,8 @@ static long range_take(struct handle_range *r, uint32_t at, uint32_t limit) {
 }
 
 /* Empties a slot; the caller puts the object down after unlocking. */
-static struct object *slot_clear(struct handle_table *t, handle_t h, struct handle_slot *s) REQUIRES(t->lock) UNCHECKED {
+static struct object *slot_clear(struct handle_table *t, handle_t h, struct handle_slot *s)
+    REQUIRES(t -> lock) UNCHECKED {
     struct handle_range *r = range_of(t, h);
     uint32_t n = (uint32_t)(h - range_base(h));
     struct object *o = s->object;
@@ -137,7 +138,8 @@ static handle_t table_reserve(struct handle_table *t, handle_t at, uint32_t flag
     return n < 0 ? (handle_t)n : base + (handle_t)n;
 }
 
-static void table_publish(struct handle_table *t, handle_t h, struct object *o, uint32_t rights, uint32_t flags) UNCHECKED {
+static void table_publish(struct handle_table *t, handle_t h, struct object *o, uint32_t rights,
+                          uint32_t flags) UNCHECKED {
     spin_lock(&t->lock);
     struct handle_slot *s = handle_slot_find(t, h);
     ASSERT(s);
@@ -174,7 +176,8 @@ handle_t handle_install(struct object *o, uint32_t rights, uint32_t flags) {
     return handle_install_in(&process_current()->handles, o, rights, flags);
 }
 
-int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uint32_t rights, uint32_t flags) UNCHECKED {
+int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uint32_t rights,
+                      uint32_t flags) UNCHECKED {
     bool upper = at >= HANDLE_UPPER;
     uint32_t n = (uint32_t)(at - range_base(at));
     int e = -EBADF;
@@ -236,7 +239,8 @@ static bool drop_all(const struct handle_slot *) { return true; }
 static bool drop_cloexec(const struct handle_slot *s) { return s->flags & HANDLE_CLOEXEC; }
 static bool drop_unkept(const struct handle_slot *s) { return !(s->flags & HANDLE_KEEP); }
 
-static void table_drop(struct handle_table *t, handle_t first, handle_t last, bool (*drop)(const struct handle_slot *)) {
+static void table_drop(struct handle_table *t, handle_t first, handle_t last,
+                       bool (*drop)(const struct handle_slot *)) {
     struct object *o;
     while ((o = range_drop_next(t, &first, last, drop)) != nullptr) {
         object_dropped(o);
@@ -276,7 +280,7 @@ void handle_table_fini(struct handle_table *t) UNCHECKED {
 
 /* `to` is not visible to anyone yet, so only `from` is locked. */
 static int range_copy(struct handle_table *to, struct handle_table *from, bool upper, bool skip_cloexec)
-    REQUIRES(from->lock) UNCHECKED {
+    REQUIRES(from -> lock) UNCHECKED {
     struct handle_range *r = upper ? &from->upper : &from->low, *w = upper ? &to->upper : &to->low;
     for (uint32_t c = 0; c < r->chunk_count; c++) {
         if (!r->chunks[c]) continue;

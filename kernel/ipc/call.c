@@ -78,7 +78,7 @@ void call_unfile(struct call *c) {
 }
 
 /* By priority, then in order. */
-static void queue_insert(struct scheme *s, struct call *c) REQUIRES(s->lock) {
+static void queue_insert(struct scheme *s, struct call *c) REQUIRES(s -> lock) {
     struct list *at = s->queue.prev;
     while (at != &s->queue && list_entry(at, struct call, link)->caller->priority < c->caller->priority) at = at->prev;
     list_insert_between(&c->link, at, at->next);
@@ -118,7 +118,8 @@ static bool call_interrupted(struct scheme *s, struct call *c, int why, bool can
         if (queued) list_remove(&c->link);
         else call_unfile(c);
         if (queued) s->queued--;
-        else if (cancelled && !killed(c->caller)) klog(LOG_WARN, "scheme %s: no answer to a cancelled call (op %u): hung", s->name, c->request.op);
+        else if (cancelled && !killed(c->caller))
+            klog(LOG_WARN, "scheme %s: no answer to a cancelled call (op %u): hung", s->name, c->request.op);
     }
     bool served = c->state == CALL_SERVED;
     if (over) atomic_store(&c->state, CALL_NONE); /* else it may have become DONE: that stays */

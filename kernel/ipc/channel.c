@@ -20,8 +20,7 @@
 
 static void wake_first(struct list *waiters) {
     struct list *l = list_pop_front(waiters);
-    if (l)
-        thread_wake(list_entry(l, struct channel_waiter, link)->thread, WOKEN);
+    if (l) thread_wake(list_entry(l, struct channel_waiter, link)->thread, WOKEN);
 }
 
 void queue_wake(struct queue *q) {
@@ -29,16 +28,13 @@ void queue_wake(struct queue *q) {
         wake_first(&q->readers);
     if (!list_empty(&q->writers)) {
         struct channel_waiter *w = list_entry(q->writers.next, struct channel_waiter, link);
-        if (queue_room(q) >= w->need || q->read_closed || q->write_closed || !q->used)
-            wake_first(&q->writers);
+        if (queue_room(q) >= w->need || q->read_closed || q->write_closed || !q->used) wake_first(&q->writers);
     }
 }
 
 static void queue_wake_all(struct queue *q) {
-    while (!list_empty(&q->readers))
-        wake_first(&q->readers);
-    while (!list_empty(&q->writers))
-        wake_first(&q->writers);
+    while (!list_empty(&q->readers)) wake_first(&q->readers);
+    while (!list_empty(&q->writers)) wake_first(&q->writers);
 }
 
 UNCHECKED int queue_wait(struct channel *c, struct queue *q, uint32_t need, nsec_t deadline) {
@@ -51,8 +47,7 @@ UNCHECKED int queue_wait(struct channel *c, struct queue *q, uint32_t need, nsec
     list_push_back(need ? &q->writers : &q->readers, &w.link);
     spin_unlock(&c->lock);
     int woke = thread_block(deadline);
-    if (likely(woke == WOKEN))
-        return 0;
+    if (likely(woke == WOKEN)) return 0;
     spin_lock(&c->lock);
     bool taken = list_empty(&w.link);
     list_remove(&w.link);
@@ -71,17 +66,14 @@ static int take_error(struct channel_end *e) {
 }
 
 int read_error(struct channel_end *e) {
-    if (unlikely((e->status & FILE_ACCESS_MASK) == FILE_WRITE_ONLY))
-        return -EBADF;
+    if (unlikely((e->status & FILE_ACCESS_MASK) == FILE_WRITE_ONLY)) return -EBADF;
     return unlikely(e->error) ? take_error(e) : 0;
 }
 
 int write_error(struct channel_end *e) {
     const struct queue *q = queue_out(e);
-    if (unlikely((e->status & FILE_ACCESS_MASK) == FILE_READ_ONLY))
-        return -EBADF;
-    if (unlikely(e->error))
-        return take_error(e);
+    if (unlikely((e->status & FILE_ACCESS_MASK) == FILE_READ_ONLY)) return -EBADF;
+    if (unlikely(e->error)) return take_error(e);
     return unlikely(q->read_closed || q->write_closed) ? -EPIPE : 0;
 }
 
@@ -89,8 +81,7 @@ int write_error(struct channel_end *e) {
 
 struct cursor cursor_make(const struct io_vector *v, size_t count) {
     struct cursor c = {.v = v};
-    for (size_t i = 0; i < count; i++)
-        c.left += v[i].length;
+    for (size_t i = 0; i < count; i++) c.left += v[i].length;
     return c;
 }
 
@@ -109,8 +100,7 @@ struct snag { /* why a copy stopped */
 };
 
 /* Copies up to n bytes between the ring at `at` and the cursor, without faults. */
-static size_t ring_copy(struct queue *q, struct cursor *c, uint32_t at, size_t n, bool out,
-                        struct snag *snag) {
+static size_t ring_copy(struct queue *q, struct cursor *c, uint32_t at, size_t n, bool out, struct snag *snag) {
     size_t done = 0;
     while (done < n) {
         uint32_t in_page = at % PAGE_SIZE;
@@ -118,18 +108,14 @@ static size_t ring_copy(struct queue *q, struct cursor *c, uint32_t at, size_t n
         uaddr_t user = (uaddr_t)c->v->base + c->offset;
         void **page = &q->pages[at / PAGE_SIZE];
         *snag = (struct snag){.page = *page ? nullptr : page, .address = user, .length = span};
-        if (unlikely(!*page))
-            break;
+        if (unlikely(!*page)) break;
         char *ring = (char *)*page + in_page;
-        if (unlikely(out ? copy_to_user_nofault(user, ring, span)
-                         : copy_from_user_nofault(ring, user, span)))
-            break;
+        if (unlikely(out ? copy_to_user_nofault(user, ring, span) : copy_from_user_nofault(ring, user, span))) break;
         done += span;
         c->offset += span;
         c->left -= span;
         at += (uint32_t)span;
-        if (at == q->capacity)
-            at = 0;
+        if (at == q->capacity) at = 0;
     }
     return done;
 }
@@ -145,18 +131,13 @@ static int snag_resolve(struct channel *c, const struct snag *s, bool out) UNCHE
     } else {
         unsigned flags = FAULT_USER | (out ? FAULT_WRITE : 0);
         uaddr_t last = s->address + s->length - 1;
-        e = last < s->address || last >= USER_END ? -EFAULT
-                                                  : space_fault(space_current(), s->address, flags);
-        if (!e && (last ^ s->address) / PAGE_SIZE)
-            e = space_fault(space_current(), last, flags);
-        if (e && e != -EINTR && e != -ENOMEM)
-            e = -EFAULT;
+        e = last < s->address || last >= USER_END ? -EFAULT : space_fault(space_current(), s->address, flags);
+        if (!e && (last ^ s->address) / PAGE_SIZE) e = space_fault(space_current(), last, flags);
+        if (e && e != -EINTR && e != -ENOMEM) e = -EFAULT;
     }
     spin_lock(&c->lock);
-    if (f && !*s->page)
-        *s->page = frame_virt(f);
-    else if (f)
-        frame_put(f);
+    if (f && !*s->page) *s->page = frame_virt(f);
+    else if (f) frame_put(f);
     return e;
 }
 
@@ -167,8 +148,7 @@ static long bytes_put(struct channel_end *e, struct cursor *from, bool atomic) U
         struct cursor c = *from;
         struct snag snag;
         uint32_t room = queue_room(q);
-        if (room == 0 || (atomic && room < c.left))
-            return 0;
+        if (room == 0 || (atomic && room < c.left)) return 0;
         size_t want = min(c.left, min(room, SEGMENT));
         size_t n = ring_copy(q, &c, q->write_at, want, false, &snag);
         if (likely(n == want || (n && !atomic))) {
@@ -178,10 +158,8 @@ static long bytes_put(struct channel_end *e, struct cursor *from, bool atomic) U
             return (long)n;
         }
         int error = snag_resolve(e->channel, &snag, false);
-        if (!error)
-            error = write_error(e);
-        if (error)
-            return error;
+        if (!error) error = write_error(e);
+        if (error) return error;
     }
 }
 
@@ -192,30 +170,25 @@ static long bytes_get(struct channel_end *e, struct cursor *to, bool peek) UNCHE
         struct cursor c = *to;
         struct snag snag;
         size_t want = min(c.left, min(q->used, SEGMENT));
-        if (unlikely(!list_empty(&q->messages)))
-            want = min(want, message_distance(q));
-        if (want == 0)
-            return 0;
+        if (unlikely(!list_empty(&q->messages))) want = min(want, message_distance(q));
+        if (want == 0) return 0;
         size_t n = ring_copy(q, &c, q->read_at, want, true, &snag);
         if (likely(n)) {
             *to = c;
-            if (unlikely(peek))
-                return (long)n;
+            if (unlikely(peek)) return (long)n;
             q->read_at = (q->read_at + (uint32_t)n) % q->capacity;
             q->position += n;
             q->used -= (uint32_t)n;
-            if (q->used == 0)
-                q->read_at = q->write_at = 0; /* keeps using the first, warm page */
+            if (q->used == 0) q->read_at = q->write_at = 0; /* keeps using the first, warm page */
             return (long)n;
         }
         int error = snag_resolve(e->channel, &snag, true);
-        if (error)
-            return error;
+        if (error) return error;
     }
 }
 
-UNCHECKED long bytes_read(struct channel_end *e, struct cursor *to, uint32_t io_flags,
-                          nsec_t deadline, struct message **attached) {
+UNCHECKED long bytes_read(struct channel_end *e, struct cursor *to, uint32_t io_flags, nsec_t deadline,
+                          struct message **attached) {
     struct channel *c = e->channel;
     struct queue *q = queue_in(e);
     size_t total = to->left;
@@ -228,8 +201,7 @@ UNCHECKED long bytes_read(struct channel_end *e, struct cursor *to, uint32_t io_
         long n = error ? error : bytes_get(e, to, peek);
         if (n > 0 && !peek) {
             queue_wake(q);
-            if (unlikely(!list_empty(&q->messages)))
-                passed = message_take_attached(c, q);
+            if (unlikely(!list_empty(&q->messages))) passed = message_take_attached(c, q);
         }
         bool some = to->left < total;
         if (n == 0 && !q->write_closed && !q->read_closed && (!some || io_flags & IO_WAIT_ALL)) {
@@ -239,22 +211,18 @@ UNCHECKED long bytes_read(struct channel_end *e, struct cursor *to, uint32_t io_
         more = n > 0 && to->left && !peek && !(attached && (passed || message_at_reader(q)));
         error = min(n, 0);
         spin_unlock(&c->lock);
-        if (n > 0 && !peek)
-            object_notify(&end_peer(e)->object, EVENT_OUT);
+        if (n > 0 && !peek) object_notify(&end_peer(e)->object, EVENT_OUT);
         if (unlikely(passed)) {
-            if (attached)
-                *attached = passed;
-            else
-                message_free(passed); /* read(2) drops what came along */
+            if (attached) *attached = passed;
+            else message_free(passed); /* read(2) drops what came along */
         }
-        if (more)
-            preempt_point();
+        if (more) preempt_point();
     }
     return to->left < total ? (long)(total - to->left) : error;
 }
 
-UNCHECKED long bytes_write(struct channel_end *e, struct cursor *from, uint32_t io_flags,
-                           nsec_t deadline, struct message *attach) {
+UNCHECKED long bytes_write(struct channel_end *e, struct cursor *from, uint32_t io_flags, nsec_t deadline,
+                           struct message *attach) {
     struct channel *c = e->channel;
     struct queue *q = queue_out(e);
     size_t total = from->left;
@@ -271,23 +239,19 @@ UNCHECKED long bytes_write(struct channel_end *e, struct cursor *from, uint32_t 
             continue;
         }
         if (n > 0) {
-            if (unlikely(attach != nullptr))
-                message_attach(e, attach, (size_t)n);
+            if (unlikely(attach != nullptr)) message_attach(e, attach, (size_t)n);
             attach = nullptr;
             queue_wake(q);
         }
         spin_unlock(&c->lock);
         error = min(n, 0);
-        if (n > 0)
-            object_notify(&end_peer(e)->object, EVENT_IN);
-        if (n > 0 && from->left)
-            preempt_point();
+        if (n > 0) object_notify(&end_peer(e)->object, EVENT_IN);
+        if (n > 0 && from->left) preempt_point();
     }
     return from->left < total ? (long)(total - from->left) : error;
 }
 
-long channel_read(struct object *o, const struct io_vector *v, size_t count, uint32_t io_flags,
-                  nsec_t deadline) {
+long channel_read(struct object *o, const struct io_vector *v, size_t count, uint32_t io_flags, nsec_t deadline) {
     struct channel_end *e = channel_end_of(o);
     if (unlikely(e->channel->flags & CHANNEL_MESSAGES)) {
         struct channel_message m = {.flags = io_flags, .vector_count = (uint32_t)count};
@@ -297,8 +261,7 @@ long channel_read(struct object *o, const struct io_vector *v, size_t count, uin
     return bytes_read(e, &to, io_flags, deadline, nullptr);
 }
 
-long channel_write(struct object *o, const struct io_vector *v, size_t count, uint32_t io_flags,
-                   nsec_t deadline) {
+long channel_write(struct object *o, const struct io_vector *v, size_t count, uint32_t io_flags, nsec_t deadline) {
     struct channel_end *e = channel_end_of(o);
     if (unlikely(e->channel->flags & CHANNEL_MESSAGES)) {
         struct channel_message m = {.flags = io_flags, .vector_count = (uint32_t)count};
@@ -312,17 +275,14 @@ long channel_write(struct object *o, const struct io_vector *v, size_t count, ui
 
 static void notify_both(struct channel *c) {
     for (unsigned i = 0; i < 2; i++)
-        object_notify(&c->ends[i].object,
-                      EVENT_IN | EVENT_OUT | EVENT_HANGUP | EVENT_ERROR | EVENT_READ_HANGUP);
+        object_notify(&c->ends[i].object, EVENT_IN | EVENT_OUT | EVENT_HANGUP | EVENT_ERROR | EVENT_READ_HANGUP);
 }
 
 static void end_shutdown(struct channel_end *e, bool reading, bool writing) {
     struct channel *c = e->channel;
     spin_lock(&c->lock);
-    if (reading)
-        queue_in(e)->read_closed = true;
-    if (writing)
-        queue_out(e)->write_closed = true;
+    if (reading) queue_in(e)->read_closed = true;
+    if (writing) queue_out(e)->write_closed = true;
     queue_wake_all(&c->queues[0]);
     queue_wake_all(&c->queues[1]);
     spin_unlock(&c->lock);
@@ -333,29 +293,24 @@ static void end_last_handle(struct object *o) {
     struct channel_end *e = channel_end_of(o);
     end_shutdown(e, true, true);
     queue_purge(e->channel, queue_in(e)); /* nobody will receive what is in it */
-    if (channel_flights_pending())
-        channel_collect_cycles();
+    if (channel_flights_pending()) channel_collect_cycles();
 }
 
 static void queue_free_pages(void **pages, size_t count) {
     for (size_t i = 0; i < count; i++)
-        if (pages[i])
-            frame_put(frame_of(virt_to_phys(pages[i])));
+        if (pages[i]) frame_put(frame_of(virt_to_phys(pages[i])));
 }
 
 static void queue_fini(struct channel *c, struct queue *q) {
     queue_purge(c, q);
-    if (!q->pages)
-        return;
+    if (!q->pages) return;
     queue_free_pages(q->pages, q->capacity / PAGE_SIZE);
-    if (q->pages != q->inline_pages)
-        kfree(q->pages);
+    if (q->pages != q->inline_pages) kfree(q->pages);
 }
 
 static void end_destroy(struct object *o) {
     struct channel *c = channel_end_of(o)->channel;
-    if (atomic_fetch_sub(&c->ends_left, 1) != 1)
-        return;
+    if (atomic_fetch_sub(&c->ends_left, 1) != 1) return;
     queue_fini(c, &c->queues[0]);
     queue_fini(c, &c->queues[1]);
     kfree(c);
@@ -368,19 +323,14 @@ static uint32_t end_poll(struct object *o) {
     uint32_t mask = e->error ? EVENT_ERROR | EVENT_IN | EVENT_OUT : 0;
     if (access != FILE_WRITE_ONLY) {
         bool over = in->write_closed || in->read_closed;
-        if (in->used >= in->low_water || (over && (in->used || access == FILE_READ_WRITE)))
-            mask |= EVENT_IN;
-        if (over)
-            mask |= access == FILE_READ_ONLY ? EVENT_HANGUP : EVENT_READ_HANGUP;
+        if (in->used >= in->low_water || (over && (in->used || access == FILE_READ_WRITE))) mask |= EVENT_IN;
+        if (over) mask |= access == FILE_READ_ONLY ? EVENT_HANGUP : EVENT_READ_HANGUP;
     }
     if (access != FILE_READ_ONLY) {
         bool broken = out->read_closed || out->write_closed;
-        if (broken || queue_room(out) >= min(out->capacity, CHANNEL_ATOMIC_MAX))
-            mask |= EVENT_OUT;
-        if (broken && access == FILE_WRITE_ONLY)
-            mask |= EVENT_ERROR;
-        else if (broken && mask & EVENT_READ_HANGUP)
-            mask |= EVENT_HANGUP;
+        if (broken || queue_room(out) >= min(out->capacity, CHANNEL_ATOMIC_MAX)) mask |= EVENT_OUT;
+        if (broken && access == FILE_WRITE_ONLY) mask |= EVENT_ERROR;
+        else if (broken && mask & EVENT_READ_HANGUP) mask |= EVENT_HANGUP;
     }
     return mask;
 }
@@ -408,11 +358,9 @@ static uint32_t capacity_round(size_t capacity) {
 }
 
 int channel_create(uint32_t flags, size_t capacity, struct object *ends[2]) {
-    if (flags & ~(uint32_t)(CHANNEL_MESSAGES | CHANNEL_ONE_WAY))
-        return -EINVAL;
+    if (flags & ~(uint32_t)(CHANNEL_MESSAGES | CHANNEL_ONE_WAY)) return -EINVAL;
     struct channel *c = kzalloc(sizeof(*c));
-    if (!c)
-        return -ENOMEM;
+    if (!c) return -ENOMEM;
     spin_init(&c->lock, RANK_OBJECT);
     c->flags = flags;
     atomic_init(&c->ends_left, 2);
@@ -424,8 +372,7 @@ int channel_create(uint32_t flags, size_t capacity, struct object *ends[2]) {
         q->capacity = capacity ? capacity_round(capacity) : CHANNEL_CAPACITY_DEFAULT;
         q->low_water = 1;
         if (!(flags & CHANNEL_MESSAGES) && pages_alloc(q->capacity, q->inline_pages, &q->pages)) {
-            if (c->queues[0].pages != c->queues[0].inline_pages)
-                kfree(c->queues[0].pages);
+            if (c->queues[0].pages != c->queues[0].inline_pages) kfree(c->queues[0].pages);
             kfree(c);
             return -ENOMEM;
         }
@@ -447,10 +394,9 @@ int channel_create(uint32_t flags, size_t capacity, struct object *ends[2]) {
 static void ring_move(const struct queue *q, void **pages) {
     for (uint32_t at = 0, n; at < q->used; at += n) {
         uint32_t from = (q->read_at + at) % q->capacity;
-        n = min(q->used - at,
-                (uint32_t)PAGE_SIZE - max(at % (uint32_t)PAGE_SIZE, from % (uint32_t)PAGE_SIZE));
-        memcpy((char *)pages[at / PAGE_SIZE] + at % PAGE_SIZE,
-               (char *)q->pages[from / PAGE_SIZE] + from % PAGE_SIZE, n);
+        n = min(q->used - at, (uint32_t)PAGE_SIZE - max(at % (uint32_t)PAGE_SIZE, from % (uint32_t)PAGE_SIZE));
+        memcpy((char *)pages[at / PAGE_SIZE] + at % PAGE_SIZE, (char *)q->pages[from / PAGE_SIZE] + from % PAGE_SIZE,
+               n);
     }
 }
 
@@ -458,19 +404,16 @@ static void ring_move(const struct queue *q, void **pages) {
 static int ring_resize(struct channel *c, struct queue *q, uint32_t capacity) {
     void **pages, **old = nullptr;
     uint32_t filled = 0, old_capacity = 0;
-    if (pages_alloc(capacity, nullptr, &pages))
-        return -ENOMEM;
+    if (pages_alloc(capacity, nullptr, &pages)) return -ENOMEM;
     for (;;) { /* pages for what is in the ring now; it may have grown when we hold the lock */
         uint32_t need = (uint32_t)align_up(__atomic_load_n(&q->used, __ATOMIC_RELAXED), PAGE_SIZE);
-        if (need > capacity)
-            break;
+        if (need > capacity) break;
         struct frame *f = nullptr;
         while (filled < need && (f = frame_alloc(FRAME_KERNEL))) {
             pages[filled / PAGE_SIZE] = frame_virt(f);
             filled += PAGE_SIZE;
         }
-        if (filled < need)
-            break;
+        if (filled < need) break;
         spin_lock(&c->lock);
         if (q->used <= filled) {
             ring_move(q, pages);
@@ -483,29 +426,23 @@ static int ring_resize(struct channel *c, struct queue *q, uint32_t capacity) {
             queue_wake(q);
         }
         spin_unlock(&c->lock);
-        if (old)
-            break;
+        if (old) break;
     }
     queue_free_pages(old ? old : pages, (old ? old_capacity : capacity) / PAGE_SIZE);
-    if (!old || old != q->inline_pages)
-        kfree(old ? old : pages);
+    if (!old || old != q->inline_pages) kfree(old ? old : pages);
     return old ? 0 : -EBUSY;
 }
 
 static long set_capacity(struct channel_end *e, size_t wanted) {
     struct channel *c = e->channel;
     uint32_t capacity = capacity_round(wanted);
-    if (wanted > CAPACITY_MAX)
-        return -EPERM; /* as F_SETPIPE_SZ beyond the system's limit */
+    if (wanted > CAPACITY_MAX) return -EPERM; /* as F_SETPIPE_SZ beyond the system's limit */
     for (unsigned i = 0; i < 2; i++) {
         struct queue *q = &c->queues[i];
-        if (q->capacity == capacity)
-            continue;
+        if (q->capacity == capacity) continue;
         int error = q->pages ? ring_resize(c, q, capacity) : 0;
-        if (error)
-            return error;
-        if (!q->pages)
-            __atomic_store_n(&q->capacity, capacity, __ATOMIC_RELAXED);
+        if (error) return error;
+        if (!q->pages) __atomic_store_n(&q->capacity, capacity, __ATOMIC_RELAXED);
     }
     notify_both(c);
     return capacity;
@@ -537,19 +474,16 @@ long channel_control(struct object *o, uint32_t op, uint64_t argument) {
     bool messages = e->channel->flags & CHANNEL_MESSAGES;
     switch (op) {
     case CHANNEL_SHUTDOWN:
-        if (argument < 1 || argument > 3)
-            return -EINVAL;
+        if (argument < 1 || argument > 3) return -EINVAL;
         end_shutdown(e, argument & 1, argument & 2);
         return 0;
     case CHANNEL_SET_ERROR:
-        if (argument >= ERESTART)
-            return -EINVAL;
+        if (argument >= ERESTART) return -EINVAL;
         set_error(end_peer(e), (int)argument);
         return 0;
     case CHANNEL_SET_CAPACITY: return set_capacity(e, argument);
     case CHANNEL_READABLE:
-        if (!messages)
-            return queue_in(e)->used;
+        if (!messages) return queue_in(e)->used;
         spin_lock(&e->channel->lock);
         long size = (long)message_first_size(queue_in(e));
         spin_unlock(&e->channel->lock);

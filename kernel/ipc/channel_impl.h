@@ -53,22 +53,12 @@ struct cursor { /* a place in a vector of user buffers */
     size_t left; /* bytes from here to the end of all */
 };
 
-static inline struct channel_end *channel_end_of(struct object *o) {
-    return object_as(channel_end, o);
-}
+static inline struct channel_end *channel_end_of(struct object *o) { return object_as(channel_end, o); }
 static inline unsigned end_side(const struct channel_end *e) { return e == &e->channel->ends[1]; }
-static inline struct queue *queue_in(struct channel_end *e) {
-    return &e->channel->queues[end_side(e)];
-}
-static inline struct queue *queue_out(struct channel_end *e) {
-    return &e->channel->queues[!end_side(e)];
-}
-static inline struct channel_end *end_peer(struct channel_end *e) {
-    return &e->channel->ends[!end_side(e)];
-}
-static inline uint32_t queue_room(const struct queue *q) {
-    return q->used < q->capacity ? q->capacity - q->used : 0;
-}
+static inline struct queue *queue_in(struct channel_end *e) { return &e->channel->queues[end_side(e)]; }
+static inline struct queue *queue_out(struct channel_end *e) { return &e->channel->queues[!end_side(e)]; }
+static inline struct channel_end *end_peer(struct channel_end *e) { return &e->channel->ends[!end_side(e)]; }
+static inline uint32_t queue_room(const struct queue *q) { return q->used < q->capacity ? q->capacity - q->used : 0; }
 
 struct cursor cursor_make(const struct io_vector *v, size_t count);
 /* Wakes who can go on: a reader if there is data, a writer if there is room for it. */
@@ -77,13 +67,11 @@ void queue_wake(struct queue *q);
  * Waits with the channel's lock held, which is released: 0 look again, -EAGAIN, -EINTR, -ETIMEDOUT.
  * need: room a writer waits for, 0 for readers.
  */
-int queue_wait(struct channel *c, struct queue *q, uint32_t need, nsec_t deadline)
-    RELEASES(&c->lock);
+int queue_wait(struct channel *c, struct queue *q, uint32_t need, nsec_t deadline) RELEASES(&c->lock);
 /* Errors that come before all else: the pending one (once), wrong direction, broken. Lock held. */
 int read_error(struct channel_end *e);
 int write_error(struct channel_end *e);
-nsec_t end_deadline(const struct channel_end *e, uint32_t io_flags,
-                    nsec_t deadline); /* 0: nonblocking */
+nsec_t end_deadline(const struct channel_end *e, uint32_t io_flags, nsec_t deadline); /* 0: nonblocking */
 /* What came along with the bytes read goes to *attached (and ends the read), or is dropped if null. */
 struct message;
 long bytes_read(struct channel_end *e, struct cursor *to, uint32_t io_flags, nsec_t deadline,
@@ -93,13 +81,11 @@ long bytes_write(struct channel_end *e, struct cursor *from, uint32_t io_flags, 
                  struct message *attach);
 
 /* channel_message.c. In a channel of bytes a message is an attachment at a position in the stream. */
-size_t message_distance(
-    const struct queue *q); /* of the next one, from the reader; SIZE_MAX: none */
+size_t message_distance(const struct queue *q); /* of the next one, from the reader; SIZE_MAX: none */
 bool message_at_reader(const struct queue *q);
 /* Takes off what the reader has just passed, or null. Lock held. */
 struct message *message_take_attached(struct channel *c, struct queue *q);
-void message_attach(struct channel_end *e, struct message *m,
-                    size_t bytes); /* to the last `bytes` put */
+void message_attach(struct channel_end *e, struct message *m, size_t bytes); /* to the last `bytes` put */
 void message_free(struct message *m); /* with its handles; no lock held */
 void queue_purge(struct channel *c, struct queue *q); /* frees messages; no lock held */
 size_t message_first_size(const struct queue *q);

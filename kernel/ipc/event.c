@@ -32,14 +32,12 @@ static struct event_object *event_of(struct object *o) { return object_as(event_
 /* Wakes the first of a list of waiters, with the event's lock held. */
 static void wake_first(struct list *waiters) {
     struct list *l = list_pop_front(waiters);
-    if (l)
-        thread_wake(list_entry(l, struct waiter, link)->thread, WOKEN);
+    if (l) thread_wake(list_entry(l, struct waiter, link)->thread, WOKEN);
 }
 
 static void wake_reader(struct event_object *ev) REQUIRES(ev -> lock) {
     wake_first(&ev->readers);
-    if (ev->port_waiter)
-        thread_wake(ev->port_waiter, 0);
+    if (ev->port_waiter) thread_wake(ev->port_waiter, 0);
 }
 
 /* An interest's source may be ready. Chains events that are watched themselves to *onward. */
@@ -53,8 +51,7 @@ static void interest_ready(struct interest *i, struct event_object **onward) {
     }
     spin_unlock(&ev->lock);
     atomic_thread_fence(memory_order_seq_cst);
-    if (unlikely(fresh && atomic_load(&ev->object.watch_count)) &&
-        !atomic_exchange(&ev->chained, true)) {
+    if (unlikely(fresh && atomic_load(&ev->object.watch_count)) && !atomic_exchange(&ev->chained, true)) {
         object_get(&ev->object);
         ev->chain = *onward;
         *onward = ev;
@@ -76,8 +73,7 @@ SLOW_PATH void object_notify_slow(struct object *o, uint32_t mask) {
     spin_lock(&o->watch_lock);
     list_for_each (l, &o->watches) {
         struct watch *w = list_entry(l, struct watch, link);
-        if (!(mask & w->mask))
-            continue;
+        if (!(mask & w->mask)) continue;
         if (w->event) {
             interest_ready(container_of(w, struct interest, watch), &onward);
         } else {
@@ -112,22 +108,19 @@ void event_post(struct object *o, uint64_t value) {
     spin_lock(&ev->lock);
     bool news = counter_add(ev, value);
     spin_unlock(&ev->lock);
-    if (news)
-        object_notify(o, EVENT_IN);
+    if (news) object_notify(o, EVENT_IN);
 }
 
 /* --- watches ------------------------------------------------------------------------------------ */
 
 struct object *watch_target(struct object *o) {
-    if (o->ops != &file_ops)
-        return o;
+    if (o->ops != &file_ops) return o;
     struct file *f = object_as(file, o);
     return f->plane == PLANE_CHANNEL ? f->channel : o;
 }
 
 int source_ready(struct object *o, uint32_t mask) {
-    if (unlikely(o->ops->arm != nullptr))
-        return o->ops->arm(o, mask);
+    if (unlikely(o->ops->arm != nullptr)) return o->ops->arm(o, mask);
     return o->ops->poll ? (int)o->ops->poll(o) : EVENT_IN | EVENT_OUT;
 }
 
@@ -141,8 +134,7 @@ void watch_link(struct watch *w) {
 
 /* Takes w off its source's list, with watch_lock held: false if it was off already. */
 static bool watch_take(struct watch *w) {
-    if (!w->linked)
-        return false;
+    if (!w->linked) return false;
     w->linked = false;
     list_remove(&w->link);
     atomic_fetch_sub(&w->source->watch_count, 1);
@@ -157,8 +149,7 @@ bool watch_unlink(struct watch *w) {
 }
 
 static void interest_put(struct interest *i) {
-    if (atomic_fetch_sub(&i->refs, 1) != 1)
-        return;
+    if (atomic_fetch_sub(&i->refs, 1) != 1) return;
     object_put(i->watch.source);
     object_put(&i->watch.event->object);
     kfree(i);
@@ -178,17 +169,12 @@ static void interest_remove(struct interest *i) {
 void watch_remove_all(struct object *source) {
     for (;;) {
         spin_lock(&source->watch_lock);
-        struct watch *w = list_empty(&source->watches)
-                              ? nullptr
-                              : list_entry(source->watches.next, struct watch, link);
-        if (w)
-            watch_take(w);
+        struct watch *w = list_empty(&source->watches) ? nullptr : list_entry(source->watches.next, struct watch, link);
+        if (w) watch_take(w);
         bool interest = w && w->event; /* a poll call's watch is on its stack */
         spin_unlock(&source->watch_lock);
-        if (!w)
-            return;
-        if (interest)
-            interest_remove(container_of(w, struct interest, watch));
+        if (!w) return;
+        if (interest) interest_remove(container_of(w, struct interest, watch));
     }
 }
 
@@ -198,8 +184,7 @@ static struct interest *first_interest(struct event_object *ev, uint64_t from) {
     spin_lock(&ev->lock);
     struct tree_node *n = tree_find_ge(&ev->interests, from);
     struct interest *i = n ? container_of(n, struct interest, node) : nullptr;
-    if (i)
-        atomic_fetch_add(&i->refs, 1);
+    if (i) atomic_fetch_add(&i->refs, 1);
     spin_unlock(&ev->lock);
     return i;
 }
@@ -208,8 +193,7 @@ static void event_last_handle(struct object *o) {
     struct event_object *ev = event_of(o);
     struct interest *i;
     while ((i = first_interest(ev, 0)) != nullptr) {
-        if (watch_unlink(&i->watch))
-            interest_remove(i);
+        if (watch_unlink(&i->watch)) interest_remove(i);
         interest_put(i);
         preempt_point();
     }
@@ -234,8 +218,7 @@ static bool event_verify(struct event_object *ev) {
         spin_unlock(&ev->lock);
         ready = (uint32_t)source_ready(source, i->watch.mask) & i->watch.mask;
         spin_lock(&ev->lock);
-        if (ready && !i->dead && list_empty(&i->ready_link))
-            list_push_front(&ev->ready, &i->ready_link);
+        if (ready && !i->dead && list_empty(&i->ready_link)) list_push_front(&ev->ready, &i->ready_link);
         spin_unlock(&ev->lock);
         interest_put(i);
         spin_lock(&ev->lock);
@@ -249,8 +232,7 @@ static_assert(offsetof(struct event_object, ready) == offsetof(struct event_head
 
 bool event_ready(struct object *o) {
     struct event_object *ev = event_of(o);
-    if (__atomic_load_n(&ev->counter, __ATOMIC_RELAXED))
-        return true;
+    if (__atomic_load_n(&ev->counter, __ATOMIC_RELAXED)) return true;
     return __atomic_load_n(&ev->ready.next, __ATOMIC_RELAXED) != &ev->ready && event_verify(ev);
 }
 
@@ -270,8 +252,7 @@ const struct object_ops event_ops = {
 
 struct object *event_create(uint64_t initial) {
     struct event_object *ev = kzalloc(sizeof(*ev));
-    if (!ev)
-        return nullptr;
+    if (!ev) return nullptr;
     object_init(&ev->object, &event_ops);
     spin_init(&ev->lock, RANK_EVENT);
     list_init(&ev->ready);
@@ -285,32 +266,27 @@ _Atomic uint32_t *event_status(struct object *o) { return &event_of(o)->status; 
 
 void event_set_port_waiter(struct object *o, struct thread *t) {
     struct event_object *ev = event_of(o);
-    if (ev->port_waiter == t)
-        return;
-    if (t)
-        thread_get(t);
+    if (ev->port_waiter == t) return;
+    if (t) thread_get(t);
     spin_lock(&ev->lock);
     struct thread *old = ev->port_waiter;
     ev->port_waiter = t;
     spin_unlock(&ev->lock);
-    if (old)
-        thread_put(old);
+    if (old) thread_put(old);
 }
 
 /* --- interests ---------------------------------------------------------------------------------- */
 
 /* Whether `inner` contains `ev`, or would nest too deeply. */
 static bool contains(struct event_object *inner, struct event_object *ev, unsigned depth) {
-    if (inner == ev || depth == NESTING_MAX)
-        return true;
+    if (inner == ev || depth == NESTING_MAX) return true;
     bool found = false;
     uint64_t from = 0;
     struct interest *i;
     while (!found && (i = first_interest(inner, from)) != nullptr) {
         from = i->node.key + 1;
         struct object *source = i->watch.source;
-        if (source->ops == &event_ops)
-            found = contains(event_of(source), ev, depth + 1);
+        if (source->ops == &event_ops) found = contains(event_of(source), ev, depth + 1);
         interest_put(i);
     }
     return found;
@@ -321,13 +297,11 @@ static struct interest *interest_find(struct event_object *ev, handle_t h, struc
     uint64_t from = (uint64_t)(uint32_t)h << 32;
     struct interest *i;
     while ((i = first_interest(ev, from)) && i->node.key >> 32 == (uint32_t)h) {
-        if (i->watch.source == source)
-            return i;
+        if (i->watch.source == source) return i;
         from = i->node.key + 1;
         interest_put(i);
     }
-    if (i)
-        interest_put(i);
+    if (i) interest_put(i);
     return nullptr;
 }
 
@@ -346,16 +320,13 @@ static void interest_set(struct interest *i, const struct event *e) {
 static void interest_look(struct interest *i) {
     struct event_object *onward = nullptr;
     int ready = source_ready(i->watch.source, i->watch.mask);
-    if (ready < 0 || (uint32_t)ready & i->watch.mask)
-        interest_ready(i, &onward);
+    if (ready < 0 || (uint32_t)ready & i->watch.mask) interest_ready(i, &onward);
     notify_onward(onward);
 }
 
-static int interest_add(struct event_object *ev, struct object *source, handle_t h,
-                        const struct event *e) {
+static int interest_add(struct event_object *ev, struct object *source, handle_t h, const struct event *e) {
     struct interest *i = kzalloc(sizeof(*i));
-    if (!i)
-        return -ENOMEM;
+    if (!i) return -ENOMEM;
     object_get(source);
     object_get(&ev->object);
     atomic_init(&i->refs, 2); /* being linked, and ours */
@@ -374,32 +345,24 @@ static int interest_add(struct event_object *ev, struct object *source, handle_t
     return 0;
 }
 
-static struct mutex add_lock =
-    MUTEX_INIT(add_lock, RANK_FILE); /* two adds could close a circle together */
+static struct mutex add_lock = MUTEX_INIT(add_lock, RANK_FILE); /* two adds could close a circle together */
 
-UNCHECKED int event_control(struct object *o, uint32_t op, struct object *object, handle_t h,
-                            const struct event *e) {
+UNCHECKED int event_control(struct object *o, uint32_t op, struct object *object, handle_t h, const struct event *e) {
     struct event_object *ev = event_of(o);
     struct object *source = watch_target(object);
-    if (op < EVENT_ADD || op > EVENT_MODIFY || source == o)
-        return -EINVAL;
+    if (op < EVENT_ADD || op > EVENT_MODIFY || source == o) return -EINVAL;
     if (op == EVENT_ADD) {
         bool event = source->ops == &event_ops;
-        if (event)
-            mutex_lock(&add_lock);
+        if (event) mutex_lock(&add_lock);
         struct interest *old = interest_find(ev, h, source);
         int error = old ? -EEXIST : event && contains(event_of(source), ev, 1) ? -ELOOP : 0;
-        if (!error)
-            error = interest_add(ev, source, h, e);
-        if (old)
-            interest_put(old);
-        if (event)
-            mutex_unlock(&add_lock);
+        if (!error) error = interest_add(ev, source, h, e);
+        if (old) interest_put(old);
+        if (event) mutex_unlock(&add_lock);
         return error;
     }
     struct interest *i = interest_find(ev, h, source);
-    if (!i)
-        return -ENOENT;
+    if (!i) return -ENOENT;
     if (op == EVENT_MODIFY) {
         interest_set(i, e);
         interest_look(i);
@@ -431,8 +394,7 @@ static inline int event_sleep(struct event_object *ev, struct list *waiters, nse
     int woke = thread_block(deadline);
     if (unlikely(woke != WOKEN)) {
         spin_lock(&ev->lock);
-        if (list_empty(&w.link))
-            woke = WOKEN; /* a wake-up meant for us must not get lost */
+        if (list_empty(&w.link)) woke = WOKEN; /* a wake-up meant for us must not get lost */
         list_remove(&w.link);
         spin_unlock(&ev->lock);
     }
@@ -450,16 +412,14 @@ static int take_entry(struct event_object *ev, struct list *again, struct event 
     spin_lock(&ev->lock);
     uint32_t mask = ready < 0 ? 0 : (uint32_t)ready & i->watch.mask;
     int result = 0;
-    if (i->dead || i->disabled)
-        mask = 0;
+    if (i->dead || i->disabled) mask = 0;
     else if (mask) {
         *out = (struct event){.mask = mask, .key = i->key};
         result = 1;
         i->disabled = i->flags & EVENT_ONESHOT;
     }
     bool stays = ready < 0 || (mask && !i->disabled && (by_call || !(i->flags & EVENT_EDGE)));
-    if (stays && !i->dead && list_empty(&i->ready_link))
-        list_push_back(again, &i->ready_link);
+    if (stays && !i->dead && list_empty(&i->ready_link)) list_push_back(again, &i->ready_link);
     spin_unlock(&ev->lock);
     interest_put(i);
     spin_lock(&ev->lock);
@@ -474,56 +434,46 @@ static struct event counter_entry(uint64_t value) {
 static uint64_t counter_take(struct event_object *ev) REQUIRES(ev -> lock) {
     uint64_t value = ev->counter;
     ev->counter = 0;
-    while (unlikely(value && !list_empty(&ev->writers)))
-        wake_first(&ev->writers);
+    while (unlikely(value && !list_empty(&ev->writers))) wake_first(&ev->writers);
     return value;
 }
 
 /* Reports what is there, with the lock held. */
-[[gnu::noinline]] static long collect(struct event_object *ev, struct event *out, size_t count)
-    REQUIRES(ev -> lock) {
+[[gnu::noinline]] static long collect(struct event_object *ev, struct event *out, size_t count) REQUIRES(ev -> lock) {
     struct list again;
     size_t n = 0;
     int e = 0;
     uint64_t value = counter_take(ev);
-    if (value)
-        out[n++] = counter_entry(value);
-    if (list_empty(&ev->ready))
-        return (long)n;
+    if (value) out[n++] = counter_entry(value);
+    if (list_empty(&ev->ready)) return (long)n;
     list_init(&again);
     while (n < count && e >= 0 && !list_empty(&ev->ready)) {
         e = take_entry(ev, &again, &out[n]);
         n += e > 0;
     }
-    for (struct list *l; (l = list_pop_front(&again));)
-        list_push_back(&ev->ready, l);
-    if (n && !list_empty(&ev->ready))
-        wake_first(&ev->readers); /* there may be something for another one, too */
+    for (struct list *l; (l = list_pop_front(&again));) list_push_back(&ev->ready, l);
+    if (n && !list_empty(&ev->ready)) wake_first(&ev->readers); /* there may be something for another one, too */
     return n ? (long)n : min(e, 0);
 }
 
-[[gnu::noinline]] UNCHECKED static long wait_slow(struct event_object *ev, struct event *out,
-                                                  size_t count, nsec_t deadline) {
+[[gnu::noinline]] UNCHECKED static long wait_slow(struct event_object *ev, struct event *out, size_t count,
+                                                  nsec_t deadline) {
     for (;;) {
         uint64_t value;
         spin_lock(&ev->lock);
         if (ev->counter || !list_empty(&ev->ready)) {
             long n = collect(ev, out, count);
             bool more = ev->counter || !list_empty(&ev->ready); /* since the look */
-            if (n || more)
-                spin_unlock(&ev->lock);
-            if (n)
-                return n;
-            if (more)
-                continue;
+            if (n || more) spin_unlock(&ev->lock);
+            if (n) return n;
+            if (more) continue;
         }
         int e = event_sleep(ev, &ev->readers, deadline, &value);
         if (value) {
             *out = counter_entry(value);
             return 1;
         }
-        if (e)
-            return e;
+        if (e) return e;
     }
 }
 
@@ -537,51 +487,42 @@ UNCHECKED long event_wait(struct object *o, struct event *out, size_t count, nse
         return wait_slow(ev, out, count, deadline);
     }
     int e = event_sleep(ev, &ev->readers, DEADLINE_NEVER, &value);
-    if (unlikely(!value))
-        return e ? e : wait_slow(ev, out, count, deadline);
+    if (unlikely(!value)) return e ? e : wait_slow(ev, out, count, deadline);
     *out = counter_entry(value);
     return 1;
 }
 
 UNCHECKED long event_read(struct object *o, uint64_t *value, bool nonblock, nsec_t deadline) {
     struct event_object *ev = event_of(o);
-    if (nonblock || ev->status & FILE_NONBLOCK)
-        deadline = 0;
+    if (nonblock || ev->status & FILE_NONBLOCK) deadline = 0;
     for (;;) {
         spin_lock(&ev->lock);
         *value = counter_take(ev);
         if (*value) {
             spin_unlock(&ev->lock);
-            if (unlikely(*value == COUNTER_MAX))
-                object_notify(o, EVENT_OUT);
+            if (unlikely(*value == COUNTER_MAX)) object_notify(o, EVENT_OUT);
             return sizeof(*value);
         }
         int e = event_sleep(ev, &ev->readers, deadline, value);
-        if (*value)
-            return sizeof(*value);
-        if (e)
-            return e;
+        if (*value) return sizeof(*value);
+        if (e) return e;
     }
 }
 
 UNCHECKED long event_write(struct object *o, uint64_t value, bool nonblock, nsec_t deadline) {
     struct event_object *ev = event_of(o);
-    if (value > COUNTER_MAX)
-        return -EINVAL;
-    if (nonblock || ev->status & FILE_NONBLOCK)
-        deadline = 0;
+    if (value > COUNTER_MAX) return -EINVAL;
+    if (nonblock || ev->status & FILE_NONBLOCK) deadline = 0;
     for (;;) {
         uint64_t none;
         spin_lock(&ev->lock);
         if (likely(value <= COUNTER_MAX - ev->counter)) {
             bool news = value && counter_add(ev, value);
             spin_unlock(&ev->lock);
-            if (news)
-                object_notify(o, EVENT_IN);
+            if (news) object_notify(o, EVENT_IN);
             return sizeof(value);
         }
         int e = event_sleep(ev, &ev->writers, deadline, &none);
-        if (e)
-            return e;
+        if (e) return e;
     }
 }

@@ -177,7 +177,8 @@ void scheme_files_lost(struct scheme *s) {
     spin_lock(&s->lock);
     for (struct tree_node *n = tree_first(&s->by_id); n; n = tree_next(n)) {
         struct file *f = container_of(n, struct file, node);
-        if (f->plane == PLANE_NONE && (f->kind & FILE_KIND_WATCHABLE)) object_notify(&f->object, f->ready = EVENT_ERROR);
+        if (f->plane == PLANE_NONE && (f->kind & FILE_KIND_WATCHABLE))
+            object_notify(&f->object, f->ready = EVENT_ERROR);
     }
     spin_unlock(&s->lock);
 }

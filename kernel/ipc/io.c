@@ -89,8 +89,12 @@ static long plain_io(struct file *f, struct io_request *r, uint16_t op) UNCHECKE
 
 /* --- streams ------------------------------------------------------------------------------------ */
 
-static long stream_read_step(void *m, uaddr_t base, size_t n, int64_t at) { return memory_read(m, base, n, (uint64_t)at); }
-static long stream_write_step(void *m, uaddr_t base, size_t n, int64_t at) { return memory_write(m, base, n, (uint64_t)at); }
+static long stream_read_step(void *m, uaddr_t base, size_t n, int64_t at) {
+    return memory_read(m, base, n, (uint64_t)at);
+}
+static long stream_write_step(void *m, uaddr_t base, size_t n, int64_t at) {
+    return memory_write(m, base, n, (uint64_t)at);
+}
 
 static long stream_read(struct file *f, struct io_request *r) {
     if (r->offset != OFFSET_CURRENT) return for_each_vector(r, r->offset, stream_read_step, f->memory);
@@ -141,7 +145,8 @@ static long stream_write(struct file *f, struct io_request *r) UNCHECKED {
     if (own && n > 0) f->offset = append ? from : from + n;
     if (own) mutex_unlock(&f->offset_lock);
     if (n > 0 && unlikely(f->status & FILE_DSYNC)) {
-        long e = scheme_call_simple(f->scheme, OP_SYNC, f->id, !(f->status & (FILE_SYNC & ~FILE_DSYNC)), 0, 0, nullptr, DEADLINE_NEVER);
+        long e = scheme_call_simple(f->scheme, OP_SYNC, f->id, !(f->status & (FILE_SYNC & ~FILE_DSYNC)), 0, 0, nullptr,
+                                    DEADLINE_NEVER);
         if (e < 0) return e;
     }
     return n;
@@ -169,7 +174,9 @@ static long random_step(void *, uaddr_t base, size_t n, int64_t) {
 static long file_read(struct file *f, struct io_request *r) {
     switch (f->plane) {
     case PLANE_MEMORY: return stream_read(f, r);
-    case PLANE_CHANNEL: return channel_read(f->channel, r->vectors, r->count, r->flags | (f->status & FILE_NONBLOCK ? IO_NONBLOCK : 0), r->deadline);
+    case PLANE_CHANNEL:
+        return channel_read(f->channel, r->vectors, r->count, r->flags | (f->status & FILE_NONBLOCK ? IO_NONBLOCK : 0),
+                            r->deadline);
     case PLANE_NULL: return 0;
     case PLANE_ZERO:
     case PLANE_FULL: return for_each_vector(r, 0, zero_step, nullptr);
@@ -181,7 +188,9 @@ static long file_read(struct file *f, struct io_request *r) {
 static long file_write(struct file *f, struct io_request *r) {
     switch (f->plane) {
     case PLANE_MEMORY: return stream_write(f, r);
-    case PLANE_CHANNEL: return channel_write(f->channel, r->vectors, r->count, r->flags | (f->status & FILE_NONBLOCK ? IO_NONBLOCK : 0), r->deadline);
+    case PLANE_CHANNEL:
+        return channel_write(f->channel, r->vectors, r->count, r->flags | (f->status & FILE_NONBLOCK ? IO_NONBLOCK : 0),
+                             r->deadline);
     case PLANE_FULL: return total_length(r) ? -ENOSPC : 0;
     case PLANE_NONE: return plain_io(f, r, OP_WRITE);
     default: return (long)total_length(r);
@@ -227,7 +236,8 @@ static long log_step(void *, uaddr_t base, size_t n, int64_t offset) {
 long object_read(struct object *o, struct io_request *r) {
     switch (o->ops->type) {
     case OBJECT_FILE: return file_read(object_as(file, o), r);
-    case OBJECT_CHANNEL: return r->offset == OFFSET_CURRENT ? channel_read(o, r->vectors, r->count, r->flags, r->deadline) : -ESPIPE;
+    case OBJECT_CHANNEL:
+        return r->offset == OFFSET_CURRENT ? channel_read(o, r->vectors, r->count, r->flags, r->deadline) : -ESPIPE;
     case OBJECT_MEMORY: return memory_io(o, r, stream_read_step);
     case OBJECT_LOG: return r->offset < 0 ? -EINVAL : for_each_vector(r, r->offset, log_step, nullptr);
     default: return number_read(o, r);
@@ -246,7 +256,8 @@ static long log_write_step(void *, uaddr_t base, size_t n, int64_t) {
 long object_write(struct object *o, struct io_request *r) {
     switch (o->ops->type) {
     case OBJECT_FILE: return file_write(object_as(file, o), r);
-    case OBJECT_CHANNEL: return r->offset == OFFSET_CURRENT ? channel_write(o, r->vectors, r->count, r->flags, r->deadline) : -ESPIPE;
+    case OBJECT_CHANNEL:
+        return r->offset == OFFSET_CURRENT ? channel_write(o, r->vectors, r->count, r->flags, r->deadline) : -ESPIPE;
     case OBJECT_MEMORY: return memory_io(o, r, stream_write_step);
     case OBJECT_LOG: return for_each_vector(r, 0, log_write_step, nullptr);
     case OBJECT_EVENT: return number_write(o, r);

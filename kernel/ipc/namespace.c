@@ -22,8 +22,8 @@ static bool same_name(const char *a, const char *b) {
     return *a == *b;
 }
 
-static struct binding *binding_find(struct namespace *n, const char *name) REQUIRES(n->lock) {
-    list_for_each(l, &n->bindings) {
+static struct binding *binding_find(struct namespace *n, const char *name) REQUIRES(n -> lock) {
+    list_for_each (l, &n->bindings) {
         struct binding *b = list_entry(l, struct binding, link);
         if (same_name(b->name, name)) return b;
     }
@@ -93,7 +93,7 @@ int namespace_unbind(struct namespace *n, const char *name) {
 static bool binding_at(struct namespace *n, size_t index, char *name, struct scheme **scheme) {
     bool found = false;
     spin_lock(&n->lock);
-    list_for_each(l, &n->bindings) {
+    list_for_each (l, &n->bindings) {
         struct binding *b = list_entry(l, struct binding, link);
         if (index--) continue;
         for (size_t i = 0; i < sizeof(b->name); i++) name[i] = b->name[i];

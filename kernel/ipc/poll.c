@@ -14,17 +14,12 @@
 
 #define SMALL 32
 
-static uint32_t wanted(const struct poll_entry *e) {
-    return (uint16_t)e->mask | EVENT_ERROR | EVENT_HANGUP;
-}
+static uint32_t wanted(const struct poll_entry *e) { return (uint16_t)e->mask | EVENT_ERROR | EVENT_HANGUP; }
 
-static int16_t answer(const struct poll_entry *e, uint32_t ready) {
-    return (int16_t)(ready & wanted(e));
-}
+static int16_t answer(const struct poll_entry *e, uint32_t ready) { return (int16_t)(ready & wanted(e)); }
 
 /* What an entry's handle refers to if it may be waited for, else null; with the table's lock held. */
-static struct object *entry_source(struct handle_table *t, const struct poll_entry *e)
-    REQUIRES(t -> lock) {
+static struct object *entry_source(struct handle_table *t, const struct poll_entry *e) REQUIRES(t -> lock) {
     struct handle_slot *s = handle_slot_find(t, e->handle);
     bool open = s && (uintptr_t)s->object > (uintptr_t)HANDLE_RESERVED;
     return open && s->rights & RIGHT_WAIT ? watch_target(s->object) : nullptr;
@@ -38,8 +33,7 @@ static long first_look(struct poll_entry *entries, size_t count) {
     for (size_t i = 0; i < count; i++) {
         struct poll_entry *e = &entries[i];
         e->ready = 0;
-        if (unlikely(e->handle < 0))
-            continue;
+        if (unlikely(e->handle < 0)) continue;
         struct object *o = entry_source(t, e);
         int ready = EVENT_INVALID;
         if (likely(o && !o->ops->arm)) {
@@ -49,8 +43,7 @@ static long first_look(struct poll_entry *entries, size_t count) {
             spin_unlock(&t->lock);
             ready = source_ready(o, wanted(e));
             object_put(o);
-            if (ready < 0)
-                return ready;
+            if (ready < 0) return ready;
             spin_lock(&t->lock);
         }
         e->ready = o ? answer(e, (uint32_t)ready) : EVENT_INVALID;
@@ -60,8 +53,7 @@ static long first_look(struct poll_entry *entries, size_t count) {
     return n;
 }
 
-static void watches_link(struct poll_entry *entries, size_t count, struct watch *watches,
-                         struct poll_call *call) {
+static void watches_link(struct poll_entry *entries, size_t count, struct watch *watches, struct poll_call *call) {
     struct handle_table *t = &process_current()->handles;
     for (size_t i = 0; i < count; i++) {
         struct watch *w = &watches[i];
@@ -69,22 +61,18 @@ static void watches_link(struct poll_entry *entries, size_t count, struct watch 
         list_init(&w->link);
         spin_lock(&t->lock);
         w->source = entries[i].handle < 0 ? nullptr : entry_source(t, &entries[i]);
-        if (w->source)
-            object_get(w->source);
+        if (w->source) object_get(w->source);
         spin_unlock(&t->lock);
-        if (w->source)
-            watch_link(w);
+        if (w->source) watch_link(w);
     }
 }
 
 static long look(struct poll_entry *entries, size_t count, const struct watch *watches) {
     long n = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!watches[i].source)
-            continue;
+        if (!watches[i].source) continue;
         int ready = source_ready(watches[i].source, watches[i].mask);
-        if (ready < 0)
-            return ready;
+        if (ready < 0) return ready;
         entries[i].ready = answer(&entries[i], (uint32_t)ready);
         n += entries[i].ready != 0;
     }
@@ -98,20 +86,17 @@ static long wait(struct poll_entry *entries, size_t count, struct watch *watches
     for (;;) {
         atomic_store(&call.fired, false);
         n = look(entries, count, watches);
-        if (n)
-            break;
+        if (n) break;
         thread_block_prepare(&call, true);
         if (atomic_load(&call.fired)) {
             thread_block_cancel();
             continue;
         }
         n = thread_block(deadline);
-        if (n < 0)
-            break;
+        if (n < 0) break;
     }
     for (size_t i = 0; i < count; i++) {
-        if (!watches[i].source)
-            continue;
+        if (!watches[i].source) continue;
         watch_unlink(&watches[i]);
         object_put(watches[i].source);
     }
@@ -121,14 +106,10 @@ static long wait(struct poll_entry *entries, size_t count, struct watch *watches
 long event_poll(struct poll_entry *entries, size_t count, nsec_t deadline) {
     struct watch small[SMALL], *watches = small;
     long n = first_look(entries, count);
-    if (n || deadline == 0)
-        return n;
-    if (count > SMALL)
-        watches = kmalloc(count * sizeof(*watches));
-    if (!watches)
-        return -ENOMEM;
+    if (n || deadline == 0) return n;
+    if (count > SMALL) watches = kmalloc(count * sizeof(*watches));
+    if (!watches) return -ENOMEM;
     n = wait(entries, count, watches, deadline);
-    if (watches != small)
-        kfree(watches);
+    if (watches != small) kfree(watches);
     return n;
 }

@@ -64,9 +64,9 @@ static int port_buffer_init(struct port *p) {
 }
 
 /* Calls on files of the last instance that nobody received: their files are reopened first. */
-static void scheme_reincarnate(struct scheme *s) REQUIRES(s->lock) {
+static void scheme_reincarnate(struct scheme *s) REQUIRES(s -> lock) {
     s->incarnation++;
-    list_for_each_safe(l, &s->queue) {
+    list_for_each_safe (l, &s->queue) {
         struct call *c = list_entry(l, struct call, link);
         if (!c->incarnation) continue;
         list_remove(l);
@@ -114,14 +114,15 @@ int port_create(struct scheme *s, struct object *event, struct port **out, uaddr
 
 /* --- the answer --------------------------------------------------------------------------------- */
 
-/* Both with the scheme's lock held.  The second takes the call with this tag off the table: REPLYING, so that its caller waits for DONE. */
+/* Both with the scheme's lock held.  The second takes the call with this tag off the table: REPLYING, so that its
+ * caller waits for DONE. */
 static struct call *call_find(struct port *p, uint32_t tag) {
     if (likely(p->serving && p->serving->request.tag == tag)) return p->serving;
-    list_for_each(l, &p->scheme->ports) {
+    list_for_each (l, &p->scheme->ports) {
         struct call *c = list_entry(l, struct port, link)->serving;
         if (c && c->request.tag == tag) return c;
     }
-    list_for_each(l, call_bucket(p->scheme, tag)) {
+    list_for_each (l, call_bucket(p->scheme, tag)) {
         struct call *c = list_entry(l, struct call, link);
         if (c->request.tag == tag) return c;
     }
@@ -269,7 +270,9 @@ long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) UNCHECKED 
         spin_unlock(&s->lock);
         /* A post after the first look either sees the waiter or is seen here. */
         if (p->event && unlikely(event_maybe_ready(p->event)) && event_ready(p->event)) thread_wake(self, 0);
-        int woke = likely(direct) ? thread_switch_to(back) : back ? thread_block_switch_to(back, deadline) : thread_block(deadline);
+        int woke = likely(direct) ? thread_switch_to(back)
+                   : back         ? thread_block_switch_to(back, deadline)
+                                  : thread_block(deadline);
         back = nullptr;
         if (likely(port_awake(p))) return PORT_REQUEST;
         if (p->detached) return -EINVAL;
@@ -279,9 +282,7 @@ long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) UNCHECKED 
 
 /* --- what servers ask ---------------------------------------------------------------------------- */
 
-void port_notify(struct port *p, uint64_t object, uint32_t mask) {
-    scheme_files_notify(p->scheme, object, mask);
-}
+void port_notify(struct port *p, uint64_t object, uint32_t mask) { scheme_files_notify(p->scheme, object, mask); }
 
 int port_caller(struct port *p, uint32_t tag, struct caller_info *out) {
     struct scheme *s = p->scheme;

@@ -76,15 +76,15 @@ struct scheme *scheme_create(const char *name, uint32_t rank, uint32_t flags) {
 size_t scheme_describe(struct scheme_info *out, size_t count) {
     size_t n = 0;
     spin_lock(&schemes_lock);
-    list_for_each(l, &schemes) {
+    list_for_each (l, &schemes) {
         if (n == count) break;
         struct scheme *s = list_entry(l, struct scheme, link);
         struct scheme_info *i = &out[n++];
-        *i = (struct scheme_info){.rank = s->rank, .incarnation = s->incarnation, .calls = s->calls,
-                                  .queued = s->queued, .files = s->files};
+        *i = (struct scheme_info){
+            .rank = s->rank, .incarnation = s->incarnation, .calls = s->calls, .queued = s->queued, .files = s->files};
         for (unsigned c = 0; c < sizeof(i->name); c++) i->name[c] = s->name[c];
         spin_lock(&s->lock);
-        list_for_each(p, &s->ports) i->servers++;
+        list_for_each (p, &s->ports) i->servers++;
         if (s->server) i->pid = s->server->pid;
         spin_unlock(&s->lock);
     }

@@ -26,7 +26,7 @@ static struct spinlock irq_lock = SPINLOCK_INIT(RANK_OBJECT);
 static struct irq_line lines[IRQ_VECTOR_COUNT];
 
 static bool line_pending(const struct irq_line *line) {
-    list_for_each(l, &line->irqs)
+    list_for_each (l, &line->irqs)
         if (list_entry(l, struct irq, link)->pending) return true;
     return false;
 }
@@ -38,7 +38,7 @@ void trap_irq(unsigned vector) {
     spin_lock(&irq_lock);
     arch_irq_mask(vector);
     if (line->irqs.next)
-        list_for_each(l, &line->irqs) {
+        list_for_each (l, &line->irqs) {
             struct irq *i = list_entry(l, struct irq, link);
             i->pending = true;
             object_notify(&i->object, EVENT_IN);

@@ -18,30 +18,25 @@ SLOW_PATH void spin_lock_slow(struct spinlock *l) {
 UNCHECKED void spin_lock_pair(struct spinlock *a, struct spinlock *b) {
     struct spinlock *first = a < b ? a : b, *second = a < b ? b : a;
     spin_lock(first);
-    if (first != second)
-        spin_lock(second);
+    if (first != second) spin_lock(second);
 }
 
 UNCHECKED void spin_unlock_pair(struct spinlock *a, struct spinlock *b) {
     spin_unlock(a);
-    if (a != b)
-        spin_unlock(b);
+    if (a != b) spin_unlock(b);
 }
 
 #if CATHODE_DEBUG
 void lock_check_acquire(const void *l, int rank) {
     struct cpu *cpu = cpu_current();
     uint32_t depth = cpu->spin_depth;
-    if (depth == array_size(cpu->held))
-        panic("more than %u locks held", depth);
+    if (depth == array_size(cpu->held)) panic("more than %u locks held", depth);
     for (uint32_t i = 0; i < depth; i++)
-        if (cpu->held[i] == l)
-            panic("lock %p (rank %d) taken twice", l, rank);
+        if (cpu->held[i] == l) panic("lock %p (rank %d) taken twice", l, rank);
     if (depth) {
         int last = cpu->held_rank[depth - 1];
         if (rank < last || (rank == last && l < cpu->held[depth - 1]))
-            panic("lock rank %d (%p) taken with rank %d (%p) held", rank, l, last,
-                  cpu->held[depth - 1]);
+            panic("lock rank %d (%p) taken with rank %d (%p) held", rank, l, last, cpu->held[depth - 1]);
     }
     cpu->held[depth] = l;
     cpu->held_rank[depth] = (uint8_t)rank;
@@ -51,10 +46,8 @@ void lock_check_acquire(const void *l, int rank) {
 void lock_check_release(const void *l) {
     struct cpu *cpu = cpu_current();
     uint32_t i = cpu->spin_depth;
-    while (i && cpu->held[i - 1] != l)
-        i--;
-    if (!i)
-        panic("lock %p released but not held by this CPU", l);
+    while (i && cpu->held[i - 1] != l) i--;
+    if (!i) panic("lock %p released but not held by this CPU", l);
     for (; i < cpu->spin_depth; i++) {
         cpu->held[i - 1] = cpu->held[i];
         cpu->held_rank[i - 1] = cpu->held_rank[i];

@@ -13,34 +13,27 @@ struct output {
 };
 
 static void put(struct output *o, char c) {
-    if (o->length + 1 < o->size)
-        o->buf[o->length] = c;
+    if (o->length + 1 < o->size) o->buf[o->length] = c;
     o->length++;
 }
 
-static void put_padded(struct output *o, const char *s, size_t n, size_t width, bool left,
-                       char pad) {
+static void put_padded(struct output *o, const char *s, size_t n, size_t width, bool left, char pad) {
     size_t fill = width > n ? width - n : 0;
     if (pad == '0' && n && *s == '-') { /* the sign goes before the zeros */
         put(o, *s++);
         n--;
     }
-    for (; !left && fill; fill--)
-        put(o, pad);
-    for (; n; n--)
-        put(o, *s++);
-    for (; fill; fill--)
-        put(o, ' ');
+    for (; !left && fill; fill--) put(o, pad);
+    for (; n; n--) put(o, *s++);
+    for (; fill; fill--) put(o, ' ');
 }
 
 static size_t format_number(char *end, uint64_t v, unsigned base, bool upper, bool negative) {
     const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
     char *p = end;
-    do
-        *--p = digits[v % base];
+    do *--p = digits[v % base];
     while (v /= base);
-    if (negative)
-        *--p = '-';
+    if (negative) *--p = '-';
     return (size_t)(end - p);
 }
 
@@ -57,30 +50,24 @@ static size_t parse_number(const char **format, va_list *args) {
         int v = va_arg(*args, int);
         return v < 0 ? 0 : (size_t)v;
     }
-    for (; **format >= '0' && **format <= '9'; ++*format)
-        n = n * 10 + (size_t)(**format - '0');
+    for (; **format >= '0' && **format <= '9'; ++*format) n = n * 10 + (size_t)(**format - '0');
     return n;
 }
 
 static struct spec parse_spec(const char **format, va_list *args) {
     struct spec s = {.pad = ' ', .precision = SIZE_MAX};
     for (;; ++*format) {
-        if (**format == '-')
-            s.left = true;
-        else if (**format == '0')
-            s.pad = '0';
-        else if (**format == '#')
-            s.prefix = true;
-        else
-            break;
+        if (**format == '-') s.left = true;
+        else if (**format == '0') s.pad = '0';
+        else if (**format == '#') s.prefix = true;
+        else break;
     }
     s.width = parse_number(format, args);
     if (**format == '.') {
         ++*format;
         s.precision = parse_number(format, args);
     }
-    for (; **format == 'l' || **format == 'z' || **format == 'h'; ++*format)
-        s.wide |= **format != 'h';
+    for (; **format == 'l' || **format == 'z' || **format == 'h'; ++*format) s.wide |= **format != 'h';
     return s;
 }
 
@@ -89,8 +76,7 @@ static void put_conversion(struct output *o, char c, const struct spec *s, va_li
     size_t n;
     if (c == 's') {
         const char *text = va_arg(*args, const char *);
-        if (!text)
-            text = "(null)";
+        if (!text) text = "(null)";
         put_padded(o, text, strnlen(text, s->precision), s->width, s->left, ' ');
         return;
     }
@@ -125,13 +111,11 @@ size_t print_vformat(char *buf, size_t size, const char *format, va_list list) {
         }
         format++;
         struct spec s = parse_spec(&format, &args);
-        if (!*format)
-            break;
+        if (!*format) break;
         put_conversion(&o, *format, &s, &args);
     }
     va_end(args);
-    if (size)
-        buf[min(o.length, size - 1)] = 0;
+    if (size) buf[min(o.length, size - 1)] = 0;
     return o.length;
 }
 

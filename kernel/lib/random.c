@@ -33,24 +33,19 @@ static void quarter_round(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d) {
 }
 
 /* One block of key stream. nonce: the last two words. */
-void chacha20_block(const uint32_t key[8], uint32_t counter, const uint32_t nonce[3],
-                    uint32_t out[16]) {
+void chacha20_block(const uint32_t key[8], uint32_t counter, const uint32_t nonce[3], uint32_t out[16]) {
     uint32_t x[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
-    for (unsigned i = 0; i < 8; i++)
-        x[4 + i] = key[i];
+    for (unsigned i = 0; i < 8; i++) x[4 + i] = key[i];
     x[12] = counter;
-    for (unsigned i = 0; i < 3; i++)
-        x[13 + i] = nonce[i];
+    for (unsigned i = 0; i < 3; i++) x[13 + i] = nonce[i];
     uint32_t s[16];
     memcpy(s, x, sizeof(s));
     for (unsigned round = 0; round < 10; round++) {
-        for (unsigned i = 0; i < 4; i++)
-            quarter_round(&s[i], &s[4 + i], &s[8 + i], &s[12 + i]);
+        for (unsigned i = 0; i < 4; i++) quarter_round(&s[i], &s[4 + i], &s[8 + i], &s[12 + i]);
         for (unsigned i = 0; i < 4; i++)
             quarter_round(&s[i], &s[4 + (i + 1) % 4], &s[8 + (i + 2) % 4], &s[12 + (i + 3) % 4]);
     }
-    for (unsigned i = 0; i < 16; i++)
-        out[i] = s[i] + x[i];
+    for (unsigned i = 0; i < 16; i++) out[i] = s[i] + x[i];
 }
 
 static void refill(struct generator *g) {
@@ -100,8 +95,7 @@ void random_add(uint64_t sample) {
 void random_fill(void *out, size_t size) {
     struct generator *g = &generators[cpu_current()->id];
     for (uint8_t *to = out; size;) {
-        if (!g->left)
-            refill(g);
+        if (!g->left) refill(g);
         size_t n = min(size, g->left);
         uint8_t *from = g->buffer + sizeof(g->buffer) - g->left;
         memcpy(to, from, n);

@@ -13,10 +13,8 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n) {
 }
 
 void *memmove(void *to, const void *from, size_t n) {
-    if ((uintptr_t)to - (uintptr_t)from >= n)
-        asm_copy(to, from, n);
-    else
-        asm_copy_backward(to, from, n);
+    if ((uintptr_t)to - (uintptr_t)from >= n) asm_copy(to, from, n);
+    else asm_copy_backward(to, from, n);
     return to;
 }
 
@@ -27,25 +25,21 @@ void *memset(void *to, int c, size_t n) {
 
 int memcmp(const void *a, const void *b, size_t n) {
     const unsigned char *x = a, *y = b;
-    for (; n >= 8 && *(const uint64_t *)x == *(const uint64_t *)y; n -= 8, x += 8, y += 8)
-        ;
+    for (; n >= 8 && *(const uint64_t *)x == *(const uint64_t *)y; n -= 8, x += 8, y += 8);
     for (; n; n--, x++, y++)
-        if (*x != *y)
-            return *x - *y;
+        if (*x != *y) return *x - *y;
     return 0;
 }
 
 void *memchr(const void *p, int c, size_t n) {
     for (const unsigned char *s = p; n; n--, s++)
-        if (*s == (unsigned char)c)
-            return (void *)(uintptr_t)s;
+        if (*s == (unsigned char)c) return (void *)(uintptr_t)s;
     return nullptr;
 }
 
 size_t strnlen(const char *s, size_t max) {
     size_t n = 0;
-    while (n < max && s[n])
-        n++;
+    while (n < max && s[n]) n++;
     return n;
 }
 
@@ -53,8 +47,7 @@ size_t strlen(const char *s) { return strnlen(s, SIZE_MAX); }
 
 int strncmp(const char *a, const char *b, size_t n) {
     for (; n; n--, a++, b++)
-        if (*a != *b || !*a)
-            return (unsigned char)*a - (unsigned char)*b;
+        if (*a != *b || !*a) return (unsigned char)*a - (unsigned char)*b;
     return 0;
 }
 

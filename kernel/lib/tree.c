@@ -18,8 +18,7 @@ static struct tree_node *rotate(struct tree *t, struct tree_node *n, int s) {
     up->child[s] = n;
     n->parent = up;
     n->child[!s] = middle;
-    if (middle)
-        middle->parent = n;
+    if (middle) middle->parent = n;
     return up;
 }
 
@@ -53,8 +52,7 @@ void tree_insert(struct tree *t, struct tree_node *n) {
     for (; parent; n = parent, parent = n->parent) { /* the subtree at n has grown */
         int s = parent->child[1] == n;
         parent->balance += s ? 1 : -1;
-        if (parent->balance == 0)
-            return;
+        if (parent->balance == 0) return;
         if (parent->balance == 2 || parent->balance == -2) {
             rebalance(t, parent, s);
             return;
@@ -65,8 +63,7 @@ void tree_insert(struct tree *t, struct tree_node *n) {
 /* n has two children: its successor, which has no left child, takes its place. */
 static void swap_with_next(struct tree *t, struct tree_node *n) {
     struct tree_node *next = n->child[1];
-    while (next->child[0])
-        next = next->child[0];
+    while (next->child[0]) next = next->child[0];
     struct tree_node *next_parent = next->parent, *right = next->child[1];
     int balance = next->balance;
     *link_of(t, n) = next;
@@ -86,28 +83,23 @@ static void swap_with_next(struct tree *t, struct tree_node *n) {
     n->child[0] = nullptr;
     n->child[1] = right;
     n->balance = balance;
-    if (right)
-        right->parent = n;
+    if (right) right->parent = n;
 }
 
 void tree_remove(struct tree *t, struct tree_node *n) {
-    if (n->child[0] && n->child[1])
-        swap_with_next(t, n);
+    if (n->child[0] && n->child[1]) swap_with_next(t, n);
     struct tree_node *child = n->child[!n->child[0]], *parent = n->parent;
     int s = parent && parent->child[1] == n;
     *link_of(t, n) = child;
-    if (child)
-        child->parent = parent;
+    if (child) child->parent = parent;
     n->child[0] = n->child[1] = n->parent = nullptr;
     while (parent) { /* its subtree on side s has shrunk */
         struct tree_node *at = parent;
         at->balance -= s ? 1 : -1;
-        if (at->balance == 1 || at->balance == -1)
-            return;
+        if (at->balance == 1 || at->balance == -1) return;
         if (at->balance != 0) {
             at = rebalance(t, at, at->balance > 0);
-            if (at->balance != 0)
-                return;
+            if (at->balance != 0) return;
         }
         parent = at->parent;
         s = parent && parent->child[1] == at;
@@ -115,16 +107,13 @@ void tree_remove(struct tree *t, struct tree_node *n) {
 }
 
 static struct tree_node *end_of(struct tree_node *n, int s) {
-    while (n && n->child[s])
-        n = n->child[s];
+    while (n && n->child[s]) n = n->child[s];
     return n;
 }
 
 static struct tree_node *step(const struct tree_node *n, int s) {
-    if (n->child[s])
-        return end_of(n->child[s], !s);
-    while (n->parent && n->parent->child[s] == n)
-        n = n->parent;
+    if (n->child[s]) return end_of(n->child[s], !s);
+    while (n->parent && n->parent->child[s] == n) n = n->parent;
     return n->parent;
 }
 
@@ -135,8 +124,7 @@ struct tree_node *tree_prev(const struct tree_node *n) { return step(n, 0); }
 struct tree_node *tree_find_le(const struct tree *t, uint64_t key) {
     struct tree_node *found = nullptr;
     for (struct tree_node *n = t->root; n;) {
-        if (n->key <= key)
-            found = n;
+        if (n->key <= key) found = n;
         n = n->child[n->key <= key];
     }
     return found;
@@ -145,8 +133,7 @@ struct tree_node *tree_find_le(const struct tree *t, uint64_t key) {
 struct tree_node *tree_find_ge(const struct tree *t, uint64_t key) {
     struct tree_node *found = nullptr;
     for (struct tree_node *n = t->root; n;) {
-        if (n->key >= key)
-            found = n;
+        if (n->key >= key) found = n;
         n = n->child[n->key < key];
     }
     return found;

@@ -15,8 +15,7 @@ static void panic_line(const char *line) { arch_console_write(line, strlen(line)
 
 void panic(const char *format, ...) {
     static _Atomic uint32_t panicking;
-    if (atomic_exchange(&panicking, 1))
-        arch_halt(); /* another CPU is at it, or the panic itself failed */
+    if (atomic_exchange(&panicking, 1)) arch_halt(); /* another CPU is at it, or the panic itself failed */
     arch_panic_begin();
     char line[512];
     size_t head = print_format(line, sizeof(line), "\npanic: CPU %u: ", cpu_current()->id);

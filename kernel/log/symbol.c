@@ -19,13 +19,10 @@ static const char *symbol_find(uintptr_t address, uint32_t *distance) {
     uint32_t low = 0, high = t->count;
     while (low < high) { /* the first symbol above the address */
         uint32_t middle = (low + high) / 2;
-        if (t->symbols[middle].offset <= offset)
-            low = middle + 1;
-        else
-            high = middle;
+        if (t->symbols[middle].offset <= offset) low = middle + 1;
+        else high = middle;
     }
-    if (!low)
-        return "?";
+    if (!low) return "?";
     *distance = (uint32_t)(offset - t->symbols[low - 1].offset);
     return (const char *)&t->symbols[t->count] + t->symbols[low - 1].name;
 }

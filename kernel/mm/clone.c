@@ -23,12 +23,11 @@ struct clone {
 
 static int clone_pinned(struct clone *c, const struct region *r, pte_t *slot, struct frame *f) {
     struct frame *copy = frame_take(FRAME_PRIVATE);
-    if (!copy)
-        return -ENOMEM;
+    if (!copy) return -ENOMEM;
     page_copy(frame_virt(copy), frame_virt(f));
     pte_set(slot, pte_make(frame_paddr(copy), region_bits(r)));
     c->pages++;
-    c->private++;
+    c->private ++;
     return 0;
 }
 
@@ -41,8 +40,7 @@ static int clone_entry(struct clone *c, const struct region *r, pte_t *from, pte
     }
     struct frame *f = pte_frame(e);
     if (!(r->flags & VM_SHARED)) {
-        if (unlikely(atomic_load_explicit(&f->write_pins, memory_order_relaxed)) &&
-            frame_is_private(f))
+        if (unlikely(atomic_load_explicit(&f->write_pins, memory_order_relaxed)) && frame_is_private(f))
             return clone_pinned(c, r, to, f);
         if (pte_flags(e) & PTE_WRITE) {
             e &= ~PTE_WRITE;
@@ -59,15 +57,13 @@ static int clone_entry(struct clone *c, const struct region *r, pte_t *from, pte
 
 static int clone_leaf(struct clone *c, const struct region *r, vaddr_t at, vaddr_t end) UNCHECKED {
     pte_t *to = pt_leaf(&c->to->table, at, true);
-    if (!to)
-        return -ENOMEM;
+    if (!to) return -ENOMEM;
     int error = 0;
     c->pages = c->private = 0;
     spin_lock_pair(&c->from->table_lock, &c->to->table_lock);
     pte_t *from = pt_leaf(&c->from->table, at, false);
     for (; !error && at < end; at += PAGE_SIZE)
-        if (from[pt_index(at)])
-            error = clone_entry(c, r, &from[pt_index(at)], &to[pt_index(at)]);
+        if (from[pt_index(at)]) error = clone_entry(c, r, &from[pt_index(at)], &to[pt_index(at)]);
     space_account(c->to, c->pages, c->private);
     spin_unlock_pair(&c->from->table_lock, &c->to->table_lock);
     return error;
@@ -75,18 +71,15 @@ static int clone_leaf(struct clone *c, const struct region *r, vaddr_t at, vaddr
 
 static int clone_region(struct clone *c, const struct region *r) UNCHECKED {
     struct region *copy = kmalloc(sizeof(*copy));
-    if (!copy)
-        return -ENOMEM;
+    if (!copy) return -ENOMEM;
     *copy = *r;
-    if (copy->object)
-        object_get(memory_object(copy->object));
+    if (copy->object) object_get(memory_object(copy->object));
     region_insert(c->to, copy);
     for (vaddr_t at = pt_next_leaf(&c->from->table, region_start(r), r->end); at < r->end;
          at = pt_next_leaf(&c->from->table, at, r->end)) {
         vaddr_t end = min(align_down(at, PT_LEAF_SPAN) + PT_LEAF_SPAN, r->end);
         int error = clone_leaf(c, r, at, end);
-        if (error)
-            return error;
+        if (error) return error;
         at = end;
         preempt_point();
     }
@@ -95,8 +88,7 @@ static int clone_region(struct clone *c, const struct region *r) UNCHECKED {
 
 UNCHECKED struct space *space_fork(struct space *from) {
     struct space *to = space_create();
-    if (!to)
-        return nullptr;
+    if (!to) return nullptr;
     struct clone c = {.from = from, .to = to};
     to->service = from->service;
     to->limit_pages = from->limit_pages;
@@ -106,8 +98,7 @@ UNCHECKED struct space *space_fork(struct space *from) {
     int error = 0;
     for (struct tree_node *n = tree_first(&from->regions); n && !error; n = tree_next(n))
         error = clone_region(&c, region_of(n));
-    if (c.protected)
-        tlb_flush(&from->table, 0, USER_END >> PAGE_SHIFT);
+    if (c.protected) tlb_flush(&from->table, 0, USER_END >> PAGE_SHIFT);
     mutex_unlock(&from->lock);
     if (error || !quota_charge(from->quota, (int64_t)to->private_pages)) {
         space_put(to);

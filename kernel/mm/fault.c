@@ -39,15 +39,11 @@ static int fault_wait(struct fault *f, struct memory *m, bool write) {
 
 /* A frame for a private page, charged to the owner's account. */
 static struct frame *private_frame(struct space *s, bool zeroed) {
-    if (unlikely(!quota_charge(s->quota, 1)))
-        return nullptr;
+    if (unlikely(!quota_charge(s->quota, 1))) return nullptr;
     struct frame *f = frame_alloc(FRAME_PRIVATE);
-    if (unlikely(!f) && s->service)
-        f = frame_take(FRAME_PRIVATE); /* services live on the reserve */
-    if (unlikely(!f))
-        quota_release(s->quota, 1);
-    else if (zeroed)
-        page_clear(frame_virt(f));
+    if (unlikely(!f) && s->service) f = frame_take(FRAME_PRIVATE); /* services live on the reserve */
+    if (unlikely(!f)) quota_release(s->quota, 1);
+    else if (zeroed) page_clear(frame_virt(f));
     return f;
 }
 
@@ -56,8 +52,7 @@ static int fault_anonymous(struct space *s, struct fault *f) {
     struct frame *page = frame_zero;
     if (f->write) {
         page = private_frame(s, true);
-        if (unlikely(!page))
-            return -ENOMEM;
+        if (unlikely(!page)) return -ENOMEM;
     } else {
         frame_get(page);
         bits &= ~PTE_WRITE;
@@ -79,10 +74,8 @@ static int fault_enter_copy(struct space *s, struct fault *f, pte_t old, struct 
         frame_put(from);
         return -ENOMEM;
     }
-    if (from == frame_zero)
-        page_clear(frame_virt(copy));
-    else
-        page_copy(frame_virt(copy), frame_virt(from));
+    if (from == frame_zero) page_clear(frame_virt(copy));
+    else page_copy(frame_virt(copy), frame_virt(from));
     spin_lock(&s->table_lock);
     pte_t now = pte_get(f->slot);
     bool unchanged = now ? pte_paddr(now) == pte_paddr(old) : !old;
@@ -140,19 +133,15 @@ static bool access_allowed(const struct region *r, unsigned flags) {
 }
 
 /* -EAGAIN: f->wait_for says what to wait for. */
-static int fault_try(struct space *s, struct fault *f, unsigned flags) REQUIRES(s->lock) {
+static int fault_try(struct space *s, struct fault *f, unsigned flags) REQUIRES(s -> lock) {
     f->region = region_find(s, f->at);
-    if (unlikely(!f->region) && !(f->region = region_grow_stack(s, f->at)))
-        return -EFAULT;
-    if (unlikely(!access_allowed(f->region, flags)))
-        return -EACCES;
+    if (unlikely(!f->region) && !(f->region = region_grow_stack(s, f->at))) return -EFAULT;
+    if (unlikely(!access_allowed(f->region, flags))) return -EACCES;
     f->leaf = pt_leaf(&s->table, f->at, true);
-    if (unlikely(!f->leaf))
-        return -ENOMEM;
+    if (unlikely(!f->leaf)) return -ENOMEM;
     f->slot = &f->leaf[pt_index(f->at)];
     pte_t e = pte_get(f->slot);
-    if (!e)
-        return f->region->object ? fault_object(s, f) : fault_anonymous(s, f);
+    if (!e) return f->region->object ? fault_object(s, f) : fault_anonymous(s, f);
     if (f->write && !(pte_flags(e) & PTE_WRITE))
         return f->region->flags & VM_SHARED ? fault_object(s, f) : fault_copy(s, f);
     tlb_flush_local_page(f->at); /* somebody else was first, or gave more rights */
@@ -179,8 +168,7 @@ int space_fault(struct space *s, vaddr_t at, unsigned flags) {
         mutex_lock(&s->lock);
         error = fault_try(s, &f, flags);
         mutex_unlock(&s->lock);
-        if (unlikely(error == -EAGAIN))
-            error = fault_fetch(&f, flags) ?: -EAGAIN;
+        if (unlikely(error == -EAGAIN)) error = fault_fetch(&f, flags) ?: -EAGAIN;
     } while (error == -EAGAIN);
     return error == -EACCES && !(flags & FAULT_USER) ? -EFAULT : error;
 }

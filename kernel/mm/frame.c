@@ -71,10 +71,9 @@ static bool block_below(const struct frame *f, unsigned order, paddr_t below) {
 
 static struct frame *block_take(unsigned order, paddr_t below) REQUIRES(frames.lock) {
     for (unsigned from = order; from <= ORDER_MAX; from++) {
-        list_for_each(n, &frames.free[from]) {
+        list_for_each (n, &frames.free[from]) {
             struct frame *f = list_entry(n, struct frame, link);
-            if (!block_below(f, order, below))
-                continue;
+            if (!block_below(f, order, below)) continue;
             list_remove(&f->link);
             f->order = ORDER_NONE;
             while (from > order) {
@@ -94,11 +93,9 @@ static struct frame *cache_refill(unsigned cpu) {
     spin_lock(&frames.lock);
     struct frame *f = nullptr;
     unsigned order = CACHE_FILL_ORDER + 1;
-    while (!f && order--)
-        f = block_take(order, 0);
+    while (!f && order--) f = block_take(order, 0);
     spin_unlock(&frames.lock);
-    if (!f)
-        return nullptr;
+    if (!f) return nullptr;
     for (size_t i = (1UL << order) - 1; i > 0; i--) {
         f[i].kind = FRAME_FREE;
         f[i].order = ORDER_NONE;
@@ -121,8 +118,7 @@ static void cache_drain(unsigned cpu, uint32_t keep) {
 }
 
 struct frame *frame_take(enum frame_kind kind) {
-    if (unlikely(alloc_fails()))
-        return nullptr;
+    if (unlikely(alloc_fails())) return nullptr;
     unsigned cpu = cpu_current()->id;
     struct frame *f = caches[cpu].head;
     if (likely(f != nullptr)) {
@@ -143,16 +139,14 @@ struct frame *frame_take(enum frame_kind kind) {
 struct frame *frame_alloc(enum frame_kind kind) {
     if (unlikely(frames.free_count < frames.low_mark)) {
         memory_reclaim(RECLAIM_BATCH);
-        if ((kind == FRAME_PRIVATE || kind == FRAME_OBJECT) && frames.free_count < frames.reserve)
-            return nullptr;
+        if ((kind == FRAME_PRIVATE || kind == FRAME_OBJECT) && frames.free_count < frames.reserve) return nullptr;
     }
     return frame_take(kind);
 }
 
 struct frame *frame_alloc_zeroed(enum frame_kind kind) {
     struct frame *f = frame_alloc(kind);
-    if (likely(f != nullptr))
-        page_clear(frame_virt(f));
+    if (likely(f != nullptr)) page_clear(frame_virt(f));
     return f;
 }
 
@@ -167,13 +161,11 @@ void frame_free(struct frame *f) {
     caches[cpu].head = f;
     /* When memory is short, what reclaim frees must count, and be there for every CPU. */
     uint32_t most = frames.free_count < frames.low_mark ? 0 : CACHE_MAX;
-    if (unlikely(++caches[cpu].count > most))
-        cache_drain(cpu, most / 2);
+    if (unlikely(++caches[cpu].count > most)) cache_drain(cpu, most / 2);
 }
 
 struct frame *frame_alloc_run(unsigned order, enum frame_kind kind, paddr_t below) {
-    if (order > ORDER_MAX || alloc_fails())
-        return nullptr;
+    if (order > ORDER_MAX || alloc_fails()) return nullptr;
     spin_lock(&frames.lock);
     struct frame *f = block_take(order, below);
     spin_unlock(&frames.lock);
@@ -202,26 +194,20 @@ void frame_free_run(struct frame *f, unsigned order) {
 
 paddr_t frame_alloc_table(void) {
     struct frame *f = frame_take(FRAME_TABLE);
-    if (!f)
-        return 0;
+    if (!f) return 0;
     page_clear(frame_virt(f));
     return frame_paddr(f);
 }
 
-void frame_free_table(paddr_t pa) {
-    frame_free(frame_of(pa));
-}
+void frame_free_table(paddr_t pa) { frame_free(frame_of(pa)); }
 
 uint64_t frame_free_count(void) {
     uint64_t n = atomic_load_explicit(&frames.free_count, memory_order_relaxed);
-    for (unsigned i = 0; i < CPU_MAX; i++)
-        n += caches[i].count;
+    for (unsigned i = 0; i < CPU_MAX; i++) n += caches[i].count;
     return n;
 }
 
-uint64_t frame_total_count(void) {
-    return frames.total;
-}
+uint64_t frame_total_count(void) { return frames.total; }
 
 /* --- boot --------------------------------------------------------------------------------------- */
 
@@ -230,8 +216,7 @@ void frame_release_boot(paddr_t start, paddr_t end) {
     spin_lock(&frames.lock);
     while (start + PAGE_SIZE <= end) {
         unsigned order = ORDER_MAX;
-        while (start % (PAGE_SIZE << order) || start + (PAGE_SIZE << order) > end)
-            order--;
+        while (start % (PAGE_SIZE << order) || start + (PAGE_SIZE << order) > end) order--;
         ASSERT(frame_of(start)->kind <= FRAME_KERNEL);
         block_give(frame_of(start), order);
         frames.total += 1UL << order;
@@ -241,15 +226,12 @@ void frame_release_boot(paddr_t start, paddr_t end) {
 }
 
 /* Takes room for a table from the end of a free range that is large enough. */
-static BOOT_CODE struct frame *table_carve(struct boot_range *ranges, uint32_t count,
-                                           uint64_t entries) {
+static BOOT_CODE struct frame *table_carve(struct boot_range *ranges, uint32_t count, uint64_t entries) {
     uint64_t size = align_up(entries * sizeof(struct frame), PAGE_SIZE);
-    if (!size)
-        return nullptr;
+    if (!size) return nullptr;
     for (uint32_t i = count; i-- > 0;) {
         struct boot_range *r = &ranges[i];
-        if (r->kind != BOOT_MEMORY_FREE || r->length < size || r->start < LOW_MEMORY_END)
-            continue;
+        if (r->kind != BOOT_MEMORY_FREE || r->length < size || r->start < LOW_MEMORY_END) continue;
         r->length -= size;
         struct frame *table = phys_to_virt(r->start + r->length);
         memset(table, 0, size);
@@ -265,14 +247,12 @@ BOOT_CODE void frame_init(const struct bootinfo *boot) {
     for (uint32_t i = 0; i < boot->range_count + boot->module_count; i++) {
         bool module = i >= boot->range_count;
         const struct boot_module *m = &boot->modules[module ? i - boot->range_count : 0];
-        if (!module && ranges[i].kind != BOOT_MEMORY_FREE)
-            continue;
+        if (!module && ranges[i].kind != BOOT_MEMORY_FREE) continue;
         paddr_t start = module ? m->start : ranges[i].start;
         paddr_t end = align_up(start + (module ? m->length : ranges[i].length), PAGE_SIZE);
         low_end = max(low_end, min(end, (paddr_t)FRAME_HIGH_START));
         high_end = max(high_end, end);
-        if (module)
-            frames.total += align_up(m->length, PAGE_SIZE) >> PAGE_SHIFT;
+        if (module) frames.total += align_up(m->length, PAGE_SIZE) >> PAGE_SHIFT;
     }
     low_end = max(low_end, align_up(boot->image_end, PAGE_SIZE));
     uint64_t high_count = (high_end - FRAME_HIGH_START) >> PAGE_SHIFT;
@@ -283,16 +263,13 @@ BOOT_CODE void frame_init(const struct bootinfo *boot) {
 
     for (paddr_t pa = boot->image_start; pa < boot->image_end; pa += PAGE_SIZE)
         frame_of(pa)->kind = FRAME_KERNEL; /* no driver may map it */
-    for (unsigned i = 0; i <= ORDER_MAX; i++)
-        list_init(&frames.free[i]);
+    for (unsigned i = 0; i <= ORDER_MAX; i++) list_init(&frames.free[i]);
     for (uint32_t i = 0; i < boot->range_count; i++)
-        if (ranges[i].kind == BOOT_MEMORY_FREE)
-            frame_release_boot(ranges[i].start, ranges[i].start + ranges[i].length);
+        if (ranges[i].kind == BOOT_MEMORY_FREE) frame_release_boot(ranges[i].start, ranges[i].start + ranges[i].length);
     frames.low_mark = min(frames.total / 32, 4096UL);
     frames.reserve = frames.low_mark / 2;
     frame_zero = frame_take(FRAME_KERNEL);
-    if (!frame_zero)
-        panic("no usable memory");
+    if (!frame_zero) panic("no usable memory");
     page_clear(frame_virt(frame_zero));
     kmalloc_init();
     klog(LOG_INFO, "memory: %lu MiB free", frames.total >> (20 - PAGE_SHIFT));

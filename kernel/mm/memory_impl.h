@@ -66,8 +66,8 @@ void memory_mapping_set_end(struct memory *m, struct region *r, vaddr_t end);
  * Takes pages [first, last) out of all mappings (private copies made from them too, if `copies`), or
  * only their write permission.  The lock is held; flushes.
  */
-void memory_unmap_pages(struct memory *m, uint64_t first, uint64_t last, bool copies) REQUIRES(m->lock);
-void memory_protect_pages(struct memory *m, uint64_t first, uint64_t last) REQUIRES(m->lock);
+void memory_unmap_pages(struct memory *m, uint64_t first, uint64_t last, bool copies) REQUIRES(m -> lock);
+void memory_protect_pages(struct memory *m, uint64_t first, uint64_t last) REQUIRES(m -> lock);
 /*
  * Enters the page at `at` of region r, and some neighbours that are there, in a leaf table of r's
  * space (its mutex is held).  -EAGAIN: memory_page_get must be called first; -EIO beyond the end.
@@ -75,21 +75,21 @@ void memory_protect_pages(struct memory *m, uint64_t first, uint64_t last) REQUI
 MUST_CHECK int memory_map_page(struct memory *m, struct region *r, vaddr_t at, pte_t *leaf, bool write);
 MUST_CHECK int memory_sync(struct memory *m); /* msync: the pager writes back */
 /* To be called before the size grows: nothing old may come to light. */
-void memory_prepare_growth(struct memory *m) REQUIRES(m->lock);
+void memory_prepare_growth(struct memory *m) REQUIRES(m -> lock);
 
 /* page.c: the tree of pages */
-struct frame *page_find(struct memory *m, uint64_t index) REQUIRES(m->lock);
-struct frame *page_next(struct memory *m, uint64_t *index, uint64_t end) REQUIRES(m->lock); /* first from *index on */
+struct frame *page_find(struct memory *m, uint64_t index) REQUIRES(m -> lock);
+struct frame *page_next(struct memory *m, uint64_t *index, uint64_t end) REQUIRES(m -> lock); /* first from *index on */
 MUST_CHECK int page_insert(struct memory *m, uint64_t index, struct frame *f, enum page_state state)
-    REQUIRES(m->lock); /* consumes the reference on success. -ENOMEM */
-void page_remove(struct memory *m, struct frame *f) REQUIRES(m->lock); /* gives the tree's reference to the caller */
+    REQUIRES(m -> lock); /* consumes the reference on success. -ENOMEM */
+void page_remove(struct memory *m, struct frame *f) REQUIRES(m -> lock); /* gives the tree's reference to the caller */
 
 /* pager.c: called with the lock held, which they drop. 0: look again. */
 MUST_CHECK int page_in(struct memory *m, uint64_t index) RELEASES(m->lock);
 MUST_CHECK int page_wait(struct memory *m, struct frame *f) RELEASES(m->lock);
 MUST_CHECK int page_grant(struct memory *m, uint64_t index, uint64_t count) RELEASES(m->lock);
-bool page_granted(struct memory *m, uint64_t index) REQUIRES(m->lock);
-void grants_drop(struct memory *m, uint64_t first, uint64_t last) REQUIRES(m->lock);
+bool page_granted(struct memory *m, uint64_t index) REQUIRES(m -> lock);
+void grants_drop(struct memory *m, uint64_t first, uint64_t last) REQUIRES(m -> lock);
 void pager_object_init(struct memory *m);
 void pager_object_fini(struct memory *m);
 struct buffer { /* user memory if kernel is null */
@@ -102,8 +102,8 @@ MUST_CHECK int memory_grant(struct memory *m, uint64_t first, uint64_t last);
 
 /* writeback.c */
 /* Makes a page that is there dirty if it may be so now: false: it needs a grant first. */
-bool page_make_dirty(struct memory *m, struct frame *f) REQUIRES(m->lock);
-void page_make_clean(struct memory *m, struct frame *f) REQUIRES(m->lock);
+bool page_make_dirty(struct memory *m, struct frame *f) REQUIRES(m -> lock);
+void page_make_clean(struct memory *m, struct frame *f) REQUIRES(m -> lock);
 MUST_CHECK long memory_dirty_next(struct memory *m, uint64_t offset, uint64_t *length);
 long memory_writeback_begin(struct memory *m, uint64_t offset, size_t length);
 long memory_writeback_end(struct memory *m, uint64_t offset, size_t length, int error);

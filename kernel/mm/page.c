@@ -8,53 +8,43 @@
 
 #include "memory_impl.h"
 
-static unsigned slot_at(uint64_t index, unsigned level) {
-    return index >> (level * NODE_BITS) & (NODE_SLOTS - 1);
-}
+static unsigned slot_at(uint64_t index, unsigned level) { return index >> (level * NODE_BITS) & (NODE_SLOTS - 1); }
 
-static bool tree_covers(const struct memory *m, uint64_t index) REQUIRES(m->lock) {
+static bool tree_covers(const struct memory *m, uint64_t index) REQUIRES(m -> lock) {
     return m->height && index >> (m->height * NODE_BITS) == 0;
 }
 
 struct frame *page_find(struct memory *m, uint64_t index) {
-    if (unlikely(!tree_covers(m, index)))
-        return nullptr;
+    if (unlikely(!tree_covers(m, index))) return nullptr;
     const struct page_node *n = m->root;
     for (unsigned level = m->height - 1; level > 0; level--) {
         n = n->slots[slot_at(index, level)];
-        if (!n)
-            return nullptr;
+        if (!n) return nullptr;
     }
     return n->slots[slot_at(index, 0)];
 }
 
 /* First page in the subtree from index on; index moves on to it, or past the subtree. */
-static struct frame *subtree_next(const struct page_node *n, unsigned level, uint64_t *index,
-                                  uint64_t end) {
+static struct frame *subtree_next(const struct page_node *n, unsigned level, uint64_t *index, uint64_t end) {
     uint64_t step = 1UL << (level * NODE_BITS);
     unsigned slot = slot_at(*index, level);
     while (*index < end) {
         void *p = n->slots[slot];
         struct frame *f = !p || !level ? p : subtree_next(p, level - 1, index, end);
-        if (f)
-            return f;
-        if (!p || !level)
-            *index = (*index & ~(step - 1)) + step;
-        if (++slot == NODE_SLOTS)
-            break;
+        if (f) return f;
+        if (!p || !level) *index = (*index & ~(step - 1)) + step;
+        if (++slot == NODE_SLOTS) break;
     }
     return nullptr;
 }
 
 struct frame *page_next(struct memory *m, uint64_t *index, uint64_t end) {
-    return *index < end && tree_covers(m, *index) ? subtree_next(m->root, m->height - 1, index, end)
-                                                  : nullptr;
+    return *index < end && tree_covers(m, *index) ? subtree_next(m->root, m->height - 1, index, end) : nullptr;
 }
 
 static struct page_node *node_create(struct page_node *parent, unsigned position) {
     struct page_node *n = kzalloc(sizeof(*n));
-    if (!n)
-        return nullptr;
+    if (!n) return nullptr;
     n->parent = parent;
     n->position = (uint16_t)position;
     if (parent) {
@@ -65,7 +55,7 @@ static struct page_node *node_create(struct page_node *parent, unsigned position
 }
 
 /* Frees n and its ancestors as far as they are empty. */
-static void node_prune(struct memory *m, struct page_node *n) REQUIRES(m->lock) {
+static void node_prune(struct memory *m, struct page_node *n) REQUIRES(m -> lock) {
     while (n && !n->used) {
         struct page_node *parent = n->parent;
         if (parent) {
@@ -81,11 +71,10 @@ static void node_prune(struct memory *m, struct page_node *n) REQUIRES(m->lock) 
 }
 
 /* Adds levels above the root until the tree covers index. */
-static int tree_grow(struct memory *m, uint64_t index) REQUIRES(m->lock) {
+static int tree_grow(struct memory *m, uint64_t index) REQUIRES(m -> lock) {
     while (!tree_covers(m, index)) {
         struct page_node *root = node_create(nullptr, 0);
-        if (!root)
-            return -ENOMEM;
+        if (!root) return -ENOMEM;
         struct page_node *old = m->root;
         m->root = root;
         m->height++;
@@ -94,16 +83,14 @@ static int tree_grow(struct memory *m, uint64_t index) REQUIRES(m->lock) {
             root->used = 1;
             old->parent = root;
         } else {
-            while (!tree_covers(m, index))
-                m->height++;
+            while (!tree_covers(m, index)) m->height++;
         }
     }
     return 0;
 }
 
 int page_insert(struct memory *m, uint64_t index, struct frame *f, enum page_state state) {
-    if (tree_grow(m, index))
-        return -ENOMEM;
+    if (tree_grow(m, index)) return -ENOMEM;
     struct page_node *n = m->root;
     for (unsigned level = m->height - 1; level > 0; level--) {
         struct page_node *below = n->slots[slot_at(index, level)];
@@ -126,8 +113,7 @@ int page_insert(struct memory *m, uint64_t index, struct frame *f, enum page_sta
 
 void page_remove(struct memory *m, struct frame *f) {
     struct page_node *n = m->root;
-    for (unsigned level = m->height - 1; level > 0; level--)
-        n = n->slots[slot_at(f->index, level)];
+    for (unsigned level = m->height - 1; level > 0; level--) n = n->slots[slot_at(f->index, level)];
     ASSERT(n->slots[slot_at(f->index, 0)] == f);
     n->slots[slot_at(f->index, 0)] = nullptr;
     n->used--;

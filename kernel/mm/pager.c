@@ -46,9 +46,7 @@ struct page_in {
     _Atomic bool sent;
 };
 
-static void page_in_sent(struct note *n) {
-    atomic_store(&container_of(n, struct page_in, note)->sent, true);
-}
+static void page_in_sent(struct note *n) { atomic_store(&container_of(n, struct page_in, note)->sent, true); }
 
 static bool page_loaded(void *frame) {
     return __atomic_load_n(&((struct frame *)frame)->state, __ATOMIC_ACQUIRE) != PAGE_LOADING;
@@ -60,13 +58,10 @@ static int wait_loaded(struct memory *m, struct frame *f) {
     int error;
     do {
         error = wait_queue_sleep(&m->wait, page_loaded, f, false, clock_now() + LOOK_AGAIN_NS);
-        if (error && atomic_load_explicit(&self->work, memory_order_relaxed) & WORK_EXIT)
-            error = -EINTR;
-        else if (error && m->pager->failed)
-            error = -EIO;
+        if (error && atomic_load_explicit(&self->work, memory_order_relaxed) & WORK_EXIT) error = -EINTR;
+        else if (error && m->pager->failed) error = -EIO;
     } while (error == -ETIMEDOUT || error == -EAGAIN);
-    if (!error && f->state == PAGE_ABSENT)
-        error = -(int)f->index;
+    if (!error && f->state == PAGE_ABSENT) error = -(int)f->index;
     self->faults_major++;
     frame_put(f);
     return error;
@@ -79,12 +74,10 @@ int page_wait(struct memory *m, struct frame *f) {
 }
 
 /* Ends the loading of pages [first, last) without contents; error 0: who waits asks again. */
-static void loading_end(struct memory *m, uint64_t first, uint64_t last, int error)
-    REQUIRES(m->lock) {
+static void loading_end(struct memory *m, uint64_t first, uint64_t last, int error) REQUIRES(m -> lock) {
     struct frame *f;
     for (uint64_t index = first; (f = page_next(m, &index, last)); index++) {
-        if (f->state != PAGE_LOADING)
-            continue;
+        if (f->state != PAGE_LOADING) continue;
         page_remove(m, f);
         f->index = (uint64_t)error;
         frame_put(f);
@@ -92,16 +85,13 @@ static void loading_end(struct memory *m, uint64_t first, uint64_t last, int err
 }
 
 /* Enters LOADING frames for absent pages from index on, `first` for the first: how many. */
-static uint64_t loading_begin(struct memory *m, uint64_t index, struct frame *first)
-    REQUIRES(m->lock) {
+static uint64_t loading_begin(struct memory *m, uint64_t index, struct frame *first) REQUIRES(m -> lock) {
     uint64_t limit = min(page_count(memory_size(m)), index + READ_AHEAD), at = index;
     struct frame *f = first;
     for (; at < limit && !page_find(m, at); at++) {
-        if (at > index && !(f = frame_take(FRAME_OBJECT)))
-            break;
+        if (at > index && !(f = frame_take(FRAME_OBJECT))) break;
         if (page_insert(m, at, f, PAGE_LOADING)) {
-            if (f != first)
-                frame_put(f);
+            if (f != first) frame_put(f);
             break;
         }
     }
@@ -110,25 +100,22 @@ static uint64_t loading_begin(struct memory *m, uint64_t index, struct frame *fi
 
 int page_in(struct memory *m, uint64_t index) {
     spin_unlock(&m->lock);
-    if (would_deadlock(m))
-        return -EDEADLK;
+    if (would_deadlock(m)) return -EDEADLK;
     struct frame *first = frame_alloc(FRAME_OBJECT);
     if (!first && !(first = frame_take(FRAME_OBJECT))) /* from the reserve: it can be reclaimed */
         return -ENOMEM;
     spin_lock(&m->lock);
     bool absent = index < page_count(memory_size(m)) && !page_find(m, index);
     uint64_t count = absent ? loading_begin(m, index, first) : 0;
-    if (count)
-        frame_get(first);
+    if (count) frame_get(first);
     spin_unlock(&m->lock);
     if (!count) { /* somebody else was faster, or the tree has no memory */
         frame_put(first);
         return absent ? -ENOMEM : 0;
     }
-    struct page_in p = {.note.request = {.op = OP_PAGE_IN,
-                                         .object = m->id,
-                                         .args = {index << PAGE_SHIFT, count << PAGE_SHIFT}},
-                        .note.sent = page_in_sent};
+    struct page_in p = {
+        .note.request = {.op = OP_PAGE_IN, .object = m->id, .args = {index << PAGE_SHIFT, count << PAGE_SHIFT}},
+        .note.sent = page_in_sent};
     list_init(&p.note.link);
     scheme_note(m->pager, &p.note, 0);
     int error = wait_loaded(m, first);
@@ -150,15 +137,11 @@ static struct frame *supply_target(struct memory *m, uint64_t index) {
     spin_lock(&m->lock);
     struct frame *f = page_find(m, index);
     if (!f && index < page_count(memory_size(m)) && (fresh = frame_take(FRAME_OBJECT))) {
-        if (!page_insert(m, index, fresh, PAGE_LOADING))
-            f = fresh;
-        else
-            frame_put(fresh);
+        if (!page_insert(m, index, fresh, PAGE_LOADING)) f = fresh;
+        else frame_put(fresh);
     }
-    if (f && f->state == PAGE_LOADING)
-        frame_get(f);
-    else
-        f = nullptr;
+    if (f && f->state == PAGE_LOADING) frame_get(f);
+    else f = nullptr;
     spin_unlock(&m->lock);
     return f;
 }
@@ -182,21 +165,16 @@ long memory_supply(struct memory *m, uint64_t offset, const struct buffer *from,
     size_t size = memory_size(m);
     length = offset < size ? min(length, size - offset) : 0;
     for (size_t done = 0; done < length && !error; done += PAGE_SIZE) {
-        if (atomic_load_explicit(&thread_current()->work, memory_order_relaxed) & WORK_EXIT)
-            return -EINTR;
+        if (atomic_load_explicit(&thread_current()->work, memory_order_relaxed) & WORK_EXIT) return -EINTR;
         uint64_t index = (offset + done) >> PAGE_SHIFT;
         size_t n = min(length - done, PAGE_SIZE);
         struct frame *f = supply_target(m, index);
-        if (!f)
-            continue;
+        if (!f) continue;
         char *page = frame_virt(f);
-        if (from->kernel)
-            memcpy(page, from->kernel + done, n);
-        else
-            error = copy_from_user(page, from->user + done, n);
+        if (from->kernel) memcpy(page, from->kernel + done, n);
+        else error = copy_from_user(page, from->user + done, n);
         memset(page + n, 0, PAGE_SIZE - n);
-        if (!error)
-            supply_done(m, f, index);
+        if (!error) supply_done(m, f, index);
         frame_put(f);
         preempt_point();
     }
@@ -205,8 +183,7 @@ long memory_supply(struct memory *m, uint64_t offset, const struct buffer *from,
 }
 
 long memory_fail(struct memory *m, uint64_t offset, size_t length, int error) {
-    if (error <= 0 || error >= ERESTART)
-        return -EINVAL;
+    if (error <= 0 || error >= ERESTART) return -EINVAL;
     spin_lock(&m->lock);
     loading_end(m, offset >> PAGE_SHIFT, page_count(offset + length), error);
     spin_unlock(&m->lock);
@@ -218,16 +195,14 @@ long memory_fail(struct memory *m, uint64_t offset, size_t length, int error) {
 
 void memory_pager_lost(struct scheme *pager) {
     spin_lock(&paged_lock);
-    list_for_each(n, &paged) {
+    list_for_each (n, &paged) {
         struct memory *m = list_entry(n, struct memory, paged_link);
-        if (m->pager != pager)
-            continue;
+        if (m->pager != pager) continue;
         spin_lock(&m->lock);
         loading_end(m, 0, UINT64_MAX, 0);
         struct frame *f;
         for (uint64_t index = 0; (f = page_next(m, &index, UINT64_MAX)); index++)
-            if (f->state == PAGE_WRITING)
-                f->state = PAGE_DIRTY;
+            if (f->state == PAGE_WRITING) f->state = PAGE_DIRTY;
         spin_unlock(&m->lock);
         wait_queue_wake(&m->wait, INT32_MAX);
     }
@@ -237,10 +212,9 @@ void memory_pager_lost(struct scheme *pager) {
 /* Nobody can serve the scheme again, so nobody will ever write its dirty pages back. */
 void memory_pager_failed(struct scheme *pager) {
     spin_lock(&paged_lock);
-    list_for_each(n, &paged) {
+    list_for_each (n, &paged) {
         struct memory *m = list_entry(n, struct memory, paged_link);
-        if (m->pager != pager || !memory_revive(m))
-            continue;
+        if (m->pager != pager || !memory_revive(m)) continue;
         memory_discard(m);
         object_put(&m->object);
     }
@@ -249,18 +223,16 @@ void memory_pager_failed(struct scheme *pager) {
 
 bool memory_revive(struct memory *m) {
     uint32_t refs = atomic_load_explicit(&m->object.refs, memory_order_relaxed);
-    while (refs && !atomic_compare_exchange_weak(&m->object.refs, &refs, refs + 1))
-        ;
+    while (refs && !atomic_compare_exchange_weak(&m->object.refs, &refs, refs + 1));
     return refs;
 }
 
 struct memory *memory_adopt(struct scheme *pager, uint64_t id) {
     struct memory *found = nullptr;
     spin_lock(&paged_lock);
-    list_for_each(n, &paged) {
+    list_for_each (n, &paged) {
         struct memory *m = list_entry(n, struct memory, paged_link);
-        if (m->pager != pager || m->id != id || !memory_revive(m))
-            continue;
+        if (m->pager != pager || m->id != id || !memory_revive(m)) continue;
         found = m;
         break;
     }
@@ -270,8 +242,7 @@ struct memory *memory_adopt(struct scheme *pager, uint64_t id) {
 
 void memory_ask_all(void) {
     spin_lock(&paged_lock);
-    list_for_each(n, &paged)
-        memory_ask_writeback(list_entry(n, struct memory, paged_link));
+    list_for_each (n, &paged) memory_ask_writeback(list_entry(n, struct memory, paged_link));
     spin_unlock(&paged_lock);
 }
 
@@ -285,19 +256,17 @@ struct grant {
 bool page_granted(struct memory *m, uint64_t index) {
     if (m->pager->failed) /* see memory_pager_failed */
         return false;
-    list_for_each(n, &m->grants) {
+    list_for_each (n, &m->grants) {
         const struct grant *g = list_entry(n, struct grant, link);
-        if (index < g->last)
-            return index >= g->first;
+        if (index < g->last) return index >= g->first;
     }
     return false;
 }
 
 void grants_drop(struct memory *m, uint64_t first, uint64_t last) {
-    list_for_each_safe(n, &m->grants) {
+    list_for_each_safe (n, &m->grants) {
         struct grant *g = list_entry(n, struct grant, link);
-        if (g->last <= first || g->first >= last)
-            continue;
+        if (g->last <= first || g->first >= last) continue;
         if (g->first < first && g->last > last) { /* without memory the rest goes too: it is asked for again */
             struct grant *right = kmalloc(sizeof(*right));
             if (right) {
@@ -318,13 +287,11 @@ void grants_drop(struct memory *m, uint64_t first, uint64_t last) {
 
 int memory_grant(struct memory *m, uint64_t first, uint64_t last) {
     struct grant *new = kmalloc(sizeof(*new));
-    if (!new)
-        return -ENOMEM;
+    if (!new) return -ENOMEM;
     spin_lock(&m->lock);
-    list_for_each_safe(n, &m->grants) { /* takes in what it touches */
+    list_for_each_safe (n, &m->grants) { /* takes in what it touches */
         struct grant *g = list_entry(n, struct grant, link);
-        if (g->last < first || g->first > last)
-            continue;
+        if (g->last < first || g->first > last) continue;
         first = min(first, g->first);
         last = max(last, g->last);
         list_remove(&g->link);
@@ -332,8 +299,7 @@ int memory_grant(struct memory *m, uint64_t first, uint64_t last) {
     }
     *new = (struct grant){.first = first, .last = last};
     struct list *at = &m->grants;
-    while (at->next != &m->grants && list_entry(at->next, struct grant, link)->first < first)
-        at = at->next;
+    while (at->next != &m->grants && list_entry(at->next, struct grant, link)->first < first) at = at->next;
     list_insert_between(&new->link, at, at->next);
     spin_unlock(&m->lock);
     return 0;
@@ -341,23 +307,20 @@ int memory_grant(struct memory *m, uint64_t first, uint64_t last) {
 
 int page_grant(struct memory *m, uint64_t index, uint64_t count) {
     spin_unlock(&m->lock);
-    if (would_deadlock(m))
-        return -EDEADLK;
+    if (would_deadlock(m)) return -EDEADLK;
     /* A call may be in the making: its buffers are pinned, and this page is one of them. */
     struct call *call = &thread_current()->call;
     struct call saved = *call;
     struct reply reply = {};
     long result;
     do {
-        result = scheme_call_simple(m->pager, OP_RESERVE, m->id, index << PAGE_SHIFT,
-                                    count << PAGE_SHIFT, 0, &reply, DEADLINE_NEVER);
+        result = scheme_call_simple(m->pager, OP_RESERVE, m->id, index << PAGE_SHIFT, count << PAGE_SHIFT, 0, &reply,
+                                    DEADLINE_NEVER);
     } while (result == -ENOLINK); /* the next instance is asked */
     saved.cancel = call->cancel;
     *call = saved;
-    if (result < 0)
-        return (int)result;
+    if (result < 0) return (int)result;
     uint64_t first = reply.args[0] >> PAGE_SHIFT, length = page_count(reply.args[1]);
-    if (index < first || index - first >= length)
-        return -ENOSPC;
+    if (index < first || index - first >= length) return -ENOSPC;
     return memory_grant(m, first, first + length);
 }

@@ -12,26 +12,21 @@
 /* The frame behind an entry, referenced; null if it must be faulted in first. */
 static struct frame *entry_take(pte_t e, bool write) {
     uint64_t need = PTE_PRESENT | PTE_USER | (write ? PTE_WRITE : 0);
-    if (unlikely((pte_flags(e) & (need | PTE_DEVICE)) != need))
-        return nullptr;
+    if (unlikely((pte_flags(e) & (need | PTE_DEVICE)) != need)) return nullptr;
     struct frame *f = pte_frame(e);
     frame_get(f);
-    if (write)
-        atomic_fetch_add_explicit(&f->write_pins, 1, memory_order_relaxed);
+    if (write) atomic_fetch_add_explicit(&f->write_pins, 1, memory_order_relaxed);
     return f;
 }
 
 /* Takes pages from va on as long as they are there. */
-static size_t take_present(struct space *s, vaddr_t va, bool write, struct frame **out,
-                           size_t count) {
+static size_t take_present(struct space *s, vaddr_t va, bool write, struct frame **out, size_t count) {
     size_t n = 0;
     pte_t *leaf = nullptr;
     spin_lock(&s->table_lock);
     for (; n < count; n++, va += PAGE_SIZE) {
-        if (!leaf || !pt_index(va))
-            leaf = pt_leaf(&s->table, va, false);
-        if (!leaf || !(out[n] = entry_take(pte_get(&leaf[pt_index(va)]), write)))
-            break;
+        if (!leaf || !pt_index(va)) leaf = pt_leaf(&s->table, va, false);
+        if (!leaf || !(out[n] = entry_take(pte_get(&leaf[pt_index(va)]), write))) break;
     }
     spin_unlock(&s->table_lock);
     return n;
@@ -39,8 +34,7 @@ static size_t take_present(struct space *s, vaddr_t va, bool write, struct frame
 
 static int fault_in(struct space *s, vaddr_t va, bool write) {
     int error = space_fault(s, va, write ? FAULT_WRITE : 0);
-    if (error)
-        return error == -EIO ? -EFAULT : error;
+    if (error) return error == -EIO ? -EFAULT : error;
     spin_lock(&s->table_lock);
     pte_t *leaf = pt_leaf(&s->table, va, false);
     bool device = leaf && pte_flags(pte_get(&leaf[pt_index(va)])) & PTE_DEVICE;
@@ -52,8 +46,7 @@ struct frame *space_page(struct space *s, vaddr_t va, bool write) {
     struct frame *f;
     while (!take_present(s, va, write, &f, 1)) {
         int error = fault_in(s, va, write);
-        if (error)
-            return err_ptr(error);
+        if (error) return err_ptr(error);
     }
     return f;
 }
@@ -64,17 +57,14 @@ int pin_user(struct pin *p, uaddr_t address, size_t length, bool write) {
     p->write = write;
     p->length = (uint32_t)length;
     p->offset = address & PAGE_MASK;
-    if (!length)
-        return 0;
-    if (address >= USER_END || length > USER_END - address || length > PIN_BYTES_MAX)
-        return -EFAULT;
+    if (!length) return 0;
+    if (address >= USER_END || length > USER_END - address || length > PIN_BYTES_MAX) return -EFAULT;
     vaddr_t va = address - p->offset;
     size_t pages = (p->offset + length + PAGE_MASK) >> PAGE_SHIFT;
     for (;;) {
         size_t n = p->count;
         p->count += take_present(s, va + n * PAGE_SIZE, write, p->frames + n, pages - n);
-        if (likely(p->count == pages))
-            return 0;
+        if (likely(p->count == pages)) return 0;
         int error = fault_in(s, va + p->count * PAGE_SIZE, write);
         if (error) {
             pin_release(p);
@@ -86,8 +76,7 @@ int pin_user(struct pin *p, uaddr_t address, size_t length, bool write) {
 void pin_release(struct pin *p) {
     while (p->count) {
         struct frame *f = p->frames[--p->count];
-        if (p->write)
-            atomic_fetch_sub_explicit(&f->write_pins, 1, memory_order_release);
+        if (p->write) atomic_fetch_sub_explicit(&f->write_pins, 1, memory_order_release);
         frame_put(f);
     }
 }
@@ -105,10 +94,6 @@ static void pin_copy(const struct pin *p, size_t at, void *kernel, size_t n, boo
     }
 }
 
-void pin_write(struct pin *p, size_t at, const void *from, size_t n) {
-    pin_copy(p, at, (void *)from, n, true);
-}
+void pin_write(struct pin *p, size_t at, const void *from, size_t n) { pin_copy(p, at, (void *)from, n, true); }
 
-void pin_read(const struct pin *p, size_t at, void *to, size_t n) {
-    pin_copy(p, at, to, n, false);
-}
+void pin_read(const struct pin *p, size_t at, void *to, size_t n) { pin_copy(p, at, to, n, false); }

@@ -15,8 +15,7 @@ static struct {
     struct spinlock lock; /* taken with the object's lock held; so it is dropped to take that one */
     struct list frames GUARDED_BY(lock);
     _Atomic uint64_t count;
-} clock_hand = {.lock = SPINLOCK_INIT(RANK_SLAB),
-                .frames = {&clock_hand.frames, &clock_hand.frames}};
+} clock_hand = {.lock = SPINLOCK_INIT(RANK_SLAB), .frames = {&clock_hand.frames, &clock_hand.frames}};
 
 void clock_add(struct frame *f) {
     spin_lock(&clock_hand.lock);
@@ -28,8 +27,7 @@ void clock_add(struct frame *f) {
 }
 
 void clock_remove(struct frame *f) {
-    if (!(f->flags & FRAME_CLOCK))
-        return;
+    if (!(f->flags & FRAME_CLOCK)) return;
     spin_lock(&clock_hand.lock);
     f->flags &= (uint8_t)~FRAME_CLOCK;
     list_remove(&f->link);
@@ -47,8 +45,7 @@ static struct frame *clock_advance(struct memory **m, uint64_t *index) {
         f = list_entry(n, struct frame, link);
         *m = f->object;
         *index = f->index;
-        if (!memory_revive(*m))
-            f = nullptr;
+        if (!memory_revive(*m)) f = nullptr;
     }
     spin_unlock(&clock_hand.lock);
     return f;
@@ -79,17 +76,13 @@ size_t memory_reclaim(size_t pages) {
         struct memory *m;
         uint64_t index;
         struct frame *f = clock_advance(&m, &index);
-        if (!f)
-            continue;
+        if (!f) continue;
         freed += page_reclaim(m, f, index);
         object_put(memory_object(m));
         preempt_point();
     }
-    if (freed < pages && memory_dirty_pages())
-        memory_ask_all();
+    if (freed < pages && memory_dirty_pages()) memory_ask_all();
     return freed;
 }
 
-uint64_t memory_cache_pages(void) {
-    return clock_hand.count + memory_dirty_pages();
-}
+uint64_t memory_cache_pages(void) { return clock_hand.count + memory_dirty_pages(); }

@@ -13,18 +13,15 @@
 
 struct region *region_from(struct space *s, vaddr_t at) {
     struct region *r = region_of(tree_find_le(&s->regions, at));
-    if (r && r->end > at)
-        return r;
+    if (r && r->end > at) return r;
     return region_of(r ? tree_next(&r->node) : tree_first(&s->regions));
 }
 
 struct region *region_find(struct space *s, vaddr_t at) {
     struct region *r = s->last;
-    if (likely(r && region_start(r) <= at && at < r->end))
-        return r;
+    if (likely(r && region_start(r) <= at && at < r->end)) return r;
     r = region_of(tree_find_le(&s->regions, at));
-    if (!r || at >= r->end)
-        return nullptr;
+    if (!r || at >= r->end) return nullptr;
     s->last = r;
     return r;
 }
@@ -34,14 +31,12 @@ void region_insert(struct space *s, struct region *r) {
     list_init(&r->mapping_link);
     tree_insert(&s->regions, &r->node);
     s->mapped_pages += (r->end - region_start(r)) >> PAGE_SHIFT;
-    if (r->object)
-        memory_mapping_add(r->object, r);
+    if (r->object) memory_mapping_add(r->object, r);
 }
 
 void region_remove(struct space *s, struct region *r) {
     s->mapped_pages -= (r->end - region_start(r)) >> PAGE_SHIFT;
-    if (s->last == r)
-        s->last = nullptr;
+    if (s->last == r) s->last = nullptr;
     tree_remove(&s->regions, &r->node);
     if (r->object) {
         memory_mapping_remove(r->object, r);
@@ -52,24 +47,19 @@ void region_remove(struct space *s, struct region *r) {
 
 void region_set_end(struct space *s, struct region *r, vaddr_t end) {
     s->mapped_pages += ((int64_t)end - (int64_t)r->end) >> PAGE_SHIFT;
-    if (r->object)
-        memory_mapping_set_end(r->object, r, end);
-    else
-        r->end = end;
+    if (r->object) memory_mapping_set_end(r->object, r, end);
+    else r->end = end;
 }
 
-static int region_split(struct space *s, vaddr_t at) REQUIRES(s->lock) {
+static int region_split(struct space *s, vaddr_t at) REQUIRES(s -> lock) {
     struct region *r = region_find(s, at);
-    if (!r || region_start(r) == at)
-        return 0;
+    if (!r || region_start(r) == at) return 0;
     struct region *right = kmalloc(sizeof(*right));
-    if (!right)
-        return -ENOMEM;
+    if (!right) return -ENOMEM;
     *right = *r;
     right->node.key = at;
     right->offset = r->offset + (at - region_start(r));
-    if (right->object)
-        object_get(memory_object(right->object));
+    if (right->object) object_get(memory_object(right->object));
     region_insert(s, right);
     region_set_end(s, r, at);
     return 0;
@@ -89,8 +79,7 @@ void region_merge(struct space *s, vaddr_t start, vaddr_t end) {
     struct region *r = region_from(s, start ? start - 1 : 0);
     while (r && region_start(r) < end) {
         struct region *next = region_of(tree_next(&r->node));
-        if (!next || region_start(next) > end)
-            return;
+        if (!next || region_start(next) > end) return;
         if (!region_continues(r, next)) {
             r = next;
             continue;
@@ -109,38 +98,31 @@ bool region_free_at(struct space *s, vaddr_t start, size_t length) {
     return !r || region_guarded_start(r) >= start + length;
 }
 
-static vaddr_t gap_below(struct space *s, vaddr_t top, size_t length) REQUIRES(s->lock) {
+static vaddr_t gap_below(struct space *s, vaddr_t top, size_t length) REQUIRES(s -> lock) {
     for (struct tree_node *n = tree_find_le(&s->regions, top - 1);; n = tree_prev(n)) {
         struct region *r = region_of(n);
         vaddr_t low = r ? r->end : SPACE_START;
-        if (top > low && top - low >= length)
-            return top - length;
-        if (!r)
-            return 0;
+        if (top > low && top - low >= length) return top - length;
+        if (!r) return 0;
         top = min(top, region_guarded_start(r));
     }
 }
 
 vaddr_t region_gap(struct space *s, size_t length) {
     vaddr_t at = gap_below(s, s->map_hint, length);
-    if (!at)
-        at = gap_below(s, USER_END, length);
+    if (!at) at = gap_below(s, USER_END, length);
     return at;
 }
 
 struct region *region_grow_stack(struct space *s, vaddr_t at) {
     struct region *r = region_from(s, at);
-    if (!r || !(r->flags & VM_STACK) || r->object)
-        return nullptr;
+    if (!r || !(r->flags & VM_STACK) || r->object) return nullptr;
     vaddr_t start = align_down(at, PAGE_SIZE);
-    if (r->end - start > s->stack_pages * PAGE_SIZE || start < SPACE_START + STACK_GUARD)
-        return nullptr;
+    if (r->end - start > s->stack_pages * PAGE_SIZE || start < SPACE_START + STACK_GUARD) return nullptr;
     struct region *below = region_of(tree_prev(&r->node));
-    if (below && below->end > start - STACK_GUARD)
-        return nullptr;
+    if (below && below->end > start - STACK_GUARD) return nullptr;
     uint64_t more = (region_start(r) - start) >> PAGE_SHIFT;
-    if (s->mapped_pages + more > s->limit_pages)
-        return nullptr;
+    if (s->mapped_pages + more > s->limit_pages) return nullptr;
     tree_remove(&s->regions, &r->node);
     r->node.key = start;
     tree_insert(&s->regions, &r->node);

@@ -35,13 +35,9 @@ static struct [[gnu::aligned(64)]] {
     int64_t live; /* bytes; may be negative on one CPU */
 } local[CPU_MAX];
 
-static unsigned class_order(unsigned class) {
-    return class_size[class] > 512 ? 2 : 0;
-}
+static unsigned class_order(unsigned class) { return class_size[class] > 512 ? 2 : 0; }
 
-static void **next_of(void *object) {
-    return object;
-}
+static void **next_of(void *object) { return object; }
 
 /* --- slabs -------------------------------------------------------------------------------------- */
 
@@ -57,10 +53,8 @@ static struct frame *slab_create(unsigned class) REQUIRES(slabs.lock) {
         order = 0;
         f = frame_take(FRAME_SLAB);
     }
-    if (!f)
-        return nullptr;
-    for (size_t i = 0; i < 1UL << order; i++)
-        f[i].order = (uint8_t)order;
+    if (!f) return nullptr;
+    for (size_t i = 0; i < 1UL << order; i++) f[i].order = (uint8_t)order;
     f->index = class;
     f->inuse = 0;
     f->free = nullptr;
@@ -83,18 +77,16 @@ static void *local_refill(unsigned cpu, unsigned class) {
     struct list *partial = &slabs.partial[class];
     unsigned moved = 0;
     while (moved < BATCH) {
-        struct frame *f = list_empty(partial) ? moved ? nullptr : slab_create(class)
-                                              : list_entry(partial->next, struct frame, link);
-        if (!f)
-            break;
+        struct frame *f =
+            list_empty(partial) ? moved ? nullptr : slab_create(class) : list_entry(partial->next, struct frame, link);
+        if (!f) break;
         for (; f->free && moved < BATCH; moved++, f->inuse++) {
             void *object = f->free;
             f->free = *next_of(object);
             *next_of(object) = local[cpu].class[class].head;
             local[cpu].class[class].head = object;
         }
-        if (!f->free)
-            list_remove(&f->link);
+        if (!f->free) list_remove(&f->link);
     }
     local[cpu].class[class].count += moved;
     spin_unlock(&slabs.lock);
@@ -107,16 +99,13 @@ static void local_drain(unsigned cpu, unsigned class) {
         void *object = local[cpu].class[class].head;
         local[cpu].class[class].head = *next_of(object);
         struct frame *f = slab_of(object);
-        if (!f->free)
-            list_push_front(&slabs.partial[class], &f->link);
+        if (!f->free) list_push_front(&slabs.partial[class], &f->link);
         *next_of(object) = f->free;
         f->free = object;
         if (--f->inuse == 0) {
             list_remove(&f->link);
-            if (f->order)
-                frame_free_run(f, f->order);
-            else
-                frame_free(f);
+            if (f->order) frame_free_run(f, f->order);
+            else frame_free(f);
         }
     }
     local[cpu].class[class].count -= BATCH;
@@ -146,19 +135,15 @@ void alloc_fail_nth(uint32_t pid, uint64_t nth) {
 bool alloc_fails(void) {
     uint32_t pid = atomic_load_explicit(&fail.pid, memory_order_relaxed);
     struct thread *t = pid ? thread_current() : nullptr;
-    return t && (t->process ? t->process->pid : ALLOC_FAIL_KERNEL) == pid &&
-           atomic_fetch_sub(&fail.countdown, 1) == 1;
+    return t && (t->process ? t->process->pid : ALLOC_FAIL_KERNEL) == pid && atomic_fetch_sub(&fail.countdown, 1) == 1;
 }
 
-static struct tail *tail_of(void *object, size_t room) {
-    return (struct tail *)((char *)object + room - TAIL);
-}
+static struct tail *tail_of(void *object, size_t room) { return (struct tail *)((char *)object + room - TAIL); }
 
 static void tail_set(void *object, size_t room, size_t size, void *caller) {
     const uint8_t *p = object;
     for (size_t i = sizeof(void *); room <= 4096 && i < room; i++)
-        if (p[i] != POISON)
-            panic("freed memory %p (room %lu) was written at +%lu", object, room, i);
+        if (p[i] != POISON) panic("freed memory %p (room %lu) was written at +%lu", object, room, i);
     memset(object, POISON ^ 0xff, room);
     *tail_of(object, room) = (struct tail){(uint32_t)size, TAIL_MAGIC, (uintptr_t)caller};
     kasan_poison(object, room, KASAN_REDZONE);
@@ -169,10 +154,8 @@ static void tail_check(void *object, size_t room) {
     const struct tail *t = tail_of(object, room);
     const uint8_t *p = object;
     bool good = t->magic == TAIL_MAGIC && t->size + TAIL <= room;
-    for (size_t i = t->size; good && i < room - TAIL; i++)
-        good = p[i] == (POISON ^ 0xff);
-    if (!good)
-        panic("memory %p (room %lu) was written beyond its end, or freed twice", object, room);
+    for (size_t i = t->size; good && i < room - TAIL; i++) good = p[i] == (POISON ^ 0xff);
+    if (!good) panic("memory %p (room %lu) was written beyond its end, or freed twice", object, room);
     memset(object, POISON, room);
     kasan_poison(object, room, KASAN_FREED);
 }
@@ -189,28 +172,22 @@ static void tail_check(void *, size_t) {}
 
 static void *large_alloc(size_t size, void *caller) {
     unsigned order = 1;
-    while (order <= LARGE_MAX_ORDER && PAGE_SIZE << order < size)
-        order++;
-    if (order > LARGE_MAX_ORDER)
-        return nullptr;
+    while (order <= LARGE_MAX_ORDER && PAGE_SIZE << order < size) order++;
+    if (order > LARGE_MAX_ORDER) return nullptr;
     struct frame *f = frame_alloc_run(order, FRAME_KERNEL, 0);
-    if (!f)
-        return nullptr;
+    if (!f) return nullptr;
     local[cpu_current()->id].live += (int64_t)(PAGE_SIZE << order);
     tail_set(frame_virt(f), PAGE_SIZE << order, size - TAIL, caller);
     return frame_virt(f);
 }
 
 static void *allocate(size_t size, void *caller) {
-    if (alloc_fails())
-        return nullptr;
+    if (alloc_fails()) return nullptr;
     size_t room = size + TAIL;
-    if (unlikely(room > 4096 || room < size))
-        return room < size ? nullptr : large_alloc(room, caller);
+    if (unlikely(room > 4096 || room < size)) return room < size ? nullptr : large_alloc(room, caller);
     unsigned cpu = cpu_current()->id, class = class_of[(room + 15) / 16];
     void *object = local[cpu].class[class].head;
-    if (unlikely(!object) && !(object = local_refill(cpu, class)))
-        return nullptr;
+    if (unlikely(!object) && !(object = local_refill(cpu, class))) return nullptr;
     local[cpu].class[class].head = *next_of(object);
     local[cpu].class[class].count--;
     local[cpu].live += class_size[class];
@@ -218,9 +195,7 @@ static void *allocate(size_t size, void *caller) {
     return object;
 }
 
-void *kmalloc(size_t size) {
-    return allocate(size, __builtin_return_address(0));
-}
+void *kmalloc(size_t size) { return allocate(size, __builtin_return_address(0)); }
 
 void *kzalloc(size_t size) {
     void *p = allocate(size, __builtin_return_address(0));
@@ -228,8 +203,7 @@ void *kzalloc(size_t size) {
 }
 
 void kfree(void *p) {
-    if (!p)
-        return;
+    if (!p) return;
     struct frame *f = frame_of(virt_to_phys(p));
     unsigned cpu = cpu_current()->id;
     if (unlikely(f->kind == FRAME_KERNEL)) {
@@ -244,21 +218,18 @@ void kfree(void *p) {
     *next_of(p) = local[cpu].class[class].head;
     local[cpu].class[class].head = p;
     local[cpu].live -= class_size[class];
-    if (unlikely(++local[cpu].class[class].count > 2 * BATCH))
-        local_drain(cpu, class);
+    if (unlikely(++local[cpu].class[class].count > 2 * BATCH)) local_drain(cpu, class);
 }
 
 size_t kmalloc_total(void) {
     int64_t total = 0;
-    for (unsigned i = 0; i < CPU_MAX; i++)
-        total += local[i].live;
+    for (unsigned i = 0; i < CPU_MAX; i++) total += local[i].live;
     return (size_t)total;
 }
 
 BOOT_CODE void kmalloc_init(void) {
-    for (unsigned class = 0, unit = 0; class < CLASS_COUNT; class++) {
+    for (unsigned class = 0, unit = 0; class < CLASS_COUNT; class ++) {
         list_init(&slabs.partial[class]);
-        for (; unit <= class_size[class] / 16U; unit++)
-            class_of[unit] = (uint8_t)class;
+        for (; unit <= class_size[class] / 16U; unit++) class_of[unit] = (uint8_t)class;
     }
 }

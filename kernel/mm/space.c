@@ -26,8 +26,7 @@ struct space *space_current(void) {
 UNCHECKED struct space *space_create(void) {
     static _Atomic uint64_t next_id = 1;
     struct space *s = kzalloc(sizeof(*s));
-    if (!s)
-        return nullptr;
+    if (!s) return nullptr;
     if (pt_create(&s->table)) {
         kfree(s);
         return nullptr;
@@ -43,8 +42,7 @@ UNCHECKED struct space *space_create(void) {
 }
 
 UNCHECKED void space_put(struct space *s) {
-    if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
-        return;
+    if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
     struct tree_node *n;
     while ((n = tree_first(&s->regions))) {
         struct region *r = region_of(n);
@@ -65,12 +63,10 @@ void space_account(struct space *s, int64_t pages, int64_t private) {
 }
 
 bool quota_charge(struct quota *q, int64_t pages) {
-    if (!q)
-        return true;
+    if (!q) return true;
     int64_t limit = atomic_load_explicit(&q->limit, memory_order_relaxed);
     int64_t used = atomic_fetch_add_explicit(&q->pages, pages, memory_order_relaxed) + pages;
-    if (likely(!limit || used <= limit))
-        return true;
+    if (likely(!limit || used <= limit)) return true;
     quota_release(q, pages);
     return false;
 }
@@ -84,8 +80,7 @@ void space_set_quota(struct space *s, struct quota *q) {
 }
 
 /* Takes up to ZAP_BATCH frames out of one leaf table; advances *at. */
-static size_t zap_some(struct space *s, vaddr_t *at, vaddr_t end, struct frame **frames,
-                       bool copies) {
+static size_t zap_some(struct space *s, vaddr_t *at, vaddr_t end, struct frame **frames, bool copies) {
     size_t count = 0;
     int64_t pages = 0, private = 0;
     vaddr_t va = *at;
@@ -93,71 +88,56 @@ static size_t zap_some(struct space *s, vaddr_t *at, vaddr_t end, struct frame *
     pte_t *leaf = pt_leaf(&s->table, va, false);
     for (; va < end && count < ZAP_BATCH; va += PAGE_SIZE) {
         pte_t *slot = &leaf[pt_index(va)], e = pte_get(slot);
-        if (!e)
-            continue;
+        if (!e) continue;
         struct frame *f = pte_has_frame(e) ? pte_frame(e) : nullptr;
         bool copy = f && frame_is_private(f);
-        if (copy && !copies)
-            continue;
+        if (copy && !copies) continue;
         pte_set(slot, 0);
         pages++;
         private += copy;
-        if (f)
-            frames[count++] = f;
+        if (f) frames[count++] = f;
     }
     space_account(s, -pages, -private);
     spin_unlock(&s->table_lock);
-    if (private)
-        quota_release(s->quota, private);
-    if (pages)
-        tlb_flush(&s->table, *at, (va - *at) >> PAGE_SHIFT);
+    if (private) quota_release(s->quota, private);
+    if (pages) tlb_flush(&s->table, *at, (va - *at) >> PAGE_SHIFT);
     *at = va;
     return count;
 }
 
 static void zap(struct space *s, vaddr_t start, vaddr_t end, bool copies, bool wait) {
     struct frame *frames[ZAP_BATCH];
-    for (vaddr_t at = pt_next_leaf(&s->table, start, end); at < end;
-         at = pt_next_leaf(&s->table, at, end)) {
+    for (vaddr_t at = pt_next_leaf(&s->table, start, end); at < end; at = pt_next_leaf(&s->table, at, end)) {
         vaddr_t leaf_end = min(align_down(at, PT_LEAF_SPAN) + PT_LEAF_SPAN, end);
         while (at < leaf_end) {
             size_t count = zap_some(s, &at, leaf_end, frames, copies);
-            while (count-- > 0)
-                frame_put(frames[count]);
-            if (wait)
-                preempt_point();
+            while (count-- > 0) frame_put(frames[count]);
+            if (wait) preempt_point();
         }
     }
 }
 
-void space_zap(struct space *s, vaddr_t start, vaddr_t end) {
-    zap(s, start, end, true, true);
-}
+void space_zap(struct space *s, vaddr_t start, vaddr_t end) { zap(s, start, end, true, true); }
 
-void space_zap_nowait(struct space *s, vaddr_t start, vaddr_t end, bool copies) {
-    zap(s, start, end, copies, false);
-}
+void space_zap_nowait(struct space *s, vaddr_t start, vaddr_t end, bool copies) { zap(s, start, end, copies, false); }
 
 /* --- map and unmap ------------------------------------------------------------------------------ */
 
 static bool range_valid(vaddr_t at, size_t length) {
-    return at % PAGE_SIZE == 0 && length && at >= SPACE_START && length <= USER_END - at &&
-           at < USER_END;
+    return at % PAGE_SIZE == 0 && length && at >= SPACE_START && length <= USER_END - at && at < USER_END;
 }
 
-static uint64_t pages_within(struct space *s, vaddr_t start, vaddr_t end) REQUIRES(s->lock) {
+static uint64_t pages_within(struct space *s, vaddr_t start, vaddr_t end) REQUIRES(s -> lock) {
     uint64_t pages = 0;
-    for (struct region *r = region_from(s, start); r && region_start(r) < end;
-         r = region_of(tree_next(&r->node)))
+    for (struct region *r = region_from(s, start); r && region_start(r) < end; r = region_of(tree_next(&r->node)))
         pages += (min(r->end, end) - max(region_start(r), start)) >> PAGE_SHIFT;
     return pages;
 }
 
-static int unmap_locked(struct space *s, vaddr_t at, size_t length) REQUIRES(s->lock) {
+static int unmap_locked(struct space *s, vaddr_t at, size_t length) REQUIRES(s -> lock) {
     vaddr_t end = at + length;
     int error = region_isolate(s, at, end);
-    if (error)
-        return error;
+    if (error) return error;
     /* committed: nothing below can fail */
     struct region *r;
     while ((r = region_from(s, at)) && region_start(r) < end) {
@@ -170,45 +150,35 @@ static int unmap_locked(struct space *s, vaddr_t at, size_t length) REQUIRES(s->
 }
 
 /* Where to put new pages: `at` itself if it must or can be, else a gap. */
-static long place(struct space *s, vaddr_t at, size_t length, uint32_t flags) REQUIRES(s->lock) {
+static long place(struct space *s, vaddr_t at, size_t length, uint32_t flags) REQUIRES(s -> lock) {
     uint64_t replaced = 0;
     if (flags & VM_FIXED) {
-        if (!range_valid(at, length))
-            return -EINVAL;
+        if (!range_valid(at, length)) return -EINVAL;
         replaced = pages_within(s, at, at + length);
-        if (replaced && flags & VM_NOREPLACE)
-            return -EEXIST;
+        if (replaced && flags & VM_NOREPLACE) return -EEXIST;
     } else if (!range_valid(at, length) || !region_free_at(s, at, length)) {
         at = region_gap(s, length);
     }
-    if (!at || s->mapped_pages - replaced + (length >> PAGE_SHIFT) > s->limit_pages)
-        return -ENOMEM;
+    if (!at || s->mapped_pages - replaced + (length >> PAGE_SHIFT) > s->limit_pages) return -ENOMEM;
     return replaced ? unmap_locked(s, at, length) ?: (long)at : (long)at;
 }
 
-static long map_locked(struct space *s, vaddr_t at, size_t length, uint32_t flags,
-                       struct memory *object, uint64_t offset) REQUIRES(s->lock) {
+static long map_locked(struct space *s, vaddr_t at, size_t length, uint32_t flags, struct memory *object,
+                       uint64_t offset) REQUIRES(s -> lock) {
     struct region *r = kmalloc(sizeof(*r));
-    if (!r)
-        return -ENOMEM;
+    if (!r) return -ENOMEM;
     long result = place(s, at, length, flags);
     if (result < 0) {
         kfree(r);
         return result;
     }
     at = (vaddr_t)result;
-    *r = (struct region){.node.key = at,
-                         .end = at + length,
-                         .flags = flags & VM_LASTING,
-                         .object = object,
-                         .offset = offset};
-    if (object)
-        object_get(memory_object(object));
+    *r = (struct region){
+        .node.key = at, .end = at + length, .flags = flags & VM_LASTING, .object = object, .offset = offset};
+    if (object) object_get(memory_object(object));
     region_insert(s, r);
-    if (!(flags & VM_FIXED))
-        s->map_hint = min(s->map_hint, at);
-    if (!object)
-        region_merge(s, at, at + length);
+    if (!(flags & VM_FIXED)) s->map_hint = min(s->map_hint, at);
+    if (!object) region_merge(s, at, at + length);
     return result;
 }
 
@@ -216,39 +186,31 @@ static long map_locked(struct space *s, vaddr_t at, size_t length, uint32_t flag
 /* As far as it goes: a signal ends it, since the range may be the whole address space. */
 static void populate(struct space *s, vaddr_t at, size_t length, bool write) {
     for (vaddr_t va = at; va < at + length && !signal_pending(thread_current()); va += PAGE_SIZE) {
-        if (space_fault(s, va, write ? FAULT_WRITE : 0))
-            return;
+        if (space_fault(s, va, write ? FAULT_WRITE : 0)) return;
         preempt_point();
     }
 }
 
 static int check_access(const struct space *s, uint32_t flags) {
-    if ((flags & VM_WRITE && flags & VM_DENY_WRITE) || (flags & VM_EXEC && flags & VM_DENY_EXEC))
-        return -EACCES;
+    if ((flags & VM_WRITE && flags & VM_DENY_WRITE) || (flags & VM_EXEC && flags & VM_DENY_EXEC)) return -EACCES;
     return s->service && (flags & VM_WRITE) && (flags & VM_EXEC) ? -EACCES : 0;
 }
 
-long space_map(struct space *s, vaddr_t at, size_t length, uint32_t flags, struct memory *object,
-               uint64_t offset) {
-    if (!length || length > USER_END || offset % PAGE_SIZE || offset + length < offset)
-        return -EINVAL;
+long space_map(struct space *s, vaddr_t at, size_t length, uint32_t flags, struct memory *object, uint64_t offset) {
+    if (!length || length > USER_END || offset % PAGE_SIZE || offset + length < offset) return -EINVAL;
     length = align_up(length, PAGE_SIZE);
     int error = check_access(s, flags);
-    if (error)
-        return error;
+    if (error) return error;
     struct memory *fresh = nullptr;
     if (!object && flags & VM_SHARED) {
         object = fresh = memory_create(length);
-        if (!fresh)
-            return -ENOMEM;
+        if (!fresh) return -ENOMEM;
     }
-    if (!(flags & VM_FIXED))
-        at = align_down(at, PAGE_SIZE);
+    if (!(flags & VM_FIXED)) at = align_down(at, PAGE_SIZE);
     mutex_lock(&s->lock);
     long result = map_locked(s, at, length, flags, object, offset);
     mutex_unlock(&s->lock);
-    if (fresh)
-        object_put(memory_object(fresh));
+    if (fresh) object_put(memory_object(fresh));
     if (result > 0 && flags & (VM_POPULATE | VM_LOCKED) && flags & VM_ACCESS)
         populate(s, (vaddr_t)result, length, flags & VM_WRITE);
     return result;
@@ -256,8 +218,7 @@ long space_map(struct space *s, vaddr_t at, size_t length, uint32_t flags, struc
 
 int space_unmap(struct space *s, vaddr_t at, size_t length) {
     length = align_up(length, PAGE_SIZE);
-    if (!range_valid(at, length))
-        return -EINVAL;
+    if (!range_valid(at, length)) return -EINVAL;
     mutex_lock(&s->lock);
     int error = unmap_locked(s, at, length);
     mutex_unlock(&s->lock);
@@ -272,14 +233,13 @@ static pte_t entry_protect(const struct region *r, pte_t e) {
     uint64_t bits = region_bits(r), keep = PTE_DEVICE | PTE_UNCACHED;
     if (pte_has_frame(e) && bits & PTE_WRITE && !(pte_flags(e) & PTE_WRITE)) {
         struct frame *f = pte_frame(e);
-        if (!frame_is_private(f) || r->flags & VM_SHARED ||
-            atomic_load_explicit(&f->refs, memory_order_acquire) != 1)
+        if (!frame_is_private(f) || r->flags & VM_SHARED || atomic_load_explicit(&f->refs, memory_order_acquire) != 1)
             bits &= ~PTE_WRITE;
     }
     return pte_make(pte_paddr(e), bits | (pte_flags(e) & keep));
 }
 
-static void protect_entries(struct space *s, struct region *r) REQUIRES(s->lock) {
+static void protect_entries(struct space *s, struct region *r) REQUIRES(s -> lock) {
     for (vaddr_t at = pt_next_leaf(&s->table, region_start(r), r->end); at < r->end;
          at = pt_next_leaf(&s->table, at, r->end)) {
         vaddr_t start = at, end = min(align_down(at, PT_LEAF_SPAN) + PT_LEAF_SPAN, r->end);
@@ -288,40 +248,31 @@ static void protect_entries(struct space *s, struct region *r) REQUIRES(s->lock)
         bool changed = false;
         for (; at < end; at += PAGE_SIZE) {
             pte_t *slot = &leaf[pt_index(at)], e = pte_get(slot);
-            if (!e)
-                continue;
+            if (!e) continue;
             pte_set(slot, entry_protect(r, e));
             changed = true;
         }
         spin_unlock(&s->table_lock);
-        if (changed)
-            tlb_flush(&s->table, start, (end - start) >> PAGE_SHIFT);
+        if (changed) tlb_flush(&s->table, start, (end - start) >> PAGE_SHIFT);
         preempt_point();
     }
 }
 
-static int protect_locked(struct space *s, vaddr_t at, vaddr_t end, uint32_t prot)
-    REQUIRES(s->lock) {
+static int protect_locked(struct space *s, vaddr_t at, vaddr_t end, uint32_t prot) REQUIRES(s -> lock) {
     vaddr_t covered = at;
     for (struct region *r = region_from(s, at); r && region_start(r) < end && r->end > covered;
          r = region_of(tree_next(&r->node))) {
-        if (region_start(r) > covered)
-            break;
+        if (region_start(r) > covered) break;
         int error = check_access(s, (r->flags & ~(uint32_t)VM_ACCESS) | prot);
-        if (error)
-            return error;
+        if (error) return error;
         covered = r->end;
     }
-    if (covered < end)
-        return -ENOMEM;
+    if (covered < end) return -ENOMEM;
     int error = region_isolate(s, at, end);
-    if (error)
-        return error;
+    if (error) return error;
     /* committed: nothing below can fail */
-    for (struct region *r = region_from(s, at); r && region_start(r) < end;
-         r = region_of(tree_next(&r->node))) {
-        if ((r->flags & VM_ACCESS) == prot)
-            continue;
+    for (struct region *r = region_from(s, at); r && region_start(r) < end; r = region_of(tree_next(&r->node))) {
+        if ((r->flags & VM_ACCESS) == prot) continue;
         r->flags = (r->flags & ~(uint32_t)VM_ACCESS) | prot;
         protect_entries(s, r);
     }
@@ -331,10 +282,8 @@ static int protect_locked(struct space *s, vaddr_t at, vaddr_t end, uint32_t pro
 
 int space_protect(struct space *s, vaddr_t at, size_t length, uint32_t prot) {
     length = align_up(length, PAGE_SIZE);
-    if (!length)
-        return 0;
-    if (!range_valid(at, length) || prot & ~(uint32_t)VM_ACCESS)
-        return -EINVAL;
+    if (!length) return 0;
+    if (!range_valid(at, length) || prot & ~(uint32_t)VM_ACCESS) return -EINVAL;
     mutex_lock(&s->lock);
     int error = protect_locked(s, at, at + length, prot);
     mutex_unlock(&s->lock);
@@ -347,16 +296,13 @@ int space_protect(struct space *s, vaddr_t at, size_t length, uint32_t prot) {
  * Moves entries to a region already listed with its object behind the old one: whoever unmaps a page
  * of the object looks at the old place first, so it cannot miss one on the way.
  */
-static int move_entries(struct space *s, vaddr_t from, vaddr_t to, size_t length)
-    REQUIRES(s->lock) {
+static int move_entries(struct space *s, vaddr_t from, vaddr_t to, size_t length) REQUIRES(s -> lock) {
     for (vaddr_t at = pt_next_leaf(&s->table, from, from + length); at < from + length;
          at = pt_next_leaf(&s->table, at + PAGE_SIZE, from + length)) {
         pte_t *old = pt_leaf(&s->table, at, false) + pt_index(at);
-        if (!pte_get(old))
-            continue;
+        if (!pte_get(old)) continue;
         pte_t *leaf = pt_leaf(&s->table, to + (at - from), true);
-        if (!leaf)
-            return -ENOMEM;
+        if (!leaf) return -ENOMEM;
         spin_lock(&s->table_lock);
         pte_set(&leaf[pt_index(to + (at - from))], pte_swap(old, 0));
         spin_unlock(&s->table_lock);
@@ -365,16 +311,13 @@ static int move_entries(struct space *s, vaddr_t from, vaddr_t to, size_t length
     return 0;
 }
 
-static long move_locked(struct space *s, struct region *r, size_t old, size_t length,
-                        uint32_t flags, vaddr_t to) REQUIRES(s->lock) {
+static long move_locked(struct space *s, struct region *r, size_t old, size_t length, uint32_t flags, vaddr_t to)
+    REQUIRES(s -> lock) {
     vaddr_t at = region_start(r);
-    if (flags & REMAP_FIXED && (to % PAGE_SIZE || (to < at + old && at < to + length)))
-        return -EINVAL;
+    if (flags & REMAP_FIXED && (to % PAGE_SIZE || (to < at + old && at < to + length))) return -EINVAL;
     uint32_t map_flags = r->flags | (flags & REMAP_FIXED ? VM_FIXED : 0);
-    long result = map_locked(s, flags & REMAP_FIXED ? to : 0, length, map_flags, r->object,
-                             r->offset);
-    if (result < 0)
-        return result;
+    long result = map_locked(s, flags & REMAP_FIXED ? to : 0, length, map_flags, r->object, r->offset);
+    if (result < 0) return result;
     int error = move_entries(s, at, (vaddr_t)result, min(old, length));
     if (error) { /* what has moved, moves back: its leaf tables exist */
         (void)!move_entries(s, (vaddr_t)result, at, min(old, length));
@@ -385,40 +328,31 @@ static long move_locked(struct space *s, struct region *r, size_t old, size_t le
     return result;
 }
 
-static long remap_locked(struct space *s, vaddr_t at, size_t old, size_t length, uint32_t flags,
-                         vaddr_t to) REQUIRES(s->lock) {
+static long remap_locked(struct space *s, vaddr_t at, size_t old, size_t length, uint32_t flags, vaddr_t to)
+    REQUIRES(s -> lock) {
     struct region *r = region_find(s, at);
-    if (!r || r->end - at < old)
-        return -EFAULT;
-    if (length < old && !(flags & REMAP_FIXED))
-        return unmap_locked(s, at + length, old - length) ?: (long)at;
+    if (!r || r->end - at < old) return -EFAULT;
+    if (length < old && !(flags & REMAP_FIXED)) return unmap_locked(s, at + length, old - length) ?: (long)at;
     uint64_t more = length > old ? (length - old) >> PAGE_SHIFT : 0;
-    if (s->mapped_pages + more > s->limit_pages)
-        return -ENOMEM;
+    if (s->mapped_pages + more > s->limit_pages) return -ENOMEM;
     if (!(flags & REMAP_FIXED)) {
-        if (length == old)
-            return (long)at;
-        if (r->end == at + old && range_valid(at, length) &&
-            region_free_at(s, r->end, length - old)) {
+        if (length == old) return (long)at;
+        if (r->end == at + old && range_valid(at, length) && region_free_at(s, r->end, length - old)) {
             region_set_end(s, r, at + length);
             region_merge(s, at, at + length);
             return (long)at;
         }
-        if (!(flags & REMAP_MAY_MOVE))
-            return -ENOMEM;
+        if (!(flags & REMAP_MAY_MOVE)) return -ENOMEM;
     }
     int error = region_isolate(s, at, at + old);
-    if (error)
-        return error;
+    if (error) return error;
     return move_locked(s, region_find(s, at), old, length, flags, to);
 }
 
-long space_remap(struct space *s, vaddr_t at, size_t old, size_t length, uint32_t flags,
-                 vaddr_t to) {
+long space_remap(struct space *s, vaddr_t at, size_t old, size_t length, uint32_t flags, vaddr_t to) {
     old = align_up(old, PAGE_SIZE);
     length = align_up(length, PAGE_SIZE);
-    if (!range_valid(at, old) || !length || length > USER_END ||
-        (flags & REMAP_FIXED && !range_valid(to, length)))
+    if (!range_valid(at, old) || !length || length > USER_END || (flags & REMAP_FIXED && !range_valid(to, length)))
         return -EINVAL;
     mutex_lock(&s->lock);
     long result = remap_locked(s, at, old, length, flags, to);
@@ -428,9 +362,8 @@ long space_remap(struct space *s, vaddr_t at, size_t old, size_t length, uint32_
 
 /* --- advice ------------------------------------------------------------------------------------- */
 
-static void advise_lock(struct space *s, vaddr_t at, vaddr_t end, bool lock) REQUIRES(s->lock) {
-    for (struct region *r = region_from(s, at); r && region_start(r) < end;
-         r = region_of(tree_next(&r->node)))
+static void advise_lock(struct space *s, vaddr_t at, vaddr_t end, bool lock) REQUIRES(s -> lock) {
+    for (struct region *r = region_from(s, at); r && region_start(r) < end; r = region_of(tree_next(&r->node)))
         r->flags = lock ? r->flags | VM_LOCKED : r->flags & ~(uint32_t)VM_LOCKED;
     region_merge(s, at, end);
 }
@@ -447,19 +380,16 @@ static int advise_resident(struct space *s, vaddr_t at, size_t length, uaddr_t o
             resident[i] = leaf && pte_get(&leaf[pt_index(va)]);
         }
         spin_unlock(&s->table_lock);
-        if (copy_to_user(out + done, resident, n))
-            return -EFAULT;
+        if (copy_to_user(out + done, resident, n)) return -EFAULT;
     }
     return 0;
 }
 
 /* The object behind the first shared mapping in [at, end), with a reference, and what is mapped of it. */
-static struct memory *shared_object(struct space *s, vaddr_t *at, vaddr_t end, uint64_t *offset,
-                                    size_t *length) {
+static struct memory *shared_object(struct space *s, vaddr_t *at, vaddr_t end, uint64_t *offset, size_t *length) {
     struct memory *m = nullptr;
     mutex_lock(&s->lock);
-    for (struct region *r = region_from(s, *at); !m && r && region_start(r) < end;
-         r = region_of(tree_next(&r->node))) {
+    for (struct region *r = region_from(s, *at); !m && r && region_start(r) < end; r = region_of(tree_next(&r->node))) {
         vaddr_t from = max(*at, region_start(r));
         if (r->object && r->flags & VM_SHARED) {
             m = r->object;
@@ -487,23 +417,19 @@ static int advise_sync(struct space *s, vaddr_t at, vaddr_t end) {
 
 int space_advise(struct space *s, vaddr_t at, size_t length, uint32_t advice, uaddr_t out) {
     length = align_up(length, PAGE_SIZE);
-    if (!length)
-        return 0;
-    if (!range_valid(at, length))
-        return -EINVAL;
+    if (!length) return 0;
+    if (!range_valid(at, length)) return -EINVAL;
     vaddr_t end = at + length;
     mutex_lock(&s->lock);
     int error = pages_within(s, at, end) == length >> PAGE_SHIFT ? 0 : -ENOMEM;
     if (!error && (advice == VM_LOCK || advice == VM_UNLOCK)) {
         error = region_isolate(s, at, end);
-        if (!error)
-            advise_lock(s, at, end, advice == VM_LOCK);
+        if (!error) advise_lock(s, at, end, advice == VM_LOCK);
     } else if (!error && advice == VM_DONTNEED) {
         space_zap(s, at, end);
     }
     mutex_unlock(&s->lock);
-    if (error)
-        return error;
+    if (error) return error;
     switch (advice) {
     case VM_LOCK:
     case VM_WILLNEED: populate(s, at, length, false); return 0;
@@ -523,8 +449,7 @@ static uint32_t region_resident(struct space *s, const struct region *r) {
          at = pt_next_leaf(&s->table, at, r->end)) {
         vaddr_t end = min(align_down(at, PT_LEAF_SPAN) + PT_LEAF_SPAN, r->end);
         const pte_t *leaf = pt_leaf(&s->table, at, false); /* a count only: no lock */
-        for (; at < end; at += PAGE_SIZE)
-            n += pte_get(&leaf[pt_index(at)]) != 0;
+        for (; at < end; at += PAGE_SIZE) n += pte_get(&leaf[pt_index(at)]) != 0;
     }
     return n;
 }
@@ -532,8 +457,7 @@ static uint32_t region_resident(struct space *s, const struct region *r) {
 size_t space_describe(struct space *s, vaddr_t from, struct map_info *info, size_t count) {
     size_t n = 0;
     mutex_lock(&s->lock);
-    for (struct region *r = region_from(s, from); r && n < count;
-         r = region_of(tree_next(&r->node)), n++)
+    for (struct region *r = region_from(s, from); r && n < count; r = region_of(tree_next(&r->node)), n++)
         info[n] = (struct map_info){.start = region_start(r),
                                     .end = r->end,
                                     .offset = r->offset,
@@ -545,18 +469,15 @@ size_t space_describe(struct space *s, vaddr_t from, struct map_info *info, size
 }
 
 static int space_access(struct space *s, vaddr_t at, void *kernel, size_t n, bool write) {
-    if (at >= USER_END || n > USER_END - at)
-        return -EFAULT;
+    if (at >= USER_END || n > USER_END - at) return -EFAULT;
     for (size_t done = 0, step; done < n; done += step) {
         size_t skew = (at + done) & PAGE_MASK;
         step = min(n - done, PAGE_SIZE - skew);
         struct frame *f = space_page(s, at + done, write);
-        if (is_err(f))
-            return ptr_err(f);
+        if (is_err(f)) return ptr_err(f);
         char *page = (char *)frame_virt(f) + skew;
         memcpy(write ? page : (char *)kernel + done, write ? (char *)kernel + done : page, step);
-        if (write)
-            atomic_fetch_sub_explicit(&f->write_pins, 1, memory_order_release);
+        if (write) atomic_fetch_sub_explicit(&f->write_pins, 1, memory_order_release);
         frame_put(f);
     }
     return 0;
@@ -566,14 +487,11 @@ int space_write(struct space *s, vaddr_t to, const void *from, size_t n) {
     return space_access(s, to, (void *)from, n, true);
 }
 
-int space_read(struct space *s, void *to, vaddr_t from, size_t n) {
-    return space_access(s, from, to, n, false);
-}
+int space_read(struct space *s, void *to, vaddr_t from, size_t n) { return space_access(s, from, to, n, false); }
 
 int space_futex_key(struct space *s, uaddr_t at, bool shared, struct futex_key *out) {
     *out = (struct futex_key){s->id, at};
-    if (!shared)
-        return 0;
+    if (!shared) return 0;
     mutex_lock(&s->lock);
     const struct region *r = region_find(s, at);
     if (r && r->object && r->flags & VM_SHARED) {

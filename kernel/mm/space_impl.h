@@ -32,27 +32,27 @@ static inline struct frame *pte_frame(pte_t e) { return frame_of(pte_paddr(e)); 
 static inline bool frame_is_private(const struct frame *f) { return f->kind == FRAME_PRIVATE; }
 
 /* region.c */
-struct region *region_find(struct space *s, vaddr_t at) REQUIRES(s->lock); /* that contains at, or null */
-struct region *region_from(struct space *s, vaddr_t at) REQUIRES(s->lock); /* first with end > at, or null */
+struct region *region_find(struct space *s, vaddr_t at) REQUIRES(s -> lock); /* that contains at, or null */
+struct region *region_from(struct space *s, vaddr_t at) REQUIRES(s -> lock); /* first with end > at, or null */
 /* Enters a region made by kmalloc whose start, end, flags, object (a reference of its own) and offset are set. */
-void region_insert(struct space *s, struct region *r) REQUIRES(s->lock);
-void region_remove(struct space *s, struct region *r) REQUIRES(s->lock); /* and frees it */
-void region_set_end(struct space *s, struct region *r, vaddr_t end) REQUIRES(s->lock);
+void region_insert(struct space *s, struct region *r) REQUIRES(s -> lock);
+void region_remove(struct space *s, struct region *r) REQUIRES(s -> lock); /* and frees it */
+void region_set_end(struct space *s, struct region *r, vaddr_t end) REQUIRES(s -> lock);
 /* Makes region borders at both ends. -ENOMEM: nothing but borders has changed. */
-MUST_CHECK int region_isolate(struct space *s, vaddr_t start, vaddr_t end) REQUIRES(s->lock);
+MUST_CHECK int region_isolate(struct space *s, vaddr_t start, vaddr_t end) REQUIRES(s -> lock);
 /* Joins regions that continue each other, in and around the range. */
-void region_merge(struct space *s, vaddr_t start, vaddr_t end) REQUIRES(s->lock);
+void region_merge(struct space *s, vaddr_t start, vaddr_t end) REQUIRES(s -> lock);
 /* An address with length bytes free, or 0. */
-vaddr_t region_gap(struct space *s, size_t length) REQUIRES(s->lock);
-bool region_free_at(struct space *s, vaddr_t start, size_t length) REQUIRES(s->lock);
+vaddr_t region_gap(struct space *s, size_t length) REQUIRES(s -> lock);
+bool region_free_at(struct space *s, vaddr_t start, size_t length) REQUIRES(s -> lock);
 /* A growing stack just above at takes it in. Null: none, or its limit. */
-struct region *region_grow_stack(struct space *s, vaddr_t at) REQUIRES(s->lock);
+struct region *region_grow_stack(struct space *s, vaddr_t at) REQUIRES(s -> lock);
 
 /* space.c: takes entries away; flushes. nowait: no preemption point, private copies only if asked. */
 void space_zap(struct space *s, vaddr_t start, vaddr_t end);
 void space_zap_nowait(struct space *s, vaddr_t start, vaddr_t end, bool copies);
 /* So many entries came or went, so many of them with private frames. */
-void space_account(struct space *s, int64_t pages, int64_t private) REQUIRES(s->table_lock);
+void space_account(struct space *s, int64_t pages, int64_t private) REQUIRES(s -> table_lock);
 bool quota_charge(struct quota *q, int64_t pages); /* false: over the limit. A null quota has none */
 static inline void quota_release(struct quota *q, int64_t pages) {
     if (q) atomic_fetch_sub_explicit(&q->pages, pages, memory_order_relaxed);

@@ -22,10 +22,8 @@
 static int copy_out(const struct buffer *b, size_t at, const struct frame *f, size_t skew, size_t n) {
     const char *page = f ? (const char *)frame_virt(f) + skew : nullptr;
     if (b->kernel) {
-        if (page)
-            memcpy(b->kernel + at, page, n);
-        else
-            memset(b->kernel + at, 0, n);
+        if (page) memcpy(b->kernel + at, page, n);
+        else memset(b->kernel + at, 0, n);
         return 0;
     }
     return page ? copy_to_user(b->user + at, page, n) : clear_user(b->user + at, n);
@@ -42,8 +40,7 @@ static size_t take_run(struct memory *m, uint64_t offset, size_t *n, struct fram
     uint64_t index = offset >> PAGE_SHIFT, last = page_count(offset + *n);
     for (; *n && index < last && count < RUN_PAGES; index++, count++) {
         struct frame *f = page_find(m, index);
-        if (f ? f->state == PAGE_LOADING : m->pager != nullptr)
-            break;
+        if (f ? f->state == PAGE_LOADING : m->pager != nullptr) break;
         if (f) {
             f->flags |= FRAME_REFERENCED;
             frame_get(f);
@@ -55,16 +52,13 @@ static size_t take_run(struct memory *m, uint64_t offset, size_t *n, struct fram
 }
 
 /* Copies up to RUN_PAGES pages: bytes, 0 at the end, or an error. */
-static long read_run(struct memory *m, const struct buffer *b, size_t at, size_t n,
-                     uint64_t offset) {
+static long read_run(struct memory *m, const struct buffer *b, size_t at, size_t n, uint64_t offset) {
     struct frame *frames[RUN_PAGES];
     size_t count = take_run(m, offset, &n, frames);
-    if (!n)
-        return 0;
+    if (!n) return 0;
     if (!count) {
         frames[0] = memory_page_get(m, offset >> PAGE_SHIFT, false);
-        if (is_err(frames[0]))
-            return ptr_err(frames[0]) == -ENXIO ? 0 : ptr_err(frames[0]);
+        if (is_err(frames[0])) return ptr_err(frames[0]) == -ENXIO ? 0 : ptr_err(frames[0]);
         count = 1;
     }
     size_t done = 0;
@@ -75,24 +69,20 @@ static long read_run(struct memory *m, const struct buffer *b, size_t at, size_t
             error = copy_out(b, at + done, frames[i], skew, step);
             done += error ? 0 : step;
         }
-        if (frames[i])
-            frame_put(frames[i]);
+        if (frames[i]) frame_put(frames[i]);
     }
     return done ? (long)done : error;
 }
 
 static long stream_read(struct memory *m, const struct buffer *b, size_t n, uint64_t offset) {
-    if (m->type == MEMORY_DEVICE)
-        return -EINVAL;
+    if (m->type == MEMORY_DEVICE) return -EINVAL;
     size_t done = 0;
     long step = 0;
     while (done < n && (step = read_run(m, b, done, n - done, offset + done)) > 0) {
         done += (size_t)step;
-        if (unlikely(done < n))
-            preempt_point();
+        if (unlikely(done < n)) preempt_point();
     }
-    if (m->pager || !b->kernel)
-        atomic_store_explicit(&m->atime, clock_realtime(), memory_order_relaxed);
+    if (m->pager || !b->kernel) atomic_store_explicit(&m->atime, clock_realtime(), memory_order_relaxed);
     return done ? (long)done : step;
 }
 
@@ -118,8 +108,7 @@ struct write {
 };
 
 static int copy_in(const struct write *w, void *to, size_t n) {
-    if (!w->b->kernel)
-        return copy_from_user_nofault(to, w->b->user + w->at, n);
+    if (!w->b->kernel) return copy_from_user_nofault(to, w->b->user + w->at, n);
     memcpy(to, w->b->kernel + w->at, n);
     return 0;
 }
@@ -130,25 +119,20 @@ static enum need write_absent(struct write *w, uint64_t index, size_t skew, size
     size_t size = memory_size(m);
     bool covers = !skew && (n == PAGE_SIZE || w->offset + n >= size);
     if (m->pager) {
-        if (!page_granted(m, index))
-            return NEED_GRANT;
-        if (!covers && index << PAGE_SHIFT < size)
-            return NEED_PAGE;
+        if (!page_granted(m, index)) return NEED_GRANT;
+        if (!covers && index << PAGE_SHIFT < size) return NEED_PAGE;
     } else if (m->pages >= m->page_limit) {
         return NEED_SPACE;
     }
-    if (!w->stashed)
-        return NEED_FRAMES;
+    if (!w->stashed) return NEED_FRAMES;
     struct frame *f = w->stash[w->stashed - 1];
     char *page = frame_virt(f);
-    if (copy_in(w, page + skew, n))
-        return NEED_SOURCE;
+    if (copy_in(w, page + skew, n)) return NEED_SOURCE;
     if (n < PAGE_SIZE) {
         memset(page, 0, skew);
         memset(page + skew + n, 0, PAGE_SIZE - skew - n);
     }
-    if (page_insert(m, index, f, PAGE_CLEAN))
-        return NEED_NODE;
+    if (page_insert(m, index, f, PAGE_CLEAN)) return NEED_NODE;
     w->stashed--;
     (void)page_make_dirty(m, f); /* it is in a grant */
     return NEED_NOTHING;
@@ -162,29 +146,25 @@ static enum need write_page(struct write *w) UNCHECKED {
     struct frame *f = page_find(m, index);
     if (!f) {
         enum need need = write_absent(w, index, skew, n);
-        if (need)
-            return need;
+        if (need) return need;
     } else if (f->state == PAGE_LOADING) {
         return NEED_PAGE;
     } else if (!page_make_dirty(m, f)) {
         return NEED_GRANT;
     } else {
-        if (copy_in(w, (char *)frame_virt(f) + skew, n))
-            return NEED_SOURCE;
+        if (copy_in(w, (char *)frame_virt(f) + skew, n)) return NEED_SOURCE;
         f->flags |= FRAME_REFERENCED;
     }
     w->at += n;
     w->offset += n;
-    if (w->offset > memory_size(m))
-        atomic_store_explicit(&m->size, w->offset, memory_order_relaxed);
+    if (w->offset > memory_size(m)) atomic_store_explicit(&m->size, w->offset, memory_order_relaxed);
     return NEED_NOTHING;
 }
 
 static int stash_fill(struct write *w, size_t pages) {
     while (w->stashed < min(pages, (size_t)RUN_PAGES)) {
         struct frame *f = frame_alloc(FRAME_OBJECT);
-        if (!f)
-            return w->stashed ? 0 : -ENOMEM;
+        if (!f) return w->stashed ? 0 : -ENOMEM;
         w->stash[w->stashed++] = f;
     }
     return 0;
@@ -194,8 +174,7 @@ static int fault_source(const struct write *w) {
     struct pin p;
     size_t n = min(w->end - w->at, PAGE_SIZE - (w->offset & PAGE_MASK));
     int error = w->b->kernel ? -EFAULT : pin_user(&p, w->b->user + w->at, n, false);
-    if (!error)
-        pin_release(&p);
+    if (!error) pin_release(&p);
     return error;
 }
 
@@ -224,15 +203,11 @@ UNCHECKED static int write_run(struct write *w, bool append) {
     int error = m->pager ? memory_throttle(m) : 0;
     spin_lock(&m->lock);
     while (!error && w->at < w->end) {
-        if (append)
-            w->offset = memory_size(m);
-        if (w->offset + (w->end - w->at) > memory_size(m))
-            memory_prepare_growth(m);
+        if (append) w->offset = memory_size(m);
+        if (w->offset + (w->end - w->at) > memory_size(m)) memory_prepare_growth(m);
         enum need need = NEED_NOTHING;
-        while (w->at < w->end && !(need = write_page(w)))
-            ;
-        if (!need)
-            break;
+        while (w->at < w->end && !(need = write_page(w)));
+        if (!need) break;
         spin_unlock(&m->lock);
         error = provide(w, need);
         spin_lock(&m->lock);
@@ -241,26 +216,20 @@ UNCHECKED static int write_run(struct write *w, bool append) {
     return error;
 }
 
-static long stream_write(struct memory *m, const struct buffer *b, size_t n, uint64_t offset,
-                         bool append, uint64_t *start) {
-    if (m->type == MEMORY_DEVICE || m->type == MEMORY_RUN)
-        return -EINVAL;
-    if (offset > OFFSET_MAX || n > OFFSET_MAX - offset)
-        return -EFBIG;
+static long stream_write(struct memory *m, const struct buffer *b, size_t n, uint64_t offset, bool append,
+                         uint64_t *start) {
+    if (m->type == MEMORY_DEVICE || m->type == MEMORY_RUN) return -EINVAL;
+    if (offset > OFFSET_MAX || n > OFFSET_MAX - offset) return -EFBIG;
     struct write w = {.m = m, .b = b, .offset = offset};
     int error = 0;
     while (w.at < n && !error) {
         w.end = min(n, w.at + RUN_PAGES * PAGE_SIZE - (w.offset & PAGE_MASK));
         error = write_run(&w, append);
-        if (unlikely(w.at < n))
-            preempt_point();
+        if (unlikely(w.at < n)) preempt_point();
     }
-    while (w.stashed)
-        frame_put(w.stash[--w.stashed]);
-    if (w.at)
-        atomic_store_explicit(&m->mtime, clock_realtime(), memory_order_relaxed);
-    if (start)
-        *start = w.offset - w.at;
+    while (w.stashed) frame_put(w.stash[--w.stashed]);
+    if (w.at) atomic_store_explicit(&m->mtime, clock_realtime(), memory_order_relaxed);
+    if (start) *start = w.offset - w.at;
     return w.at ? (long)w.at : error;
 }
 

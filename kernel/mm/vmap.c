@@ -27,16 +27,13 @@ static struct {
     uint32_t count GUARDED_BY(lock);
 } stacks = {.lock = SPINLOCK_INIT(RANK_SLAB)};
 
-static struct range *range_of(struct tree_node *n) {
-    return n ? container_of(n, struct range, node) : nullptr;
-}
+static struct range *range_of(struct tree_node *n) { return n ? container_of(n, struct range, node) : nullptr; }
 
 /* First fit: there are few ranges, and most are of a stack's or a port buffer's size. */
 static struct range *range_find(size_t length) REQUIRES(vmap.lock) {
     for (struct tree_node *n = tree_first(&vmap.ranges); n; n = tree_next(n)) {
         struct range *r = range_of(n);
-        if (r->free && r->end - r->node.key >= length)
-            return r;
+        if (r->free && r->end - r->node.key >= length) return r;
     }
     return nullptr;
 }
@@ -44,8 +41,7 @@ static struct range *range_find(size_t length) REQUIRES(vmap.lock) {
 static vaddr_t range_alloc(size_t length) {
     length += PAGE_SIZE;
     struct range *new = kmalloc(sizeof(*new));
-    if (!new)
-        return 0;
+    if (!new) return 0;
     new->free = false;
     spin_lock(&vmap.lock);
     struct range *from = range_find(length);
@@ -74,8 +70,7 @@ static vaddr_t range_alloc(size_t length) {
 
 /* Joins r with the range after it if both are free: the one that is left over, or null. */
 static struct range *range_join(struct range *r, struct range *next) REQUIRES(vmap.lock) {
-    if (!r || !next || !r->free || !next->free || r->end != next->node.key)
-        return nullptr;
+    if (!r || !next || !r->free || !next->free || r->end != next->node.key) return nullptr;
     tree_remove(&vmap.ranges, &next->node);
     r->end = next->end;
     return next;
@@ -97,10 +92,8 @@ void *vmap_frames(struct frame *const *frames, size_t count, bool write) {
     vaddr_t start = range_alloc(count * PAGE_SIZE);
     uint64_t flags = PTE_PRESENT | PTE_NOEXEC | (write ? PTE_WRITE : 0);
     for (size_t i = 0; start && i < count; i++) {
-        if (!kernel_map(start + i * PAGE_SIZE, frame_paddr(frames[i]), flags))
-            continue;
-        while (i-- > 0)
-            kernel_unmap(start + i * PAGE_SIZE);
+        if (!kernel_map(start + i * PAGE_SIZE, frame_paddr(frames[i]), flags)) continue;
+        while (i-- > 0) kernel_unmap(start + i * PAGE_SIZE);
         range_free(start);
         return nullptr;
     }
@@ -112,10 +105,8 @@ void *vmap_device(paddr_t pa, size_t length, uint64_t cache_flags) {
     vaddr_t start = range_alloc(count * PAGE_SIZE);
     uint64_t flags = PTE_PRESENT | PTE_NOEXEC | PTE_WRITE | cache_flags;
     for (size_t i = 0; start && i < count; i++) {
-        if (!kernel_map(start + i * PAGE_SIZE, pa - skew + i * PAGE_SIZE, flags))
-            continue;
-        while (i-- > 0)
-            kernel_unmap(start + i * PAGE_SIZE);
+        if (!kernel_map(start + i * PAGE_SIZE, pa - skew + i * PAGE_SIZE, flags)) continue;
+        while (i-- > 0) kernel_unmap(start + i * PAGE_SIZE);
         range_free(start);
         return nullptr;
     }
@@ -124,16 +115,14 @@ void *vmap_device(paddr_t pa, size_t length, uint64_t cache_flags) {
 
 void vunmap(void *address, size_t length) {
     vaddr_t start = align_down((vaddr_t)address, PAGE_SIZE);
-    for (vaddr_t va = start; va < (vaddr_t)address + length; va += PAGE_SIZE)
-        kernel_unmap(va);
+    for (vaddr_t va = start; va < (vaddr_t)address + length; va += PAGE_SIZE) kernel_unmap(va);
     range_free(start);
 }
 
 /* --- kernel stacks ------------------------------------------------------------------------------ */
 
 static void stack_frames_free(struct frame **frames, size_t count) {
-    while (count-- > 0)
-        frame_put(frames[count]);
+    while (count-- > 0) frame_put(frames[count]);
 }
 
 /* The guard page below a stack is that of the range before it; the very first has one too. */
@@ -155,8 +144,7 @@ static vaddr_t stack_create(void) {
 }
 
 vaddr_t kernel_stack_alloc(void) {
-    if (alloc_fails())
-        return 0;
+    if (alloc_fails()) return 0;
     spin_lock(&stacks.lock);
     vaddr_t top = stacks.count ? stacks.top[--stacks.count] : 0;
     spin_unlock(&stacks.lock);
@@ -166,12 +154,9 @@ vaddr_t kernel_stack_alloc(void) {
 void kernel_stack_free(vaddr_t top) {
     spin_lock(&stacks.lock);
     bool kept = stacks.count < STACKS_KEPT;
-    if (likely(kept))
-        stacks.top[stacks.count++] = top;
+    if (likely(kept)) stacks.top[stacks.count++] = top;
     spin_unlock(&stacks.lock);
-    if (likely(kept))
-        return;
-    for (vaddr_t va = top - KERNEL_STACK_SIZE; va < top; va += PAGE_SIZE)
-        frame_put(frame_of(kernel_unmap(va)));
+    if (likely(kept)) return;
+    for (vaddr_t va = top - KERNEL_STACK_SIZE; va < top; va += PAGE_SIZE) frame_put(frame_of(kernel_unmap(va)));
     range_free(top - KERNEL_STACK_SIZE);
 }

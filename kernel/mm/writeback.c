@@ -21,10 +21,8 @@ static struct wait_queue dirty_wait = {.lock = SPINLOCK_INIT(RANK_WAIT),
                                        .waiters = {&dirty_wait.waiters, &dirty_wait.waiters}};
 
 bool page_make_dirty(struct memory *m, struct frame *f) {
-    if (!m->pager || f->state == PAGE_DIRTY)
-        return true;
-    if (!page_granted(m, f->index))
-        return false;
+    if (!m->pager || f->state == PAGE_DIRTY) return true;
+    if (!page_granted(m, f->index)) return false;
     if (f->state == PAGE_CLEAN) {
         clock_remove(f);
         m->dirty++;
@@ -39,8 +37,7 @@ bool page_make_dirty(struct memory *m, struct frame *f) {
 }
 
 void page_make_clean(struct memory *m, struct frame *f) {
-    if (f->state != PAGE_DIRTY && f->state != PAGE_WRITING)
-        return;
+    if (f->state != PAGE_DIRTY && f->state != PAGE_WRITING) return;
     f->state = PAGE_CLEAN;
     clock_add(f);
     atomic_fetch_sub_explicit(&dirty_pages, 1, memory_order_relaxed);
@@ -50,9 +47,7 @@ void page_make_clean(struct memory *m, struct frame *f) {
     }
 }
 
-uint64_t memory_dirty_pages(void) {
-    return (uint64_t)atomic_load_explicit(&dirty_pages, memory_order_relaxed);
-}
+uint64_t memory_dirty_pages(void) { return (uint64_t)atomic_load_explicit(&dirty_pages, memory_order_relaxed); }
 
 long memory_dirty_next(struct memory *m, uint64_t offset, uint64_t *length) {
     uint64_t first = UINT64_MAX, end = UINT64_MAX;
@@ -60,17 +55,13 @@ long memory_dirty_next(struct memory *m, uint64_t offset, uint64_t *length) {
     spin_lock(&m->lock);
     for (uint64_t i = offset >> PAGE_SHIFT; m->dirty && (f = page_next(m, &i, UINT64_MAX)); i++) {
         bool dirty = f->state == PAGE_DIRTY;
-        if (first == UINT64_MAX && !dirty)
-            continue;
-        if (first == UINT64_MAX)
-            first = end = i;
-        if (!dirty || i != end || end - first == RUN_MAX)
-            break;
+        if (first == UINT64_MAX && !dirty) continue;
+        if (first == UINT64_MAX) first = end = i;
+        if (!dirty || i != end || end - first == RUN_MAX) break;
         end++;
     }
     spin_unlock(&m->lock);
-    if (first == UINT64_MAX)
-        return -ENODATA;
+    if (first == UINT64_MAX) return -ENODATA;
     *length = (end - first) << PAGE_SHIFT;
     return (long)(first << PAGE_SHIFT);
 }
@@ -81,8 +72,7 @@ long memory_writeback_begin(struct memory *m, uint64_t offset, size_t length) {
     spin_lock(&m->lock);
     memory_protect_pages(m, first, last);
     for (uint64_t i = first; (f = page_next(m, &i, last)); i++)
-        if (f->state == PAGE_DIRTY &&
-            !atomic_load_explicit(&f->write_pins, memory_order_acquire))
+        if (f->state == PAGE_DIRTY && !atomic_load_explicit(&f->write_pins, memory_order_acquire))
             f->state = PAGE_WRITING;
     spin_unlock(&m->lock);
     return 0;
@@ -91,16 +81,12 @@ long memory_writeback_begin(struct memory *m, uint64_t offset, size_t length) {
 long memory_writeback_end(struct memory *m, uint64_t offset, size_t length, int error) {
     uint64_t first = offset >> PAGE_SHIFT, last = page_count(offset + length);
     struct frame *f;
-    if (error < 0 || error >= ERESTART)
-        return -EINVAL;
+    if (error < 0 || error >= ERESTART) return -EINVAL;
     spin_lock(&m->lock);
     for (uint64_t i = first; (f = page_next(m, &i, last)); i++) {
-        if (f->state != PAGE_WRITING)
-            continue;
-        if (error)
-            f->state = PAGE_DIRTY; /* the next fsync tries again */
-        else
-            page_make_clean(m, f);
+        if (f->state != PAGE_WRITING) continue;
+        if (error) f->state = PAGE_DIRTY; /* the next fsync tries again */
+        else page_make_clean(m, f);
     }
     if (error) {
         m->error = -error;
@@ -121,15 +107,12 @@ int memory_take_error(struct memory *m, uint64_t *seen) {
 
 UNCHECKED void memory_ask_writeback(struct memory *m) {
     uint64_t dirty = __atomic_load_n(&m->dirty, __ATOMIC_RELAXED);
-    if (!dirty)
-        return;
+    if (!dirty) return;
     m->writeback_note.request.args[0] = dirty;
     scheme_note(m->pager, &m->writeback_note, 0);
 }
 
-static bool dirty_within_limit(void *) {
-    return memory_dirty_pages() <= frame_total_count() / DIRTY_SHARE;
-}
+static bool dirty_within_limit(void *) { return memory_dirty_pages() <= frame_total_count() / DIRTY_SHARE; }
 
 int memory_throttle(struct memory *m) {
     const struct process *p = process_current();
@@ -138,10 +121,8 @@ int memory_throttle(struct memory *m) {
     int error;
     do {
         memory_ask_writeback(m);
-        error = wait_queue_sleep(&dirty_wait, dirty_within_limit, nullptr, false,
-                                 clock_now() + LOOK_AGAIN_NS);
-        if (error && atomic_load_explicit(&thread_current()->work, memory_order_relaxed) & WORK_EXIT)
-            return -EINTR;
+        error = wait_queue_sleep(&dirty_wait, dirty_within_limit, nullptr, false, clock_now() + LOOK_AGAIN_NS);
+        if (error && atomic_load_explicit(&thread_current()->work, memory_order_relaxed) & WORK_EXIT) return -EINTR;
     } while (error && !m->pager->failed);
     return 0;
 }
@@ -150,14 +131,12 @@ void memory_discard(struct memory *m) {
     struct frame *f;
     spin_lock(&m->lock);
     bool unused = !m->mapping_count || m->pager->failed;
-    for (uint64_t i = 0; m->dirty && unused && (f = page_next(m, &i, UINT64_MAX)); i++)
-        page_make_clean(m, f);
+    for (uint64_t i = 0; m->dirty && unused && (f = page_next(m, &i, UINT64_MAX)); i++) page_make_clean(m, f);
     spin_unlock(&m->lock);
 }
 
 UNCHECKED int memory_sync(struct memory *m) {
-    if (!m->pager || !m->dirty)
-        return 0;
+    if (!m->pager || !m->dirty) return 0;
     long result = scheme_call_simple(m->pager, OP_SYNC, m->id, 1, 0, 0, nullptr, DEADLINE_NEVER);
     return result < 0 ? (int)result : 0;
 }

@@ -21,8 +21,7 @@ static struct list accounts GUARDED_BY(cred_lock) = {&accounts, &accounts};
 static struct account *account_find(uint32_t uid) REQUIRES(cred_lock) {
     list_for_each (n, &accounts) {
         struct account *a = list_entry(n, struct account, link);
-        if (a->uid == uid)
-            return a;
+        if (a->uid == uid) return a;
     }
     return nullptr;
 }
@@ -61,8 +60,7 @@ struct cred *cred_get(struct process *p) {
 }
 
 void cred_put(struct cred *c) {
-    if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
-        return;
+    if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1) return;
     spin_lock(&cred_lock);
     tree_remove(&records, &c->node);
     spin_unlock(&cred_lock);
@@ -111,8 +109,7 @@ void process_replace_cred(struct process *p, struct cred *new) {
     spin_lock(&process_lock); /* two threads at once */
     struct cred *old = atomic_exchange(&p->cred, new);
     spin_unlock(&process_lock);
-    if (p->space && p->space->quota)
-        space_set_quota(p->space, &new->account->quota);
+    if (p->space && p->space->quota) space_set_quota(p->space, &new->account->quota);
     uint32_t tasks = max(p->thread_count, 1U); /* not published yet: one */
     atomic_fetch_add(&new->account->tasks, tasks);
     atomic_fetch_sub(&old->account->tasks, tasks);
@@ -124,12 +121,9 @@ void process_replace_cred(struct process *p, struct cred *new) {
 
 bool account_charge_task(struct process *p) {
     struct account *a = atomic_load(&p->cred)->account;
-    if (atomic_fetch_add(&a->tasks, 1) < p->limits[LIMIT_TASKS].soft)
-        return true;
+    if (atomic_fetch_add(&a->tasks, 1) < p->limits[LIMIT_TASKS].soft) return true;
     atomic_fetch_sub(&a->tasks, 1);
     return false;
 }
 
-void account_uncharge_task(struct process *p) {
-    atomic_fetch_sub(&atomic_load(&p->cred)->account->tasks, 1);
-}
+void account_uncharge_task(struct process *p) { atomic_fetch_sub(&atomic_load(&p->cred)->account->tasks, 1); }

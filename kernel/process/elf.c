@@ -30,36 +30,29 @@ enum { PF_X = 1, PF_W = 2, PF_R = 4 };
 #define LOWEST_LOAD 0x10000UL /* null pointers with an offset must fault */
 
 static bool header_valid(const struct elf_header *h, uint16_t machine) {
-    static const uint8_t ident[7] = {0x7f, 'E', 'L', 'F', 2 /* 64 bits */, 1 /* little-endian */,
-                                     1};
+    static const uint8_t ident[7] = {0x7f, 'E', 'L', 'F', 2 /* 64 bits */, 1 /* little-endian */, 1};
     return !__builtin_memcmp(h->ident, ident, sizeof(ident)) && h->version == 1 &&
            (h->type == ET_EXEC || h->type == ET_DYN) && h->machine == machine &&
            h->phentsize == sizeof(struct elf_phdr) && h->phnum > 0;
 }
 
-static int segment_add(const struct elf_phdr *p, uint64_t file_size, uint64_t limit,
-                       struct elf_image *out) {
+static int segment_add(const struct elf_phdr *p, uint64_t file_size, uint64_t limit, struct elf_image *out) {
     uint64_t end, file_end;
-    if (p->memsz == 0)
-        return 0;
+    if (p->memsz == 0) return 0;
     if (out->segment_count == ELF_SEGMENTS_MAX || p->filesz > p->memsz ||
         __builtin_add_overflow(p->offset, p->filesz, &file_end) || file_end > file_size ||
-        __builtin_add_overflow(p->vaddr, p->memsz, &end) || end > limit ||
-        (p->vaddr - p->offset) % PAGE != 0)
+        __builtin_add_overflow(p->vaddr, p->memsz, &end) || end > limit || (p->vaddr - p->offset) % PAGE != 0)
         return -ENOEXEC;
     uint64_t start = p->vaddr & ~(PAGE - 1);
-    if (out->segment_count == 0)
-        out->low = start;
-    else if (start < out->high) /* ascending (gABI, PT_LOAD), and no page in two of them */
-        return -ENOEXEC;
+    if (out->segment_count == 0) out->low = start;
+    else if (start < out->high) /* ascending (gABI, PT_LOAD), and no page in two of them */ return -ENOEXEC;
     out->high = (end + PAGE - 1) & ~(PAGE - 1);
     out->segments[out->segment_count++] = (struct elf_segment){
         .vaddr = p->vaddr,
         .file_offset = p->offset,
         .file_size = p->filesz,
         .memory_size = p->memsz,
-        .flags = (p->flags & PF_R ? VM_READ : 0) | (p->flags & PF_W ? VM_WRITE : 0) |
-                 (p->flags & PF_X ? VM_EXEC : 0),
+        .flags = (p->flags & PF_R ? VM_READ : 0) | (p->flags & PF_W ? VM_WRITE : 0) | (p->flags & PF_X ? VM_EXEC : 0),
     };
     return 0;
 }
@@ -78,12 +71,10 @@ static uint64_t phdr_address(const struct elf_image *image, uint64_t offset, uin
 int elf_parse(const void *header, size_t size, uint64_t file_size, uint16_t machine, uint64_t limit,
               struct elf_image *out) {
     struct elf_header h;
-    if (size < sizeof(h))
-        return -ENOEXEC;
+    if (size < sizeof(h)) return -ENOEXEC;
     __builtin_memcpy(&h, header, sizeof(h));
     uint64_t table = (uint64_t)h.phnum * sizeof(struct elf_phdr);
-    if (!header_valid(&h, machine) || h.phoff > size || table > size - h.phoff)
-        return -ENOEXEC;
+    if (!header_valid(&h, machine) || h.phoff > size || table > size - h.phoff) return -ENOEXEC;
     *out = (struct elf_image){
         .entry = h.entry,
         .phdr_count = h.phnum,
@@ -92,18 +83,15 @@ int elf_parse(const void *header, size_t size, uint64_t file_size, uint16_t mach
     for (uint32_t i = 0; i < h.phnum; i++) {
         struct elf_phdr p;
         __builtin_memcpy(&p, (const char *)header + h.phoff + i * sizeof(p), sizeof(p));
-        if (p.type == PT_LOAD && segment_add(&p, file_size, limit, out))
-            return -ENOEXEC;
-        if (p.type == PT_INTERP)
-            out->has_interpreter = true;
+        if (p.type == PT_LOAD && segment_add(&p, file_size, limit, out)) return -ENOEXEC;
+        if (p.type == PT_INTERP) out->has_interpreter = true;
         if (p.type == PT_GNU_STACK) {
             out->executable_stack = p.flags & PF_X;
             out->stack_size = p.memsz;
         }
     }
     bool low = !out->position_independent && out->low < LOWEST_LOAD;
-    if (out->segment_count == 0 || low || h.entry < out->low || h.entry >= out->high)
-        return -ENOEXEC;
+    if (out->segment_count == 0 || low || h.entry < out->low || h.entry >= out->high) return -ENOEXEC;
     out->phdr_vaddr = phdr_address(out, h.phoff, table);
     return 0;
 }

@@ -11,8 +11,7 @@
 #include "process_impl.h"
 
 /* committed: nothing below can fail */
-static void exec_commit(struct process *p, struct space *s, const struct image *i,
-                        const struct image_start *start) {
+static void exec_commit(struct process *p, struct space *s, const struct image *i, const struct image_start *start) {
     struct thread *t = thread_current();
     futex_thread_exit(t);
     t->clear_tid = t->robust_list = 0;
@@ -38,14 +37,11 @@ long process_exec(const struct image_args *args) {
     struct image image;
     struct image_start start;
     int e = image_open(&image, args);
-    if (e)
-        return e;
+    if (e) return e;
     struct space *s = image_load(&image, p, &start);
     e = is_err(s) ? ptr_err(s) : process_become_single(p);
-    if (e && !is_err(s))
-        space_put(s);
-    if (!e)
-        exec_commit(p, s, &image, &start);
+    if (e && !is_err(s)) space_put(s);
+    if (!e) exec_commit(p, s, &image, &start);
     image_close(&image);
     return e;
 }

@@ -34,8 +34,7 @@ static void session_init(struct session *s, struct process *leader) {
 }
 
 static void session_put(struct session *s) REQUIRES(process_lock) {
-    if (--s->members == 0)
-        kfree(s);
+    if (--s->members == 0) kfree(s);
 }
 
 void group_join(struct process *p, struct group *g) {
@@ -76,8 +75,7 @@ long process_set_session(struct process *p) {
     struct group *g = kzalloc(sizeof(*g));
     struct session *s = kzalloc(sizeof(*s));
     long result = -ENOMEM;
-    if (!g || !s)
-        goto undo;
+    if (!g || !s) goto undo;
     spin_lock(&process_lock);
     if (group_at(p->pid)) {
         spin_unlock(&process_lock);
@@ -97,19 +95,14 @@ undo:
 }
 
 /* setpgid(): who may be moved where. `fresh` is used if the group must be made; then *used. */
-static int group_move(struct process *caller, struct process *p, uint32_t id, struct group *fresh,
-                      bool *used) REQUIRES(process_lock) {
-    if (!p || (p != caller && p->parent != caller) || p->state != PROCESS_ALIVE)
-        return -ESRCH;
-    if (p->session != caller->session || p->session->leader == p)
-        return -EPERM;
-    if (p != caller && p->executed)
-        return -EACCES;
+static int group_move(struct process *caller, struct process *p, uint32_t id, struct group *fresh, bool *used)
+    REQUIRES(process_lock) {
+    if (!p || (p != caller && p->parent != caller) || p->state != PROCESS_ALIVE) return -ESRCH;
+    if (p->session != caller->session || p->session->leader == p) return -EPERM;
+    if (p != caller && p->executed) return -EACCES;
     struct group *g = group_at(id);
-    if (g ? g->session != p->session : id != p->pid)
-        return -EPERM;
-    if (g == p->group_of)
-        return 0;
+    if (g ? g->session != p->session : id != p->pid) return -EPERM;
+    if (g == p->group_of) return 0;
     if (!g) {
         group_init(fresh, id, p->session);
         g = fresh;
@@ -123,33 +116,27 @@ static int group_move(struct process *caller, struct process *p, uint32_t id, st
 }
 
 int process_set_group(struct process *caller, int32_t pid, int32_t group) {
-    if (pid < 0 || group < 0)
-        return -EINVAL;
+    if (pid < 0 || group < 0) return -EINVAL;
     struct group *fresh = kzalloc(sizeof(*fresh));
-    if (!fresh)
-        return -ENOMEM;
+    if (!fresh) return -ENOMEM;
     bool used = false;
     spin_lock(&process_lock);
     struct process *p = pid ? process_at((uint32_t)pid) : caller;
     int e = p ? group_move(caller, p, group ? (uint32_t)group : p->pid, fresh, &used) : -ESRCH;
     spin_unlock(&process_lock);
-    if (!used)
-        kfree(fresh);
+    if (!used) kfree(fresh);
     return e;
 }
 
 void group_signal(struct group *g, int signal) {
-    list_for_each (n, &g->members)
-        signal_send_process(list_entry(n, struct process, group_link), signal, nullptr);
+    list_for_each (n, &g->members) signal_send_process(list_entry(n, struct process, group_link), signal, nullptr);
 }
 
 /* No living member has a parent in the same session but another group (POSIX "orphaned"). */
 bool group_orphaned(struct group *g) {
     list_for_each (n, &g->members) {
         struct process *p = list_entry(n, struct process, group_link), *parent = p->parent;
-        if (p->state == PROCESS_ALIVE && parent && parent->group_of != g &&
-            parent->session == g->session)
-            return false;
+        if (p->state == PROCESS_ALIVE && parent && parent->group_of != g && parent->session == g->session) return false;
     }
     return true;
 }
@@ -157,10 +144,8 @@ bool group_orphaned(struct group *g) {
 /* Stopped members of a group that nobody could continue any more: SIGHUP, SIGCONT. */
 void group_hang_up_if_orphaned(struct group *g) {
     bool stopped = false;
-    list_for_each (n, &g->members)
-        stopped |= list_entry(n, struct process, group_link)->stopped;
-    if (!stopped || !group_orphaned(g))
-        return;
+    list_for_each (n, &g->members) stopped |= list_entry(n, struct process, group_link)->stopped;
+    if (!stopped || !group_orphaned(g)) return;
     group_signal(g, SIGHUP);
     group_signal(g, SIGCONT);
 }
@@ -169,8 +154,7 @@ void session_leader_exit(struct process *p) {
     struct session *s = p->session;
     s->leader = nullptr;
     struct group *g = s->terminal || !list_empty(&s->terminals) ? group_at(s->foreground) : nullptr;
-    if (g && g->session == s)
-        group_signal(g, SIGHUP);
+    if (g && g->session == s) group_signal(g, SIGHUP);
     s->foreground = 0;
     list_for_each (n, &s->terminals)
         object_notify(&list_entry(n, struct terminal, link)->object, EVENT_IN | EVENT_HANGUP);
@@ -194,8 +178,7 @@ long foreground_set(struct process *p, uint32_t group) {
     struct group *g = group_at(group);
     struct session *s = p->session;
     bool background = s->foreground && p->group != s->foreground && group_at(s->foreground);
-    if (!g || g->session != s)
-        result = -EPERM;
+    if (!g || g->session != s) result = -EPERM;
     else if (background && !(self.terminal_state & TERMINAL_TTOU)) {
         result = self.terminal_state & TERMINAL_ORPHANED ? -EIO : -ERESTART;
         if (result == -ERESTART) {
@@ -234,8 +217,7 @@ const struct object_ops terminal_ops = {
 
 int terminal_create(struct process *p, struct object **out) {
     struct terminal *t = kzalloc(sizeof(*t));
-    if (!t)
-        return -ENOMEM;
+    if (!t) return -ENOMEM;
     object_init(&t->object, &terminal_ops);
     spin_lock(&process_lock);
     struct session *s = p->session;
@@ -244,8 +226,7 @@ int terminal_create(struct process *p, struct object **out) {
         kfree(t);
         return -EPERM;
     }
-    if (!s->foreground)
-        s->foreground = p->group;
+    if (!s->foreground) s->foreground = p->group;
     t->session = s;
     s->members++;
     list_push_back(&s->terminals, &t->link);
@@ -256,28 +237,22 @@ int terminal_create(struct process *p, struct object **out) {
 
 static long terminal_signal(struct session *s, int signal, uint32_t id) REQUIRES(process_lock) {
     struct group *g = group_at(id ? id : s->foreground);
-    if (!g)
-        return -ESRCH;
-    if (g->session != s)
-        return -EPERM;
-    if (signal)
-        group_signal(g, signal);
+    if (!g) return -ESRCH;
+    if (g->session != s) return -EPERM;
+    if (signal) group_signal(g, signal);
     return 0;
 }
 
 static long terminal_foreground(struct session *s, uint32_t id) REQUIRES(process_lock) {
     struct group *g = group_at(id);
-    if (id && (!g || g->session != s))
-        return -EPERM;
-    if (id)
-        s->foreground = id;
+    if (id && (!g || g->session != s)) return -EPERM;
+    if (id) s->foreground = id;
     return s->foreground;
 }
 
 long terminal_control(struct object *o, uint32_t op, uint64_t a, uint64_t b) {
     struct session *s = object_as(terminal, o)->session;
-    if (op == TERMINAL_SIGNAL && a > SIGNAL_COUNT)
-        return -EINVAL;
+    if (op == TERMINAL_SIGNAL && a > SIGNAL_COUNT) return -EINVAL;
     long result = 0;
     spin_lock(&process_lock);
     switch (op) {

@@ -50,8 +50,7 @@ struct loader { /* one allocation: too big for the kernel stack */
 static int image_memory(handle_t h, struct memory **out) {
     struct object *o;
     int e = handle_lookup(h, 0, RIGHT_READ | RIGHT_MAP_EXEC, &o, nullptr);
-    if (e)
-        return e;
+    if (e) return e;
     e = object_memory(o, out);
     object_put(o);
     return e == -ENODEV ? -EACCES : e;
@@ -60,36 +59,29 @@ static int image_memory(handle_t h, struct memory **out) {
 static void image_name(struct image *i) {
     const char *name = i->path;
     for (const char *s = i->path; *s; s++)
-        if (*s == '/' && s[1])
-            name = s + 1;
+        if (*s == '/' && s[1]) name = s + 1;
     print_format(i->name, sizeof(i->name), "%s", name);
 }
 
 int image_open(struct image *i, const struct image_args *args) {
     *i = (struct image){.args = *args};
     uint64_t strings = (uint64_t)args->argument_count + args->environment_count;
-    if (args->flags & ~(uint32_t)IMAGE_SERVICE)
-        return -EINVAL;
+    if (args->flags & ~(uint32_t)IMAGE_SERVICE) return -EINVAL;
     if (args->strings_size > ARGUMENTS_MAX || strings > ARGUMENTS_MAX / sizeof(uint64_t) ||
         strings * sizeof(uint64_t) + args->strings_size > ARGUMENTS_MAX)
         return -E2BIG;
     int e = user_strncpy(i->path, (uaddr_t)args->path, sizeof(i->path));
-    if (e < 0)
-        return e;
+    if (e < 0) return e;
     image_name(i);
     e = image_memory(args->image, &i->program);
-    if (!e && args->interpreter != HANDLE_NONE)
-        e = image_memory(args->interpreter, &i->interpreter);
-    if (e)
-        image_close(i);
+    if (!e && args->interpreter != HANDLE_NONE) e = image_memory(args->interpreter, &i->interpreter);
+    if (e) image_close(i);
     return e;
 }
 
 void image_close(struct image *i) {
-    if (i->program)
-        object_put(memory_object(i->program));
-    if (i->interpreter)
-        object_put(memory_object(i->interpreter));
+    if (i->program) object_put(memory_object(i->program));
+    if (i->interpreter) object_put(memory_object(i->interpreter));
 }
 
 void image_adopt(struct process *p, const struct image *i, const struct image_start *start) {
@@ -106,47 +98,37 @@ void image_adopt(struct process *p, const struct image *i, const struct image_st
 
 static int image_parse(struct loader *l, struct memory *m, struct elf_image *out) {
     long n = memory_read_kernel(m, l->page, sizeof(l->page), 0);
-    if (n < 0)
-        return (int)n;
+    if (n < 0) return (int)n;
     return elf_parse(l->page, (size_t)n, memory_size(m), ARCH_ELF_MACHINE, TIME_PAGE, out);
 }
 
-static int map_fixed(struct space *s, vaddr_t start, vaddr_t end, uint32_t flags, struct memory *m,
-                     uint64_t offset) {
-    if (start == end)
-        return 0;
+static int map_fixed(struct space *s, vaddr_t start, vaddr_t end, uint32_t flags, struct memory *m, uint64_t offset) {
+    if (start == end) return 0;
     long at = space_map(s, start, end - start, flags | VM_FIXED, m, offset);
     return at < 0 ? (int)at : 0;
 }
 
-static int segment_map(struct space *s, struct memory *m, const struct elf_segment *e,
-                       uint64_t base) {
+static int segment_map(struct space *s, struct memory *m, const struct elf_segment *e, uint64_t base) {
     static const char zeros[PAGE_SIZE];
-    vaddr_t start = base + align_down(e->vaddr, PAGE_SIZE),
-            file_end = base + e->vaddr + e->file_size;
+    vaddr_t start = base + align_down(e->vaddr, PAGE_SIZE), file_end = base + e->vaddr + e->file_size;
     vaddr_t pages_end = e->file_size ? align_up(file_end, PAGE_SIZE) : start;
     vaddr_t end = align_up(base + e->vaddr + e->memory_size, PAGE_SIZE);
     int error = map_fixed(s, start, pages_end, e->flags, m, align_down(e->file_offset, PAGE_SIZE));
-    if (!error && e->memory_size > e->file_size &&
-        file_end < pages_end) /* bss begins in this page */
-        error =
-            e->flags & VM_WRITE ? space_write(s, file_end, zeros, pages_end - file_end) : -ENOEXEC;
+    if (!error && e->memory_size > e->file_size && file_end < pages_end) /* bss begins in this page */
+        error = e->flags & VM_WRITE ? space_write(s, file_end, zeros, pages_end - file_end) : -ENOEXEC;
     return error ? error : map_fixed(s, pages_end, end, e->flags, nullptr, 0);
 }
 
-static int image_map(struct space *s, struct memory *m, const struct elf_image *elf,
-                     uint64_t *base) {
+static int image_map(struct space *s, struct memory *m, const struct elf_image *elf, uint64_t *base) {
     *base = 0;
     if (elf->position_independent) { /* somewhere with room for all of it: mappings are randomised */
         long at = space_map(s, 0, elf->high - elf->low, 0, nullptr, 0);
-        if (at < 0)
-            return (int)at;
+        if (at < 0) return (int)at;
         *base = (uint64_t)at - elf->low;
     }
     for (uint32_t i = 0; i < elf->segment_count; i++) {
         int e = segment_map(s, m, &elf->segments[i], *base);
-        if (e)
-            return e;
+        if (e) return e;
     }
     return 0;
 }
@@ -167,8 +149,7 @@ static int word_add(struct loader *l, struct space *s, uint64_t word) {
 }
 
 /* Copies the strings to `to`; their addresses become argv and envp. */
-static int strings_copy(struct loader *l, struct space *s, const struct image *i, vaddr_t to,
-                        struct image_start *out) {
+static int strings_copy(struct loader *l, struct space *s, const struct image *i, vaddr_t to, struct image_start *out) {
     uint64_t count = 0, start = 0, arguments = i->args.argument_count;
     uint64_t total = arguments + i->args.environment_count;
     int e = 0;
@@ -176,11 +157,9 @@ static int strings_copy(struct loader *l, struct space *s, const struct image *i
     for (uint64_t at = 0; !e && at < i->args.strings_size; at += sizeof(l->page)) {
         size_t n = min(i->args.strings_size - at, sizeof(l->page));
         e = copy_from_user(l->page, (uaddr_t)i->args.strings + at, n);
-        if (!e)
-            e = space_write(s, to + at, l->page, n);
+        if (!e) e = space_write(s, to + at, l->page, n);
         for (size_t c = 0; !e && c < n && count < total; c++) {
-            if (l->page[c])
-                continue;
+            if (l->page[c]) continue;
             e = word_add(l, s, to + start);
             start = at + c + 1;
             if (!e && ++count == arguments) {
@@ -193,8 +172,8 @@ static int strings_copy(struct loader *l, struct space *s, const struct image *i
     return e ? e : count == total ? 0 : -EINVAL;
 }
 
-static int auxiliary_add(struct loader *l, struct space *s, const struct credentials *c,
-                         const struct image *i, vaddr_t random, vaddr_t path) {
+static int auxiliary_add(struct loader *l, struct space *s, const struct credentials *c, const struct image *i,
+                         vaddr_t random, vaddr_t path) {
     const struct elf_image *elf = &l->program;
     const uint64_t phdr = elf->phdr_vaddr ? l->program_base + elf->phdr_vaddr : 0;
     const uint64_t pairs[AUXILIARY_PAIRS][2] = {
@@ -218,16 +197,14 @@ static int auxiliary_add(struct loader *l, struct space *s, const struct credent
     };
     for (unsigned n = 0; n < AUXILIARY_PAIRS; n++) {
         int e = word_add(l, s, pairs[n][0]);
-        if (!e)
-            e = word_add(l, s, pairs[n][1]);
-        if (e)
-            return e;
+        if (!e) e = word_add(l, s, pairs[n][1]);
+        if (e) return e;
     }
     return words_flush(l, s);
 }
 
-static int stack_build(struct loader *l, struct space *s, const struct image *i,
-                       const struct credentials *c, struct image_start *out) {
+static int stack_build(struct loader *l, struct space *s, const struct image *i, const struct credentials *c,
+                       struct image_start *out) {
     uint64_t random[2] = {random_u64(), random_u64()};
     uint64_t arguments = max(i->args.argument_count, 1U);
     uint64_t words = 1 + arguments + 1 + i->args.environment_count + 1 + 2 * AUXILIARY_PAIRS;
@@ -239,22 +216,16 @@ static int stack_build(struct loader *l, struct space *s, const struct image *i,
     vaddr_t low = align_down(sp, PAGE_SIZE) - STACK_ROOM;
     uint32_t flags = VM_READ | VM_WRITE | VM_STACK | (l->program.executable_stack ? VM_EXEC : 0);
     int e = map_fixed(s, low, top, flags, nullptr, 0);
-    if (!e)
-        e = space_write(s, path, i->path, path_size);
-    if (!e)
-        e = space_write(s, random_at, random, sizeof(random));
+    if (!e) e = space_write(s, path, i->path, path_size);
+    if (!e) e = space_write(s, random_at, random, sizeof(random));
     l->word_at = out->stack = sp;
-    if (!e)
-        e = word_add(l, s, arguments);
+    if (!e) e = word_add(l, s, arguments);
     if (!e && i->args.argument_count == 0) { /* a program may rely on argv[0] */
         e = word_add(l, s, path);
-        if (!e)
-            e = word_add(l, s, 0);
+        if (!e) e = word_add(l, s, 0);
     }
-    if (!e)
-        e = strings_copy(l, s, i, strings, out);
-    if (!e)
-        e = word_add(l, s, 0);
+    if (!e) e = strings_copy(l, s, i, strings, out);
+    if (!e) e = word_add(l, s, 0);
     return e ? e : auxiliary_add(l, s, c, i, random_at, path);
 }
 
@@ -262,31 +233,22 @@ static int stack_build(struct loader *l, struct space *s, const struct image *i,
 
 static int time_page_map(struct space *s) {
     static struct memory *time_page; /* made by the first process, before any other */
-    if (!time_page)
-        time_page = memory_create_device(frame_paddr(clock_time_page()), PAGE_SIZE, 0);
-    return time_page
-               ? map_fixed(s, TIME_PAGE, TIME_PAGE + PAGE_SIZE, VM_READ | VM_SHARED, time_page, 0)
-               : -ENOMEM;
+    if (!time_page) time_page = memory_create_device(frame_paddr(clock_time_page()), PAGE_SIZE, 0);
+    return time_page ? map_fixed(s, TIME_PAGE, TIME_PAGE + PAGE_SIZE, VM_READ | VM_SHARED, time_page, 0) : -ENOMEM;
 }
 
-static int space_fill(struct loader *l, struct space *s, struct image *i, struct process *p,
-                      struct image_start *out) {
+static int space_fill(struct loader *l, struct space *s, struct image *i, struct process *p, struct image_start *out) {
     int e = image_parse(l, i->program, &l->program);
-    if (!e && i->interpreter)
-        e = image_parse(l, i->interpreter, &l->interpreter);
-    if (!e && i->interpreter && !l->interpreter.position_independent)
-        e = -ENOEXEC;
-    if (!e)
-        e = time_page_map(s);
-    if (!e)
-        e = image_map(s, i->program, &l->program, &l->program_base);
+    if (!e && i->interpreter) e = image_parse(l, i->interpreter, &l->interpreter);
+    if (!e && i->interpreter && !l->interpreter.position_independent) e = -ENOEXEC;
+    if (!e) e = time_page_map(s);
+    if (!e) e = image_map(s, i->program, &l->program, &l->program_base);
     out->entry = l->program_base + l->program.entry;
     if (!e && i->interpreter) {
         e = image_map(s, i->interpreter, &l->interpreter, &l->interpreter_base);
         out->entry = l->interpreter_base + l->interpreter.entry;
     }
-    if (e)
-        return e;
+    if (e) return e;
     struct cred *c = cred_get(p);
     i->secure |= c->c.uid != c->c.euid || c->c.gid != c->c.egid;
     e = stack_build(l, s, i, &c->c, out);
@@ -309,9 +271,7 @@ struct space *image_load(struct image *i, struct process *p, struct image_start 
         e = space_fill(l, s, i, p, out);
     }
     kfree(l);
-    if (!e)
-        return s;
-    if (s)
-        space_put(s);
+    if (!e) return s;
+    if (s) space_put(s);
     return err_ptr(e);
 }

@@ -18,8 +18,7 @@ static int copy_in(void *to, size_t length, uaddr_t in, size_t size) {
     return size != length ? -EINVAL : copy_from_user(to, in, length);
 }
 
-static bool may(bool (*rule)(const struct credentials *, const struct credentials *),
-                struct process *p) {
+static bool may(bool (*rule)(const struct credentials *, const struct credentials *), struct process *p) {
     struct cred *self = cred_get(process_current()), *other = cred_get(p);
     bool allowed = p == process_current() || rule(&self->c, &other->c);
     cred_put(self);
@@ -37,8 +36,7 @@ uint32_t process_rights(struct process *p) {
 static struct space *space_of(struct process *p) {
     spin_lock(&process_lock);
     struct space *s = p->space;
-    if (s)
-        atomic_fetch_add(&s->refs, 1);
+    if (s) atomic_fetch_add(&s->refs, 1);
     spin_unlock(&process_lock);
     return s;
 }
@@ -46,10 +44,8 @@ static struct space *space_of(struct process *p) {
 static uint32_t terminal_state(struct process *p, struct thread *t) REQUIRES(process_lock) {
     uint64_t mask = signal_mask_raw(t);
     uint32_t state = group_orphaned(p->group_of) ? TERMINAL_ORPHANED : 0;
-    if (mask & SIGNAL_BIT(SIGTTOU) || p->actions[SIGTTOU - 1].handler == SIG_IGN)
-        state |= TERMINAL_TTOU;
-    if (mask & SIGNAL_BIT(SIGTTIN) || p->actions[SIGTTIN - 1].handler == SIG_IGN)
-        state |= TERMINAL_TTIN;
+    if (mask & SIGNAL_BIT(SIGTTOU) || p->actions[SIGTTOU - 1].handler == SIG_IGN) state |= TERMINAL_TTOU;
+    if (mask & SIGNAL_BIT(SIGTTIN) || p->actions[SIGTTIN - 1].handler == SIG_IGN) state |= TERMINAL_TTIN;
     return state;
 }
 
@@ -94,28 +90,21 @@ static long info_credentials(struct process *p, uaddr_t out, size_t size) {
 
 static long info_usage(struct process *p, uaddr_t out, size_t size, uint64_t which) {
     struct process_usage usage;
-    if (which > 2 || (which == 2 && p != process_current()))
-        return -EINVAL;
+    if (which > 2 || (which == 2 && p != process_current())) return -EINVAL;
     spin_lock(&p->signal_lock);
-    if (which == 0)
-        usage_of_process(p, &usage);
-    else if (which == 1)
-        usage = p->children_usage;
-    else
-        usage_of_thread(thread_current(), &usage);
+    if (which == 0) usage_of_process(p, &usage);
+    else if (which == 1) usage = p->children_usage;
+    else usage_of_thread(thread_current(), &usage);
     spin_unlock(&p->signal_lock);
     return copy_out(out, size, &usage, sizeof(usage));
 }
 
 static char state_letter(struct process *p) REQUIRES(p -> signal_lock) {
-    if (p->state != PROCESS_ALIVE)
-        return 'Z';
-    if (p->stopped)
-        return 'T';
+    if (p->state != PROCESS_ALIVE) return 'Z';
+    if (p->stopped) return 'T';
     list_for_each (n, &p->threads) {
         uint8_t state = list_entry(n, struct thread, process_link)->state;
-        if (state == THREAD_RUNNING || state == THREAD_RUNNABLE)
-            return 'R';
+        if (state == THREAD_RUNNING || state == THREAD_RUNNABLE) return 'R';
     }
     return 'S';
 }
@@ -139,8 +128,7 @@ static void state_of_threads(struct process *p, struct process_state *s) {
 }
 
 UNCHECKED static void state_of_space(struct process *p, struct process_state *s) {
-    if (!p->space)
-        return;
+    if (!p->space) return;
     s->virtual_size = p->space->mapped_pages * PAGE_SIZE; /* a glance, without its mutex */
     s->resident = atomic_load(&p->space->resident) * PAGE_SIZE;
 }
@@ -175,9 +163,8 @@ static long info_signals(struct process *p, uaddr_t out, size_t size) {
         s.caught |= handler > SIG_IGN ? SIGNAL_BIT(i) : 0;
     }
     if (!list_empty(&p->threads)) {
-        struct thread *t = p == process_current()
-                               ? thread_current()
-                               : list_entry(p->threads.next, struct thread, process_link);
+        struct thread *t =
+            p == process_current() ? thread_current() : list_entry(p->threads.next, struct thread, process_link);
         s.thread_pending = t->pending.set;
         s.mask = signal_mask_raw(t);
     }
@@ -186,8 +173,7 @@ static long info_signals(struct process *p, uaddr_t out, size_t size) {
 }
 
 static long info_limit(struct process *p, uaddr_t out, size_t size, uint64_t index) {
-    if (index >= LIMIT_COUNT)
-        return -EINVAL;
+    if (index >= LIMIT_COUNT) return -EINVAL;
     struct process_limit l = p->limits[index];
     return copy_out(out, size, &l, sizeof(l));
 }
@@ -204,17 +190,14 @@ static long info_itimer(struct process *p, uaddr_t out, size_t size, uint64_t in
 static long info_strings(struct process *p, uaddr_t out, size_t size, vaddr_t start, vaddr_t end) {
     char buffer[256];
     struct space *s = space_of(p);
-    if (!s)
-        return 0;
+    if (!s) return 0;
     size_t total = min(size, end - start), done = 0;
     int e = 0;
     while (!e && done < total) {
         size_t n = min(total - done, sizeof(buffer));
         e = space_read(s, buffer, start + done, n);
-        if (!e)
-            e = copy_to_user(out + done, buffer, n);
-        if (!e)
-            done += n;
+        if (!e) e = copy_to_user(out + done, buffer, n);
+        if (!e) done += n;
     }
     space_put(s);
     return done ? (long)done : e == -EFAULT ? 0 : e;
@@ -231,23 +214,19 @@ static long info_maps(struct process *p, uaddr_t out, size_t size, vaddr_t from)
         e = copy_to_user(out + (uaddr_t)done, maps, n * sizeof(maps[0]));
         done += (long)(n * sizeof(maps[0]));
         room -= n;
-        if (n)
-            from = maps[n - 1].end;
+        if (n) from = maps[n - 1].end;
     }
-    if (s)
-        space_put(s);
+    if (s) space_put(s);
     return e ? e : done;
 }
 
 static long info_threads(struct process *p, uaddr_t out, size_t size) {
     uint32_t *tids = kmalloc(PAGE_SIZE);
     size_t count = 0, room = min(size, PAGE_SIZE) / sizeof(*tids);
-    if (!tids)
-        return -ENOMEM;
+    if (!tids) return -ENOMEM;
     spin_lock(&p->signal_lock);
     list_for_each (n, &p->threads) {
-        if (count == room)
-            break;
+        if (count == room) break;
         tids[count++] = list_entry(n, struct thread, process_link)->tid;
     }
     spin_unlock(&p->signal_lock);
@@ -263,21 +242,17 @@ UNCHECKED static handle_t handles_end(struct process *p, handle_t h) {
 
 static long info_handles(struct process *p, uaddr_t out, size_t size, uint64_t from) {
     size_t done = 0;
-    for (handle_t h = (handle_t)min(from, (uint64_t)HANDLE_UPPER_END);
-         size - done >= sizeof(struct process_handle); h++) {
-        if (h < HANDLE_UPPER && h >= handles_end(p, h))
-            h = HANDLE_UPPER;
-        if (h >= HANDLE_UPPER && h >= handles_end(p, h))
-            break;
+    for (handle_t h = (handle_t)min(from, (uint64_t)HANDLE_UPPER_END); size - done >= sizeof(struct process_handle);
+         h++) {
+        if (h < HANDLE_UPPER && h >= handles_end(p, h)) h = HANDLE_UPPER;
+        if (h >= HANDLE_UPPER && h >= handles_end(p, h)) break;
         struct process_handle one = {.handle = h};
         struct object *o;
         uint32_t rights, flags;
-        if (handle_describe(&p->handles, h, &o, &rights, &flags))
-            continue;
+        if (handle_describe(&p->handles, h, &o, &rights, &flags)) continue;
         handle_info_fill(o, rights, flags, &one.info);
         object_put(o);
-        if (copy_to_user(out + done, &one, sizeof(one)))
-            return -EFAULT;
+        if (copy_to_user(out + done, &one, sizeof(one))) return -EFAULT;
         done += sizeof(one);
     }
     return (long)done;
@@ -293,13 +268,10 @@ static long info_next(uint64_t pid) {
     return next;
 }
 
-static long info_private(struct process *p, uint32_t topic, uaddr_t out, size_t size,
-                         uint64_t aux) {
-    if (!may(credentials_may_inspect, p))
-        return -EPERM;
+static long info_private(struct process *p, uint32_t topic, uaddr_t out, size_t size, uint64_t aux) {
+    if (!may(credentials_may_inspect, p)) return -EPERM;
     switch (topic) {
-    case PROCESS_ENVIRONMENT:
-        return info_strings(p, out, size, p->arguments_end, p->environment_end);
+    case PROCESS_ENVIRONMENT: return info_strings(p, out, size, p->arguments_end, p->environment_end);
     case PROCESS_MAPS: return info_maps(p, out, size, aux);
     case PROCESS_HANDLES: return info_handles(p, out, size, aux);
     default: return info_limit(p, out, size, aux);
@@ -335,16 +307,14 @@ static long info_of(struct process *p, uint32_t topic, uaddr_t out, size_t size,
 /* The process meant, with a reference. */
 static struct process *process_of(int32_t pid) {
     struct process *p = process_current();
-    if (pid && (uint32_t)pid != p->pid)
-        return pid < 0 ? nullptr : process_find((uint32_t)pid);
+    if (pid && (uint32_t)pid != p->pid) return pid < 0 ? nullptr : process_find((uint32_t)pid);
     object_get(&p->object);
     return p;
 }
 
 long process_info(int32_t pid, uint32_t topic, uaddr_t out, size_t size, uint64_t aux) {
     struct process *p = process_of(pid);
-    if (!p)
-        return -ESRCH;
+    if (!p) return -ESRCH;
     long result = info_of(p, topic, out, size, aux);
     object_put(&p->object);
     return result;
@@ -353,17 +323,13 @@ long process_info(int32_t pid, uint32_t topic, uaddr_t out, size_t size, uint64_
 /* --- changes ------------------------------------------------------------------------------------- */
 
 static long set_nice(struct process *p, uint64_t nice) {
-    if (nice >= NICE_RANGE)
-        return -EINVAL;
-    if (!process_may_manage(p))
-        return -EPERM;
-    if (nice < p->nice && !cred_privileged(atomic_load(&process_current()->cred)))
-        return -EACCES;
+    if (nice >= NICE_RANGE) return -EINVAL;
+    if (!process_may_manage(p)) return -EPERM;
+    if (nice < p->nice && !cred_privileged(atomic_load(&process_current()->cred))) return -EACCES;
     spin_lock(&p->signal_lock);
     p->nice = (uint32_t)nice;
     list_for_each (n, &p->threads)
-        thread_set_priority(list_entry(n, struct thread, process_link),
-                            PRIORITY_DEFAULT + (NICE_ZERO - (int)nice) / 2);
+        thread_set_priority(list_entry(n, struct thread, process_link), PRIORITY_DEFAULT + (NICE_ZERO - (int)nice) / 2);
     spin_unlock(&p->signal_lock);
     return 0;
 }
@@ -371,10 +337,8 @@ static long set_nice(struct process *p, uint64_t nice) {
 static long set_limit(struct process *p, uaddr_t in, size_t size) {
     struct process_limit l;
     int e = copy_in(&l, sizeof(l), in, size);
-    if (e)
-        return e;
-    if (!may(credentials_may_inspect, p))
-        return -EPERM;
+    if (e) return e;
+    if (!may(credentials_may_inspect, p)) return -EPERM;
     return limit_set(p, &l, cred_privileged(atomic_load(&process_current()->cred)));
 }
 
@@ -405,8 +369,7 @@ static long set_own(struct process *p, uint32_t topic, uaddr_t in, size_t size, 
     case PROCESS_FOREGROUND: return foreground_set(p, (uint32_t)value);
     case PROCESS_SUBREAPER: p->subreaper = value; return 0;
     case PROCESS_PARENT_SIGNAL:
-        if (value > SIGNAL_COUNT)
-            return -EINVAL;
+        if (value > SIGNAL_COUNT) return -EINVAL;
         p->parent_signal = (uint32_t)value;
         return 0;
     default: return -EINVAL;
@@ -415,18 +378,13 @@ static long set_own(struct process *p, uint32_t topic, uaddr_t in, size_t size, 
 
 long process_set(int32_t pid, uint32_t topic, uaddr_t in, size_t size, uint64_t value) {
     if (topic == PROCESS_GROUP)
-        return value > INT32_MAX ? -EINVAL
-                                 : process_set_group(process_current(), pid, (int32_t)value);
+        return value > INT32_MAX ? -EINVAL : process_set_group(process_current(), pid, (int32_t)value);
     struct process *p = process_of(pid);
-    if (!p)
-        return -ESRCH;
+    if (!p) return -ESRCH;
     long result = -EPERM;
-    if (topic == PROCESS_PRIORITY)
-        result = set_nice(p, value);
-    else if (topic == PROCESS_LIMIT)
-        result = set_limit(p, in, size);
-    else if (p == process_current())
-        result = set_own(p, topic, in, size, value);
+    if (topic == PROCESS_PRIORITY) result = set_nice(p, value);
+    else if (topic == PROCESS_LIMIT) result = set_limit(p, in, size);
+    else if (p == process_current()) result = set_own(p, topic, in, size, value);
     object_put(&p->object);
     return result;
 }

@@ -59,8 +59,7 @@ void usage_of_process(struct process *p, struct process_usage *out) {
 
 static uint64_t cpu_time_locked(struct process *p) REQUIRES(p -> signal_lock) {
     uint64_t ns = p->usage.user_ns;
-    list_for_each (n, &p->threads)
-        ns += thread_run_ns(list_entry(n, struct thread, process_link));
+    list_for_each (n, &p->threads) ns += thread_run_ns(list_entry(n, struct thread, process_link));
     return ns;
 }
 
@@ -75,8 +74,7 @@ uint64_t process_cpu_time(struct process *p) {
 
 static void timer_signal(struct process *p, int signal) REQUIRES(p -> signal_lock) {
     const struct signal_info info = {.signal = signal, .code = SI_KERNEL};
-    if (signal_post(p, nullptr, signal, &info))
-        return; /* no memory: one expiration is lost */
+    if (signal_post(p, nullptr, signal, &info)) return; /* no memory: one expiration is lost */
 }
 
 /* Sends what is due at `used` ns; gives the next moment, in CPU time. */
@@ -89,14 +87,11 @@ static uint64_t cpu_timers_run(struct process *p, uint64_t used) REQUIRES(p -> s
             timer_signal(p, signals[i]);
             c->expiry = c->interval ? used + c->interval : 0;
         }
-        if (c->expiry)
-            next = min(next, c->expiry);
+        if (c->expiry) next = min(next, c->expiry);
     }
     uint64_t soft = p->limits[LIMIT_CPU].soft, hard = p->limits[LIMIT_CPU].hard;
-    if (soft >= UINT64_MAX / SECOND)
-        return next;
-    if (hard < UINT64_MAX / SECOND && used >= hard * SECOND)
-        process_end_threads(p, SIGKILL);
+    if (soft >= UINT64_MAX / SECOND) return next;
+    if (hard < UINT64_MAX / SECOND && used >= hard * SECOND) process_end_threads(p, SIGKILL);
     if (used >= soft * SECOND) {
         timer_signal(p, SIGXCPU);
         p->limits[LIMIT_CPU].soft = ++soft; /* again each second, until the hard limit */
@@ -106,8 +101,7 @@ static uint64_t cpu_timers_run(struct process *p, uint64_t used) REQUIRES(p -> s
 
 static void cpu_timer_arm(struct process *p) REQUIRES(p -> signal_lock) {
     uint64_t used = cpu_time_locked(p), next = cpu_timers_run(p, used);
-    if (next == UINT64_MAX || p->group_exit)
-        return;
+    if (next == UINT64_MAX || p->group_exit) return;
     int64_t rest = (int64_t)min(next - used, 1000 * SECOND) / max((int64_t)p->thread_count, 1);
     timer_start(&p->cpu_timer, clock_now() + max(rest, CPU_CHECK_MIN));
 }
@@ -120,24 +114,17 @@ static void cpu_timer_fire(struct timer *t) {
 }
 
 int limit_set(struct process *p, const struct process_limit *l, bool privileged) {
-    if (l->index >= LIMIT_COUNT || l->soft > l->hard)
-        return -EINVAL;
+    if (l->index >= LIMIT_COUNT || l->soft > l->hard) return -EINVAL;
     struct process_limit *limit = &p->limits[l->index];
-    if (l->hard > limit->hard && !privileged)
-        return -EPERM;
-    if (l->index == LIMIT_HANDLES && l->hard > HANDLE_UPPER)
-        return -EPERM;
+    if (l->hard > limit->hard && !privileged) return -EPERM;
+    if (l->index == LIMIT_HANDLES && l->hard > HANDLE_UPPER) return -EPERM;
     spin_lock(&process_lock);
     *limit = *l;
-    if (l->index == LIMIT_HANDLES)
-        p->handles.limit = (uint32_t)l->soft;
-    if (p->space && l->index == LIMIT_SPACE)
-        p->space->limit_pages = l->soft / PAGE_SIZE;
-    if (p->space && l->index == LIMIT_STACK)
-        p->space->stack_pages = l->soft / PAGE_SIZE;
+    if (l->index == LIMIT_HANDLES) p->handles.limit = (uint32_t)l->soft;
+    if (p->space && l->index == LIMIT_SPACE) p->space->limit_pages = l->soft / PAGE_SIZE;
+    if (p->space && l->index == LIMIT_STACK) p->space->stack_pages = l->soft / PAGE_SIZE;
     spin_lock(&p->signal_lock);
-    if (l->index == LIMIT_CPU)
-        cpu_timer_arm(p);
+    if (l->index == LIMIT_CPU) cpu_timer_arm(p);
     spin_unlock(&p->signal_lock);
     spin_unlock(&process_lock);
     return 0;
@@ -154,8 +141,7 @@ static void itimer_fire(struct timer *t) {
         nsec_t next = p->itimer_expiry + p->itimer_interval;
         p->itimer_expiry = p->itimer_interval ? max(next, now + ITIMER_STEP_MIN) : 0;
     }
-    if (p->itimer_expiry)
-        timer_start(t, p->itimer_expiry);
+    if (p->itimer_expiry) timer_start(t, p->itimer_expiry);
     spin_unlock(&p->signal_lock);
 }
 
@@ -175,8 +161,7 @@ void process_timers_stop(struct process *p) {
 }
 
 int itimer_get(struct process *p, struct process_itimer *out) {
-    if (out->index > 2)
-        return -EINVAL;
+    if (out->index > 2) return -EINVAL;
     spin_lock(&p->signal_lock);
     if (out->index == 0) {
         out->interval_ns = p->itimer_interval;
@@ -191,22 +176,18 @@ int itimer_get(struct process *p, struct process_itimer *out) {
 }
 
 int itimer_set(struct process *p, const struct process_itimer *in) {
-    if (in->index > 2 || in->value_ns < 0 || in->interval_ns < 0)
-        return -EINVAL;
+    if (in->index > 2 || in->value_ns < 0 || in->interval_ns < 0) return -EINVAL;
     spin_lock(&p->signal_lock);
     nsec_t now = in->index ? (nsec_t)cpu_time_locked(p) : clock_now();
     nsec_t expiry = in->value_ns < DEADLINE_NEVER - now ? now + in->value_ns : DEADLINE_NEVER;
-    if (!in->value_ns)
-        expiry = 0;
+    if (!in->value_ns) expiry = 0;
     if (in->index) {
-        p->cpu_clocks[in->index - 1] =
-            (struct cpu_clock_timer){(uint64_t)expiry, (uint64_t)in->interval_ns};
+        p->cpu_clocks[in->index - 1] = (struct cpu_clock_timer){(uint64_t)expiry, (uint64_t)in->interval_ns};
         cpu_timer_arm(p);
     } else {
         p->itimer_interval = in->interval_ns;
         p->itimer_expiry = expiry;
-        if (expiry)
-            timer_start(&p->itimer_real, expiry);
+        if (expiry) timer_start(&p->itimer_real, expiry);
     }
     spin_unlock(&p->signal_lock);
     return 0;

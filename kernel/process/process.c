@@ -35,8 +35,7 @@ const struct object_ops process_ops = {
 
 static struct process *process_alloc(void) {
     struct process *p = kzalloc(sizeof(*p));
-    if (!p)
-        return nullptr;
+    if (!p) return nullptr;
     object_init(&p->object, &process_ops);
     handle_table_init(&p->handles);
     spin_init(&p->signal_lock, RANK_SIGNAL);
@@ -53,8 +52,7 @@ static struct process *process_alloc(void) {
 }
 
 struct process *process_prepare(struct process *parent) {
-    if (!account_charge_task(parent))
-        return err_ptr(-EAGAIN);
+    if (!account_charge_task(parent)) return err_ptr(-EAGAIN);
     struct process *p = process_alloc();
     if (!p) {
         account_uncharge_task(parent);
@@ -77,8 +75,7 @@ struct process *process_prepare(struct process *parent) {
 
 void process_discard(struct process *p) {
     handle_table_fini(&p->handles);
-    if (p->space)
-        space_put(p->space);
+    if (p->space) space_put(p->space);
     p->space = nullptr;
     account_uncharge_task(p);
     object_put(&p->object);
@@ -90,8 +87,7 @@ void user_entry(void *) {
     struct thread *t = thread_current();
     struct trapframe *f = arch_frame(t);
     /* A forked thread's control area is a page of its own now: wire it. Without, its mask would lie. */
-    if (t->control_address && control_register(t, t->control_address))
-        process_kill(t->process, SIGKILL);
+    if (t->control_address && control_register(t, t->control_address)) process_kill(t->process, SIGKILL);
     arch_enter_user(f); /* does what is in t->work first */
 }
 
@@ -105,8 +101,7 @@ static void thread_inherit(struct thread *t, const struct thread *from) {
 
 struct thread *process_first_thread(struct process *p) {
     struct thread *t = thread_create(p, p->name, user_entry, nullptr);
-    if (!t)
-        return err_ptr(-ENOMEM);
+    if (!t) return err_ptr(-ENOMEM);
     thread_inherit(t, thread_current());
     arch_thread_set_pagetable(t, &p->space->table);
     return t;
@@ -116,8 +111,7 @@ struct thread *process_first_thread(struct process *p) {
 int process_thread_add(struct process *p, struct thread *t) {
     thread_inherit(t, thread_current());
     arch_thread_set_pagetable(t, &p->space->table);
-    if (!account_charge_task(p))
-        return -EAGAIN;
+    if (!account_charge_task(p)) return -EAGAIN;
     spin_lock(&p->signal_lock);
     bool ending = p->group_exit || p->exec_thread;
     if (!ending) {
@@ -125,8 +119,7 @@ int process_thread_add(struct process *p, struct thread *t) {
         p->thread_count++;
     }
     spin_unlock(&p->signal_lock);
-    if (ending)
-        account_uncharge_task(p);
+    if (ending) account_uncharge_task(p);
     return ending ? -EINTR : 0;
 }
 
@@ -160,15 +153,12 @@ long process_fork(void) {
     struct process *parent = process_current();
     struct thread *self = thread_current();
     struct process *p = process_prepare(parent);
-    if (is_err(p))
-        return ptr_err(p);
+    if (is_err(p)) return ptr_err(p);
     long result = -ENOMEM;
     p->space = space_fork(parent->space);
-    if (!p->space || handle_table_copy(&p->handles, &parent->handles, false))
-        goto undo;
+    if (!p->space || handle_table_copy(&p->handles, &parent->handles, false)) goto undo;
     struct thread *t = process_first_thread(p);
-    if (is_err(t))
-        goto undo;
+    if (is_err(t)) goto undo;
     arch_thread_copy(t, self);
     frame_set_result(arch_frame(t), 0);
     t->altstack = self->altstack;
@@ -190,19 +180,16 @@ undo:
 static void threads_end(struct process *p) REQUIRES(p -> signal_lock) {
     list_for_each (n, &p->threads) {
         struct thread *t = list_entry(n, struct thread, process_link);
-        if (t == p->exec_thread && !p->group_exit)
-            continue;
+        if (t == p->exec_thread && !p->group_exit) continue;
         atomic_fetch_or(&t->work, WORK_EXIT);
-        if (t != thread_current())
-            thread_interrupt(t);
+        if (t != thread_current()) thread_interrupt(t);
     }
     p->stopped = false;
     wait_queue_wake(&p->self_wait, INT32_MAX);
 }
 
 void process_end_threads(struct process *p, int32_t status) {
-    if (p->group_exit)
-        return;
+    if (p->group_exit) return;
     p->group_exit = true;
     p->exit_status = status;
     threads_end(p);
@@ -230,13 +217,10 @@ int process_become_single(struct process *p) {
         return -EINTR;
     }
     p->exec_thread = self;
-    if (p->thread_count > 1)
-        threads_end(p);
+    if (p->thread_count > 1) threads_end(p);
     spin_unlock(&p->signal_lock);
-    if (p->thread_count > 1)
-        (void)wait_queue_sleep(&p->self_wait, alone, p, false, DEADLINE_NEVER);
-    if (self->tid != p->pid)
-        thread_set_tid(self, p->pid);
+    if (p->thread_count > 1) (void)wait_queue_sleep(&p->self_wait, alone, p, false, DEADLINE_NEVER);
+    if (self->tid != p->pid) thread_set_tid(self, p->pid);
     spin_lock(&p->signal_lock);
     p->exec_thread = nullptr;
     spin_unlock(&p->signal_lock);
@@ -258,22 +242,18 @@ static void process_release(struct process *p) {
 }
 
 static void process_finish(struct process *p) {
-    if (p == process_init)
-        panic("init has ended: status %#x", (unsigned)p->exit_status);
+    if (p == process_init) panic("init has ended: status %#x", (unsigned)p->exit_status);
     process_release(p);
     spin_lock(&process_lock);
     p->state = PROCESS_ZOMBIE;
     process_orphan(p);
-    if (p->session->leader == p)
-        session_leader_exit(p);
+    if (p->session->leader == p) session_leader_exit(p);
     group_hang_up_if_orphaned(p->group_of);
     bool forgotten = parent_notify_exit(p);
-    if (forgotten)
-        process_reap(p);
+    if (forgotten) process_reap(p);
     spin_unlock(&process_lock);
     object_notify(&p->object, EVENT_EXIT);
-    if (forgotten)
-        object_put(&p->object);
+    if (forgotten) object_put(&p->object);
     object_reap();
 }
 
@@ -291,10 +271,8 @@ void process_thread_exit(void) {
     struct signal_info ignored;
     while (signal_take(p, t, t->pending.set, &ignored)) {
     }
-    if (last)
-        signal_discard(p, ~0ULL);
-    else
-        signal_reroute(p);
+    if (last) signal_discard(p, ~0ULL);
+    else signal_reroute(p);
     spin_unlock(&p->signal_lock);
     if (last) {
         process_finish(p);
@@ -313,8 +291,7 @@ struct process *process_create_first(struct memory *program, const char *path) {
     struct cred *c = cred_create(&root);
     struct image image = {.program = program};
     struct image_start start;
-    if (!p || !c)
-        panic("no memory for the first process");
+    if (!p || !c) panic("no memory for the first process");
     p->cred = c;
     atomic_fetch_add(&c->account->tasks, 1);
     limits_init(p);
@@ -323,12 +300,10 @@ struct process *process_create_first(struct memory *program, const char *path) {
     print_format(image.path, sizeof(image.path), "%s", path);
     print_format(image.name, sizeof(image.name), "init");
     p->space = image_load(&image, p, &start);
-    if (is_err(p->space))
-        panic("%s: no program (error %d)", path, ptr_err(p->space));
+    if (is_err(p->space)) panic("%s: no program (error %d)", path, ptr_err(p->space));
     image_adopt(p, &image, &start);
     struct thread *t = thread_create(p, p->name, user_entry, nullptr);
-    if (!t)
-        panic("no memory for the first thread");
+    if (!t) panic("no memory for the first thread");
     pending_init(&t->pending);
     t->altstack.flags = SS_DISABLE;
     arch_thread_set_pagetable(t, &p->space->table);
@@ -340,11 +315,8 @@ struct process *process_create_first(struct memory *program, const char *path) {
     spin_lock(&process_lock);
     process_link(p, nullptr);
     spin_unlock(&process_lock);
-    if (session_create_first(p))
-        panic("no memory for the first session");
+    if (session_create_first(p)) panic("no memory for the first session");
     return p;
 }
 
-void process_start(struct process *p) {
-    thread_start(list_entry(p->threads.next, struct thread, process_link));
-}
+void process_start(struct process *p) { thread_start(list_entry(p->threads.next, struct thread, process_link)); }

@@ -20,13 +20,11 @@ void account_uncharge_task(struct process *p);
 extern struct process *process_init; /* pid 1 */
 void process_link(struct process *p, struct process *parent) REQUIRES(process_lock);
 void process_unlink(struct process *p) REQUIRES(process_lock); /* the caller drops a reference */
-void process_reap(struct process *p)
-    REQUIRES(process_lock); /* it was waited for: unlink, no task any more */
+void process_reap(struct process *p) REQUIRES(process_lock); /* it was waited for: unlink, no task any more */
 struct process *process_at(uint32_t pid) REQUIRES(process_lock);
 struct process *process_next(uint32_t pid) REQUIRES(process_lock); /* smallest pid > pid, or null */
 struct group *group_at(uint32_t id) REQUIRES(process_lock);
-void process_orphan(struct process *p)
-    REQUIRES(process_lock); /* children to their new parent; hang-ups */
+void process_orphan(struct process *p) REQUIRES(process_lock); /* children to their new parent; hang-ups */
 
 /* group.c */
 MUST_CHECK int process_set_group(struct process *caller, int32_t pid, int32_t group);
@@ -39,15 +37,13 @@ void group_hang_up_if_orphaned(struct group *g) REQUIRES(process_lock);
 void session_leader_exit(struct process *p) REQUIRES(process_lock);
 /* The first process's. -ENOMEM */
 MUST_CHECK int session_create_first(struct process *p);
-MUST_CHECK int terminal_create(struct process *p,
-                               struct object **out); /* a reference. -EPERM, -ENOMEM */
+MUST_CHECK int terminal_create(struct process *p, struct object **out); /* a reference. -EPERM, -ENOMEM */
 MUST_CHECK long terminal_control(struct object *o, uint32_t op, uint64_t a, uint64_t b);
 MUST_CHECK long foreground_get(struct process *p);
 MUST_CHECK long foreground_set(struct process *p, uint32_t group);
 
 /* process.c */
-struct process *process_prepare(
-    struct process *parent); /* a copy without space, handles, threads; err_ptr */
+struct process *process_prepare(struct process *parent); /* a copy without space, handles, threads; err_ptr */
 void process_discard(struct process *p); /* undoes it, with all it got meanwhile */
 /* Its first thread, on p->space, NEW; err_ptr. */
 struct thread *process_first_thread(struct process *p);
@@ -57,11 +53,9 @@ void process_withdraw(struct process *p); /* undoes that; its thread has not bee
 #define PROCESS_RIGHTS (RIGHT_WAIT | RIGHT_SIGNAL | RIGHT_TRANSFER | RIGHT_DUPLICATE)
 MUST_CHECK long process_fork(void);
 void user_entry(void *); /* where new user threads start */
-MUST_CHECK int process_thread_add(struct process *p,
-                                  struct thread *t); /* -EINTR: process is ending */
+MUST_CHECK int process_thread_add(struct process *p, struct thread *t); /* -EINTR: process is ending */
 void process_end_threads(struct process *p, int32_t status) REQUIRES(p -> signal_lock);
-MUST_CHECK int process_become_single(
-    struct process *p); /* exec. -EINTR: killed, or another thread execs */
+MUST_CHECK int process_become_single(struct process *p); /* exec. -EINTR: killed, or another thread execs */
 
 /* exec.c, image.c */
 struct image_start { /* a loaded image */
@@ -82,27 +76,21 @@ MUST_CHECK long process_exec(const struct image_args *user);
 MUST_CHECK long process_spawn(const struct spawn_args *args, uaddr_t handle_out);
 
 /* wait.c */
-MUST_CHECK long process_wait(uint32_t type, int32_t id, uint32_t flags, struct wait_status *out,
-                             nsec_t deadline);
+MUST_CHECK long process_wait(uint32_t type, int32_t id, uint32_t flags, struct wait_status *out, nsec_t deadline);
 void parent_notify(struct process *p, int code, int status) REQUIRES(process_lock);
-bool parent_notify_exit(struct process *p)
-    REQUIRES(process_lock); /* true: nobody will wait for p */
+bool parent_notify_exit(struct process *p) REQUIRES(process_lock); /* true: nobody will wait for p */
 
 /* signal.c: pending sets, routing */
 #define SIGNALS_UNBLOCKABLE (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
-#define SIGNALS_STOP                                                                               \
-    (SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
-#define SIGNALS_IGNORED                                                                            \
-    (SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH))
+#define SIGNALS_STOP (SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
+#define SIGNALS_IGNORED (SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH))
 void pending_init(struct signal_pending *p);
-MUST_CHECK int signal_post(struct process *p, struct thread *t, int signal,
-                           const struct signal_info *info) REQUIRES(p -> signal_lock);
-/* Takes the next pending signal of `set`: its number, 0 if none. */
-int signal_take(struct process *p, struct thread *t, uint64_t set, struct signal_info *out)
+MUST_CHECK int signal_post(struct process *p, struct thread *t, int signal, const struct signal_info *info)
     REQUIRES(p -> signal_lock);
+/* Takes the next pending signal of `set`: its number, 0 if none. */
+int signal_take(struct process *p, struct thread *t, uint64_t set, struct signal_info *out) REQUIRES(p -> signal_lock);
 void signal_discard(struct process *p, uint64_t set) REQUIRES(p -> signal_lock);
-void signal_reroute(struct process *p)
-    REQUIRES(p -> signal_lock); /* the process's own, to who takes them */
+void signal_reroute(struct process *p) REQUIRES(p -> signal_lock); /* the process's own, to who takes them */
 void signal_hint(struct process *p) REQUIRES(p -> signal_lock);
 bool signal_ignored(struct process *p, int signal) REQUIRES(p -> signal_lock);
 bool signal_cancelled(struct thread *t); /* at a cancellation point, with its cancel word set */
@@ -114,8 +102,7 @@ void control_release(struct thread *t);
 /* signal_send.c, signal_deliver.c: what system calls ask for */
 MUST_CHECK long signal_kill(int32_t pid, int signal, const struct signal_info *info);
 MUST_CHECK long signal_kill_thread(int32_t tid, int signal, const struct signal_info *info);
-MUST_CHECK int signal_change_action(int signal, const struct signal_action *action,
-                                    struct signal_action *old);
+MUST_CHECK int signal_change_action(int signal, const struct signal_action *action, struct signal_action *old);
 MUST_CHECK long signal_wait_for(uint64_t set, struct signal_info *out, nsec_t deadline);
 MUST_CHECK int signal_change_stack(const struct stack_info *stack, struct stack_info *old);
 MUST_CHECK long signal_suspend(uint64_t mask);

@@ -24,9 +24,9 @@
 #include "process_impl.h"
 
 /* Raised by the thread's own instructions: taken before others. */
-#define SIGNALS_SYNCHRONOUS                                                                        \
-    (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) |         \
-     SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGSYS))
+#define SIGNALS_SYNCHRONOUS                                                                                            \
+    (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGFPE) |        \
+     SIGNAL_BIT(SIGSYS))
 
 #define INFO_USED (offsetof(struct signal_info, child) + sizeof(((struct signal_info *)0)->child))
 
@@ -44,26 +44,21 @@ uint64_t signal_mask_of(struct thread *t) { return signal_mask_raw(t) & ~t->sign
 
 void signal_mask_set(struct thread *t, uint64_t mask) {
     t->signal_mask = mask & ~SIGNALS_UNBLOCKABLE;
-    if (t->control)
-        __atomic_store_n(&t->control->mask, t->signal_mask, __ATOMIC_RELAXED);
+    if (t->control) __atomic_store_n(&t->control->mask, t->signal_mask, __ATOMIC_RELAXED);
     atomic_thread_fence(memory_order_seq_cst);
-    if ((t->pending.set | t->process->pending.set) & ~mask)
-        atomic_fetch_or(&t->work, WORK_SIGNAL);
+    if ((t->pending.set | t->process->pending.set) & ~mask) atomic_fetch_or(&t->work, WORK_SIGNAL);
 }
 
 /* Wires the page at `address` (0: none) of the current process as t's area; t is the current thread. */
 int control_register(struct thread *t, uaddr_t address) {
     struct pin pin;
-    if (address % sizeof(struct thread_control))
-        return -EINVAL;
+    if (address % sizeof(struct thread_control)) return -EINVAL;
     if (address) {
         int e = pin_user(&pin, address, sizeof(struct thread_control), true);
-        if (e)
-            return e;
+        if (e) return e;
     }
     control_release(t);
-    if (!address)
-        return 0;
+    if (!address) return 0;
     struct thread_control *c = (void *)((char *)frame_virt(pin.frames[0]) + (address & PAGE_MASK));
     c->mask = t->signal_mask;
     c->tid = t->tid;
@@ -77,8 +72,7 @@ int control_register(struct thread *t, uaddr_t address) {
 }
 
 void control_release(struct thread *t) {
-    if (!t->control)
-        return;
+    if (!t->control) return;
     struct pin pin = {.count = 1, .write = true, .frames = {t->control_frame}};
     spin_lock(&t->process->signal_lock);
     t->signal_mask = signal_mask_raw(t);
@@ -92,8 +86,7 @@ void signal_hint(struct process *p) {
     list_for_each (n, &p->threads) {
         struct thread *t = list_entry(n, struct thread, process_link);
         if (t->control)
-            atomic_store_explicit(&t->control->pending, t->pending.set | p->pending.set,
-                                  memory_order_relaxed);
+            atomic_store_explicit(&t->control->pending, t->pending.set | p->pending.set, memory_order_relaxed);
     }
 }
 
@@ -105,10 +98,8 @@ bool signal_cancelled(struct thread *t) {
 bool signal_pending_slow(struct thread *t) {
     uint32_t work = atomic_load(&t->work);
     uint64_t pending = t->pending.set | t->process->pending.set;
-    if (work & WORK_EXIT)
-        return true;
-    if (!(work & WORK_STOP) && !(pending & ~signal_mask_of(t)) && !signal_cancelled(t))
-        return false;
+    if (work & WORK_EXIT) return true;
+    if (!(work & WORK_STOP) && !(pending & ~signal_mask_of(t)) && !signal_cancelled(t)) return false;
     /* So that the return path makes an EINTR of it, though SIGCONT may come before that, or the
      * mask be changed without a word. */
     atomic_fetch_or(&t->work, WORK_SIGNAL);
@@ -124,12 +115,9 @@ static struct signal_entry *entry_get(struct process *p, struct signal_pending *
     }
     struct account *a = atomic_load(&p->cred)->account;
     struct signal_entry *e = nullptr;
-    if (atomic_fetch_add(&a->signals, 1) < p->limits[LIMIT_SIGNALS].soft)
-        e = kmalloc(sizeof(*e));
-    if (e)
-        e->account = a;
-    else
-        atomic_fetch_sub(&a->signals, 1);
+    if (atomic_fetch_add(&a->signals, 1) < p->limits[LIMIT_SIGNALS].soft) e = kmalloc(sizeof(*e));
+    if (e) e->account = a;
+    else atomic_fetch_sub(&a->signals, 1);
     return e;
 }
 
@@ -148,11 +136,9 @@ static void info_copy(struct signal_info *to, const struct signal_info *from) {
     __builtin_memcpy(to, from, INFO_USED); /* inline */
 }
 
-static int pending_add(struct process *p, struct signal_pending *to, int signal,
-                       const struct signal_info *info) {
+static int pending_add(struct process *p, struct signal_pending *to, int signal, const struct signal_info *info) {
     uint64_t bit = SIGNAL_BIT(signal);
-    if (to->set & bit && signal < SIGNAL_REALTIME)
-        return 0; /* merged */
+    if (to->set & bit && signal < SIGNAL_REALTIME) return 0; /* merged */
     struct signal_entry *e = entry_get(p, to);
     if (e) {
         info_copy(&e->info, info);
@@ -169,8 +155,7 @@ static void pending_take(struct signal_pending *from, int signal, struct signal_
     bool found = false, more = false;
     list_for_each_safe (n, &from->queue) {
         struct signal_entry *e = list_entry(n, struct signal_entry, link);
-        if (e->info.signal != signal)
-            continue;
+        if (e->info.signal != signal) continue;
         if (found) {
             more = true;
             break;
@@ -185,14 +170,12 @@ static void pending_take(struct signal_pending *from, int signal, struct signal_
         out->signal = signal;
         out->code = SI_KERNEL;
     }
-    if (!more)
-        from->set &= ~SIGNAL_BIT(signal);
+    if (!more) from->set &= ~SIGNAL_BIT(signal);
 }
 
 int signal_take(struct process *p, struct thread *t, uint64_t set, struct signal_info *out) {
     uint64_t own = t->pending.set & set, all = own | (p->pending.set & set);
-    if (!all)
-        return 0;
+    if (!all) return 0;
     uint64_t first = all & SIGNALS_SYNCHRONOUS ? all & SIGNALS_SYNCHRONOUS : all;
     int signal = __builtin_ctzll(first) + 1;
     pending_take(own & SIGNAL_BIT(signal) ? &t->pending : &p->pending, signal, out);
@@ -202,14 +185,12 @@ int signal_take(struct process *p, struct thread *t, uint64_t set, struct signal
 
 static void pending_discard(struct signal_pending *from, uint64_t set) {
     struct signal_info ignored;
-    while (from->set & set)
-        pending_take(from, __builtin_ctzll(from->set & set) + 1, &ignored);
+    while (from->set & set) pending_take(from, __builtin_ctzll(from->set & set) + 1, &ignored);
 }
 
 void signal_discard(struct process *p, uint64_t set) {
     pending_discard(&p->pending, set);
-    list_for_each (n, &p->threads)
-        pending_discard(&list_entry(n, struct thread, process_link)->pending, set);
+    list_for_each (n, &p->threads) pending_discard(&list_entry(n, struct thread, process_link)->pending, set);
     signal_hint(p);
 }
 
@@ -222,75 +203,58 @@ bool signal_ignored(struct process *p, int signal) {
 
 static void kick(struct thread *t) {
     atomic_fetch_or(&t->work, WORK_SIGNAL);
-    if (t != thread_current())
-        thread_interrupt(t);
+    if (t != thread_current()) thread_interrupt(t);
 }
 
 /* Steps 2 to 4 for the signals in `set`, for t or for whichever thread takes them. */
-static void signal_route(struct process *p, struct thread *t, uint64_t set)
-    REQUIRES(p -> signal_lock) {
+static void signal_route(struct process *p, struct thread *t, uint64_t set) REQUIRES(p -> signal_lock) {
     signal_hint(p);
     atomic_thread_fence(memory_order_seq_cst);
     if (t) {
-        if (set & ~signal_mask_of(t))
-            kick(t);
+        if (set & ~signal_mask_of(t)) kick(t);
         return;
     }
     list_for_each (n, &p->threads) {
         struct thread *candidate = list_entry(n, struct thread, process_link);
         uint64_t taken = set & ~signal_mask_of(candidate);
-        if (taken)
-            kick(candidate);
-        if (!(set &= ~taken))
-            return;
+        if (taken) kick(candidate);
+        if (!(set &= ~taken)) return;
     }
 }
 
 void signal_reroute(struct process *p) {
-    if (p->pending.set)
-        signal_route(p, nullptr, p->pending.set);
+    if (p->pending.set) signal_route(p, nullptr, p->pending.set);
 }
 
 static void process_continue(struct process *p) REQUIRES(p -> signal_lock) {
     signal_discard(p, SIGNALS_STOP);
     p->continue_count++;
-    if (!p->stopped)
-        return;
+    if (!p->stopped) return;
     p->stopped = false;
     p->continued = p->continue_notify = true;
     wait_queue_wake(&p->self_wait, INT32_MAX);
 }
 
 /* Nobody would notice: ignored, and no thread holds it back for later. Init takes only what it asked for. */
-static bool signal_dropped(struct process *p, struct thread *t, int signal)
-    REQUIRES(p -> signal_lock) {
-    if (p == process_init && p->actions[signal - 1].handler == SIG_DFL)
-        return true;
-    if (!signal_ignored(p, signal))
-        return false;
-    if (!t && !list_empty(&p->threads))
-        t = list_entry(p->threads.next, struct thread, process_link);
+static bool signal_dropped(struct process *p, struct thread *t, int signal) REQUIRES(p -> signal_lock) {
+    if (p == process_init && p->actions[signal - 1].handler == SIG_DFL) return true;
+    if (!signal_ignored(p, signal)) return false;
+    if (!t && !list_empty(&p->threads)) t = list_entry(p->threads.next, struct thread, process_link);
     return !t || !(signal_mask_raw(t) & SIGNAL_BIT(signal));
 }
 
 int signal_post(struct process *p, struct thread *t, int signal, const struct signal_info *info) {
     uint64_t bit = SIGNAL_BIT(signal);
-    if (p->group_exit || (t && list_empty(&t->process_link)))
-        return 0;
+    if (p->group_exit || (t && list_empty(&t->process_link))) return 0;
     if (signal == SIGKILL) {
-        if (p != process_init)
-            process_end_threads(p, SIGKILL);
+        if (p != process_init) process_end_threads(p, SIGKILL);
         return 0;
     }
-    if (signal == SIGCONT)
-        process_continue(p);
-    else if (bit & SIGNALS_STOP)
-        signal_discard(p, SIGNAL_BIT(SIGCONT));
-    if (signal_dropped(p, t, signal))
-        return 0;
+    if (signal == SIGCONT) process_continue(p);
+    else if (bit & SIGNALS_STOP) signal_discard(p, SIGNAL_BIT(SIGCONT));
+    if (signal_dropped(p, t, signal)) return 0;
     int e = pending_add(p, t ? &t->pending : &p->pending, signal, info);
-    if (!e)
-        signal_route(p, t, bit);
+    if (!e) signal_route(p, t, bit);
     return e;
 }
 
@@ -299,8 +263,7 @@ int signal_post(struct process *p, struct thread *t, int signal, const struct si
 static void send(struct process *p, struct thread *t, int signal, const struct signal_info *info) {
     const struct signal_info kernel = {.signal = signal, .code = SI_KERNEL};
     spin_lock(&p->signal_lock);
-    if (signal_post(p, t, signal, info ? info : &kernel))
-        klog(LOG_WARN, "process %u: signal %d lost", p->pid, signal);
+    if (signal_post(p, t, signal, info ? info : &kernel)) klog(LOG_WARN, "process %u: signal %d lost", p->pid, signal);
     spin_unlock(&p->signal_lock);
 }
 
@@ -329,7 +292,6 @@ void signal_send_fault(int signal, int code, uaddr_t address) {
         a->handler = SIG_DFL;
         signal_mask_set(t, mask & ~bit);
     }
-    if (pending_add(p, &t->pending, signal, &info) == 0)
-        signal_route(p, t, bit);
+    if (pending_add(p, &t->pending, signal, &info) == 0) signal_route(p, t, bit);
     spin_unlock(&p->signal_lock);
 }

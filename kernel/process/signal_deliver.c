@@ -16,15 +16,11 @@ static bool interrupted(const struct trapframe *f, long *result) {
 /* action: of the handler about to run, or null. */
 static void restart_decide(struct trapframe *f, const struct signal_action *action) {
     long result;
-    if (!interrupted(f, &result))
-        return;
-    bool again = result == -ERESTARTNOINTR ||
-                 (!signal_cancelled(thread_current()) &&
-                  (!action || (result == -ERESTART && action->flags & SA_RESTART)));
-    if (again)
-        arch_syscall_restart(f, frame_syscall_number(f));
-    else
-        frame_set_result(f, (uint64_t)-EINTR);
+    if (!interrupted(f, &result)) return;
+    bool again = result == -ERESTARTNOINTR || (!signal_cancelled(thread_current()) &&
+                                               (!action || (result == -ERESTART && action->flags & SA_RESTART)));
+    if (again) arch_syscall_restart(f, frame_syscall_number(f));
+    else frame_set_result(f, (uint64_t)-EINTR);
 }
 
 /* --- stopping ------------------------------------------------------------------------------------ */
@@ -32,8 +28,7 @@ static void restart_decide(struct trapframe *f, const struct signal_action *acti
 /* Takes a stop signal's default action, unless SIGCONT came since it was taken off the queue. */
 static void process_stop(struct process *p, int signal, uint32_t continue_count) {
     spin_lock(&process_lock);
-    bool idle =
-        signal != SIGSTOP && group_orphaned(p->group_of); /* POSIX: nobody could continue it */
+    bool idle = signal != SIGSTOP && group_orphaned(p->group_of); /* POSIX: nobody could continue it */
     spin_lock(&p->signal_lock);
     if (idle || p->continue_count != continue_count || p->group_exit) {
         spin_unlock(&p->signal_lock);
@@ -46,8 +41,7 @@ static void process_stop(struct process *p, int signal, uint32_t continue_count)
     list_for_each (n, &p->threads) {
         struct thread *t = list_entry(n, struct thread, process_link);
         atomic_fetch_or(&t->work, WORK_STOP);
-        if (t != thread_current())
-            thread_interrupt(t);
+        if (t != thread_current()) thread_interrupt(t);
     }
     spin_unlock(&p->signal_lock);
     parent_notify(p, CLD_STOPPED, signal);
@@ -67,8 +61,7 @@ static void thread_stop(struct thread *t) {
     bool notify = p->continue_notify;
     p->continue_notify = false;
     spin_unlock(&p->signal_lock);
-    if (!notify)
-        return;
+    if (!notify) return;
     spin_lock(&process_lock);
     parent_notify(p, CLD_CONTINUED, SIGCONT);
     spin_unlock(&process_lock);
@@ -102,8 +95,7 @@ static void handler_enter(struct trapframe *f, int signal, const struct signal_a
     };
     restart_decide(f, action);
     if (arch_signal_push(f, &d)) {
-        if (signal == SIGSEGV)
-            process_exit(SIGSEGV);
+        if (signal == SIGSEGV) process_exit(SIGSEGV);
         signal_send_fault(SIGSEGV, SI_KERNEL, 0);
         return;
     }
@@ -114,8 +106,7 @@ static void handler_enter(struct trapframe *f, int signal, const struct signal_a
 
 static struct signal_action action_take(struct process *p, int signal) REQUIRES(p -> signal_lock) {
     struct signal_action *a = &p->actions[signal - 1], taken = *a;
-    if (a->handler > SIG_IGN && a->flags & SA_RESETHAND)
-        a->handler = SIG_DFL;
+    if (a->handler > SIG_IGN && a->flags & SA_RESETHAND) a->handler = SIG_DFL;
     return taken;
 }
 
@@ -136,36 +127,27 @@ static bool signal_deliver_one(struct trapframe *f) {
     bool more = t->pending.set | p->pending.set;
     uint32_t continue_count = p->continue_count;
     spin_unlock(&p->signal_lock);
-    if (ignored)
-        return more;
-    if (action.handler != SIG_DFL)
-        handler_enter(f, signal, &action, &info);
-    else if (SIGNAL_BIT(signal) & SIGNALS_STOP)
-        process_stop(p, signal, continue_count);
-    else
-        process_exit(signal);
+    if (ignored) return more;
+    if (action.handler != SIG_DFL) handler_enter(f, signal, &action, &info);
+    else if (SIGNAL_BIT(signal) & SIGNALS_STOP) process_stop(p, signal, continue_count);
+    else process_exit(signal);
     return more;
 }
 
 void trap_return_work(struct trapframe *f) {
     struct thread *t = thread_current();
     uint32_t work;
-    while ((work = atomic_load(&t->work) &
-                   (WORK_SIGNAL | WORK_RESCHED | WORK_EXIT | WORK_STOP | WORK_REAP))) {
-        if (work & WORK_EXIT)
-            process_thread_exit();
-        if (work & WORK_REAP)
-            object_reap();
+    while ((work = atomic_load(&t->work) & (WORK_SIGNAL | WORK_RESCHED | WORK_EXIT | WORK_STOP | WORK_REAP))) {
+        if (work & WORK_EXIT) process_thread_exit();
+        if (work & WORK_REAP) object_reap();
         if (work & WORK_RESCHED) {
             atomic_fetch_and(&t->work, ~(uint32_t)WORK_RESCHED);
             preempt_point();
         }
-        if (work & WORK_STOP)
-            thread_stop(t);
+        if (work & WORK_STOP) thread_stop(t);
         if (work & WORK_SIGNAL) {
             atomic_fetch_and(&t->work, ~(uint32_t)WORK_SIGNAL);
-            if (signal_deliver_one(f))
-                atomic_fetch_or(&t->work, WORK_SIGNAL);
+            if (signal_deliver_one(f)) atomic_fetch_or(&t->work, WORK_SIGNAL);
         }
     }
     restart_decide(f, nullptr);
@@ -182,14 +164,11 @@ void trap_exception(struct trapframe *f, int signal, int code, uaddr_t address) 
     bool blocked = signal_mask_raw(t) & SIGNAL_BIT(signal);
     spin_lock(&p->signal_lock);
     struct signal_action action = {};
-    if (!blocked && p->actions[signal - 1].handler > SIG_IGN)
-        action = action_take(p, signal);
+    if (!blocked && p->actions[signal - 1].handler > SIG_IGN) action = action_take(p, signal);
     spin_unlock(&p->signal_lock);
     struct signal_info info = {.signal = signal, .code = code, .fault.address = address};
-    if (action.handler)
-        handler_enter(f, signal, &action, &info);
-    else
-        signal_send_fault(signal, code, address);
+    if (action.handler) handler_enter(f, signal, &action, &info);
+    else signal_send_fault(signal, code, address);
 }
 
 long syscall_foreign(uint64_t number) {

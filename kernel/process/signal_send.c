@@ -16,12 +16,10 @@ static bool may_signal(struct process *p, int signal) REQUIRES(process_lock) {
            credentials_may_signal(&atomic_load(&self->cred)->c, &atomic_load(&p->cred)->c);
 }
 
-static int send_checked(struct process *p, struct thread *t, int signal,
-                        const struct signal_info *info) REQUIRES(process_lock) {
-    if (!may_signal(p, signal))
-        return -EPERM;
-    if (!signal)
-        return 0;
+static int send_checked(struct process *p, struct thread *t, int signal, const struct signal_info *info)
+    REQUIRES(process_lock) {
+    if (!may_signal(p, signal)) return -EPERM;
+    if (!signal) return 0;
     spin_lock(&p->signal_lock);
     int e = signal_post(p, t, signal, info);
     spin_unlock(&p->signal_lock);
@@ -31,20 +29,17 @@ static int send_checked(struct process *p, struct thread *t, int signal,
 /* 0 if at least one could be signalled, else the last error. */
 static int combine(int so_far, int e) { return so_far == 0 || e == 0 ? 0 : e; }
 
-static int send_group(struct group *g, int signal, const struct signal_info *info)
-    REQUIRES(process_lock) {
+static int send_group(struct group *g, int signal, const struct signal_info *info) REQUIRES(process_lock) {
     int result = -ESRCH;
     list_for_each (n, &g->members)
-        result = combine(
-            result, send_checked(list_entry(n, struct process, group_link), nullptr, signal, info));
+        result = combine(result, send_checked(list_entry(n, struct process, group_link), nullptr, signal, info));
     return result;
 }
 
 static int send_all(int signal, const struct signal_info *info) REQUIRES(process_lock) {
     int result = -ESRCH;
     for (struct process *p = process_next(1); p; p = process_next(p->pid)) {
-        if (p != process_current())
-            result = combine(result, send_checked(p, nullptr, signal, info));
+        if (p != process_current()) result = combine(result, send_checked(p, nullptr, signal, info));
     }
     return result;
 }
@@ -56,52 +51,40 @@ static bool info_allowed(int32_t pid, const struct signal_info *info) {
 }
 
 long signal_kill(int32_t pid, int signal, const struct signal_info *given) {
-    if (signal < 0 || signal > SIGNAL_COUNT)
-        return -EINVAL;
+    if (signal < 0 || signal > SIGNAL_COUNT) return -EINVAL;
     struct signal_info info;
-    if (given && !info_allowed(pid, given))
-        return -EPERM;
-    if (given)
-        info = *given;
-    else
-        info_from_self(&info, signal, SI_USER);
+    if (given && !info_allowed(pid, given)) return -EPERM;
+    if (given) info = *given;
+    else info_from_self(&info, signal, SI_USER);
     info.signal = signal;
     long result = -ESRCH;
     spin_lock(&process_lock);
     if (pid > 0) {
         struct process *p = process_at((uint32_t)pid);
-        if (p)
-            result = send_checked(p, nullptr, signal, &info);
+        if (p) result = send_checked(p, nullptr, signal, &info);
     } else if (pid == -1) {
         result = send_all(signal, &info);
     } else {
         struct group *g = pid ? group_at(-(uint32_t)pid) : process_current()->group_of;
-        if (g)
-            result = send_group(g, signal, &info);
+        if (g) result = send_group(g, signal, &info);
     }
     spin_unlock(&process_lock);
     return result;
 }
 
 long signal_kill_thread(int32_t tid, int signal, const struct signal_info *given) {
-    if (signal < 0 || signal > SIGNAL_COUNT || tid <= 0)
-        return -EINVAL;
+    if (signal < 0 || signal > SIGNAL_COUNT || tid <= 0) return -EINVAL;
     struct thread *t = tid == (int32_t)thread_current()->tid ? thread_current() : nullptr;
-    if (t)
-        thread_get(t);
-    else
-        t = thread_find((uint32_t)tid);
+    if (t) thread_get(t);
+    else t = thread_find((uint32_t)tid);
     if (!t || !t->process) {
-        if (t)
-            thread_put(t);
+        if (t) thread_put(t);
         return -ESRCH;
     }
     struct signal_info info;
     long result = -EPERM;
-    if (!given)
-        info_from_self(&info, signal, SI_TKILL);
-    else
-        info = *given;
+    if (!given) info_from_self(&info, signal, SI_TKILL);
+    else info = *given;
     info.signal = signal;
     if (!given || info_allowed((int32_t)t->process->pid, given)) {
         spin_lock(&process_lock);
@@ -114,11 +97,9 @@ long signal_kill_thread(int32_t tid, int signal, const struct signal_info *given
 
 /* --- actions ------------------------------------------------------------------------------------- */
 
-int signal_change_action(int signal, const struct signal_action *action,
-                         struct signal_action *old) {
+int signal_change_action(int signal, const struct signal_action *action, struct signal_action *old) {
     struct process *p = process_current();
-    if (signal < 1 || signal > SIGNAL_COUNT || (action && SIGNAL_BIT(signal) & SIGNALS_UNBLOCKABLE))
-        return -EINVAL;
+    if (signal < 1 || signal > SIGNAL_COUNT || (action && SIGNAL_BIT(signal) & SIGNALS_UNBLOCKABLE)) return -EINVAL;
     spin_lock(&p->signal_lock);
     struct signal_action *a = &p->actions[signal - 1];
     *old = *a;
@@ -149,18 +130,14 @@ int signal_change_stack(const struct stack_info *stack, struct stack_info *old) 
     bool inside = sp - t->altstack.base < t->altstack.size;
     *old = t->altstack;
     old->flags = !t->altstack.size ? SS_DISABLE : inside ? SS_ONSTACK : 0;
-    if (!stack)
-        return 0;
-    if (inside)
-        return -EPERM;
-    if (stack->flags & ~(SS_DISABLE | SS_ONSTACK))
-        return -EINVAL;
+    if (!stack) return 0;
+    if (inside) return -EPERM;
+    if (stack->flags & ~(SS_DISABLE | SS_ONSTACK)) return -EINVAL;
     if (stack->flags & SS_DISABLE) {
         t->altstack = (struct stack_info){.flags = SS_DISABLE};
         return 0;
     }
-    if (stack->size < SIGNAL_STACK_MIN)
-        return -ENOMEM;
+    if (stack->size < SIGNAL_STACK_MIN) return -ENOMEM;
     t->altstack = (struct stack_info){.base = stack->base, .size = stack->size};
     return 0;
 }
@@ -177,8 +154,7 @@ void signal_mask_temporary(uint64_t mask) {
 long signal_suspend(uint64_t mask) {
     struct thread *t = thread_current();
     signal_mask_temporary(mask);
-    do
-        thread_block_prepare(t, true);
+    do thread_block_prepare(t, true);
     while (thread_block(DEADLINE_NEVER) != -EINTR);
     return -ERESTARTNOHAND;
 }
@@ -193,15 +169,11 @@ long signal_wait_for(uint64_t set, struct signal_info *out, nsec_t deadline) {
         int signal = signal_take(p, t, set, out);
         t->signal_waiting = signal || woke == -ETIMEDOUT ? 0 : set;
         bool other = woke == -EINTR && !signal && signal_pending(t);
-        if (other)
-            t->signal_waiting = 0;
+        if (other) t->signal_waiting = 0;
         spin_unlock(&p->signal_lock);
-        if (signal)
-            return signal;
-        if (woke == -ETIMEDOUT)
-            return -EAGAIN;
-        if (other)
-            return -ERESTARTNOHAND;
+        if (signal) return signal;
+        if (woke == -ETIMEDOUT) return -EAGAIN;
+        if (other) return -ERESTARTNOHAND;
         thread_block_prepare(t, true);
         woke = thread_block(deadline);
     }

@@ -25,8 +25,7 @@ struct process *process_next(uint32_t pid) {
 struct process *process_find(uint32_t pid) {
     spin_lock(&process_lock);
     struct process *p = process_at(pid);
-    if (p)
-        object_get(&p->object);
+    if (p) object_get(&p->object);
     spin_unlock(&process_lock);
     return p;
 }
@@ -40,8 +39,7 @@ bool process_id_used(uint32_t id) {
 
 void process_link(struct process *p, struct process *parent) {
     p->parent = parent;
-    if (parent)
-        list_push_back(&parent->children, &p->sibling_link);
+    if (parent) list_push_back(&parent->children, &p->sibling_link);
     p->node.key = p->pid;
     tree_insert(&processes, &p->node);
 }
@@ -62,8 +60,7 @@ void process_reap(struct process *p) {
 /* Orphans go to the nearest ancestor that asked for them, else to init. */
 static struct process *orphanage(struct process *p) REQUIRES(process_lock) {
     for (struct process *a = p->parent; a; a = a->parent)
-        if (a->subreaper && a->state == PROCESS_ALIVE)
-            return a;
+        if (a->subreaper && a->state == PROCESS_ALIVE) return a;
     return process_init;
 }
 
@@ -74,8 +71,7 @@ void process_orphan(struct process *p) {
         list_remove(n);
         list_push_back(&heir->children, n);
         c->parent = heir;
-        if (c->parent_signal)
-            signal_send_process(c, (int)c->parent_signal, nullptr);
+        if (c->parent_signal) signal_send_process(c, (int)c->parent_signal, nullptr);
         if (c->state == PROCESS_ZOMBIE) {
             if (parent_notify_exit(c)) {
                 process_reap(c);

@@ -30,12 +30,9 @@ static void parent_wake(struct process *parent) {
 
 void parent_notify(struct process *p, int code, int status) {
     struct process *parent = p->parent;
-    if (!parent)
-        return;
-    bool quiet = (code == CLD_STOPPED || code == CLD_CONTINUED) &&
-                 parent->actions[SIGCHLD - 1].flags & SA_NOCLDSTOP;
-    if (!quiet)
-        parent_signal(p, parent, code, status);
+    if (!parent) return;
+    bool quiet = (code == CLD_STOPPED || code == CLD_CONTINUED) && parent->actions[SIGCHLD - 1].flags & SA_NOCLDSTOP;
+    if (!quiet) parent_signal(p, parent, code, status);
     parent_wake(parent);
 }
 
@@ -43,8 +40,7 @@ bool parent_notify_exit(struct process *p) {
     struct process *parent = p->parent;
     const struct signal_action *action = &parent->actions[SIGCHLD - 1];
     bool ignored = action->handler == SIG_IGN;
-    if (!ignored)
-        parent_signal(p, parent, exit_code(p->exit_status), exit_value(p->exit_status));
+    if (!ignored) parent_signal(p, parent, exit_code(p->exit_status), exit_value(p->exit_status));
     parent_wake(parent);
     return ignored || action->flags & SA_NOCLDWAIT;
 }
@@ -56,8 +52,7 @@ static bool wait_matches(const struct process *c, uint32_t type, int32_t id) {
            (type == WAIT_GROUP && c->group == (uint32_t)id);
 }
 
-static void status_fill(struct wait_status *out, struct process *c, int code, int status,
-                        int32_t encoded) {
+static void status_fill(struct wait_status *out, struct process *c, int code, int status, int32_t encoded) {
     *out = (struct wait_status){
         .pid = (int32_t)c->pid,
         .uid = atomic_load(&c->cred)->c.uid,
@@ -71,16 +66,14 @@ static void status_fill(struct wait_status *out, struct process *c, int code, in
 }
 
 /* Takes what c has to tell: true if there is something that the flags ask for. */
-static bool wait_take(struct process *parent, struct process *c, uint32_t flags,
-                      struct wait_status *out) REQUIRES(process_lock) {
+static bool wait_take(struct process *parent, struct process *c, uint32_t flags, struct wait_status *out)
+    REQUIRES(process_lock) {
     bool keep = flags & WAIT_NOWAIT;
     if (c->state == PROCESS_ZOMBIE) {
-        if (!(flags & WAIT_EXITED))
-            return false;
+        if (!(flags & WAIT_EXITED)) return false;
         status_fill(out, c, exit_code(c->exit_status), exit_value(c->exit_status), c->exit_status);
         usage_add(&out->usage, &c->children_usage);
-        if (keep)
-            return true;
+        if (keep) return true;
         usage_add(&parent->children_usage, &out->usage);
         process_reap(c);
         object_put(&c->object);
@@ -88,8 +81,7 @@ static bool wait_take(struct process *parent, struct process *c, uint32_t flags,
     }
     if (flags & WAIT_STOPPED && c->stopped && !c->stop_reported) {
         c->stop_reported = !keep;
-        status_fill(out, c, CLD_STOPPED, (int)c->stop_signal,
-                    (int32_t)(c->stop_signal << 8 | 0x7f));
+        status_fill(out, c, CLD_STOPPED, (int)c->stop_signal, (int32_t)(c->stop_signal << 8 | 0x7f));
         return true;
     }
     if (flags & WAIT_CONTINUED && c->continued) {
@@ -101,14 +93,12 @@ static bool wait_take(struct process *parent, struct process *c, uint32_t flags,
 }
 
 /* One look at all children: pid of one that was taken, 0 if none has anything to tell yet. */
-static long wait_look(struct process *p, uint32_t type, int32_t id, uint32_t flags,
-                      struct wait_status *out) {
+static long wait_look(struct process *p, uint32_t type, int32_t id, uint32_t flags, struct wait_status *out) {
     long result = -ECHILD;
     spin_lock(&process_lock);
     list_for_each (n, &p->children) {
         struct process *c = list_entry(n, struct process, sibling_link);
-        if (!wait_matches(c, type, id))
-            continue;
+        if (!wait_matches(c, type, id)) continue;
         result = 0;
         if (wait_take(p, c, flags, out)) {
             result = out->pid;
@@ -129,23 +119,17 @@ static bool child_changed(void *arg) {
     return atomic_load(&w->process->child_events) != w->events;
 }
 
-long process_wait(uint32_t type, int32_t id, uint32_t flags, struct wait_status *out,
-                  nsec_t deadline) {
+long process_wait(uint32_t type, int32_t id, uint32_t flags, struct wait_status *out, nsec_t deadline) {
     struct process *p = process_current();
     const uint32_t kinds = WAIT_EXITED | WAIT_STOPPED | WAIT_CONTINUED;
-    if (type > WAIT_GROUP || !(flags & kinds) || flags & ~(kinds | WAIT_NOHANG | WAIT_NOWAIT))
-        return -EINVAL;
-    if (type == WAIT_GROUP && id == 0)
-        id = (int32_t)p->group;
+    if (type > WAIT_GROUP || !(flags & kinds) || flags & ~(kinds | WAIT_NOHANG | WAIT_NOWAIT)) return -EINVAL;
+    if (type == WAIT_GROUP && id == 0) id = (int32_t)p->group;
     for (;;) {
         struct child_wait w = {p, atomic_load(&p->child_events)};
         long result = wait_look(p, type, id, flags, out);
-        if (result != 0 || flags & WAIT_NOHANG)
-            return result;
-        if (deadline == 0)
-            return -EAGAIN;
+        if (result != 0 || flags & WAIT_NOHANG) return result;
+        if (deadline == 0) return -EAGAIN;
         int woke = wait_queue_sleep(&p->child_wait, child_changed, &w, true, deadline);
-        if (woke)
-            return syscall_restartable(woke);
+        if (woke) return syscall_restartable(woke);
     }
 }

@@ -22,8 +22,7 @@ static bool off;
 
 static uint8_t *shadow_of(uintptr_t address) {
     paddr_t pa = address - PHYSMAP;
-    if (address < PHYSMAP || pa >> CHUNK_SHIFT >= CHUNKS || !chunks[pa >> CHUNK_SHIFT])
-        return nullptr;
+    if (address < PHYSMAP || pa >> CHUNK_SHIFT >= CHUNKS || !chunks[pa >> CHUNK_SHIFT]) return nullptr;
     return &chunks[pa >> CHUNK_SHIFT][(pa & ((1UL << CHUNK_SHIFT) - 1)) / 8];
 }
 
@@ -37,49 +36,41 @@ static const char *reason_of(uint8_t shadow) {
 
 NORETURN static void report(uintptr_t address, size_t size, bool write, void *caller, uint8_t shadow) {
     off = true;
-    panic("kasan: %s: %s of %lu bytes at %p by %p", reason_of(shadow), write ? "write" : "read", size,
-          (void *)address, caller);
+    panic("kasan: %s: %s of %lu bytes at %p by %p", reason_of(shadow), write ? "write" : "read", size, (void *)address,
+          caller);
 }
 
 static inline void check(uintptr_t address, size_t size, bool write, void *caller) {
-    if (off || size == 0)
-        return;
+    if (off || size == 0) return;
     for (uintptr_t at = address & ~7UL; at < address + size; at += 8) {
         const uint8_t *shadow = shadow_of(at);
-        if (!shadow || *shadow == 0)
-            continue;
+        if (!shadow || *shadow == 0) continue;
         uintptr_t end = min(address + size, at + 8);
-        if (*shadow >= 8 || end - at > *shadow)
-            report(address, size, write, caller, *shadow);
+        if (*shadow >= 8 || end - at > *shadow) report(address, size, write, caller, *shadow);
     }
 }
 
 void kasan_poison(const void *p, size_t n, enum kasan_reason reason) {
     for (uintptr_t at = (uintptr_t)p; at < (uintptr_t)p + n; at += 8) {
         uint8_t *shadow = shadow_of(at);
-        if (shadow)
-            *shadow = (uint8_t)reason;
+        if (shadow) *shadow = (uint8_t)reason;
     }
 }
 
 void kasan_unpoison(const void *p, size_t n) {
     for (uintptr_t at = (uintptr_t)p; at < (uintptr_t)p + n; at += 8) {
         uint8_t *shadow = shadow_of(at);
-        if (shadow)
-            *shadow = (uint8_t)((uintptr_t)p + n - at >= 8 ? 0 : (uintptr_t)p + n - at);
+        if (shadow) *shadow = (uint8_t)((uintptr_t)p + n - at >= 8 ? 0 : (uintptr_t)p + n - at);
     }
 }
 
 void kasan_init(void) {
     uint64_t limit = 0;
     for (paddr_t pa = 0; pa >> CHUNK_SHIFT < CHUNKS; pa += 1UL << CHUNK_SHIFT)
-        if (frame_of(pa))
-            limit = (pa >> CHUNK_SHIFT) + 1;
+        if (frame_of(pa)) limit = (pa >> CHUNK_SHIFT) + 1;
     for (uint64_t i = 0; i < limit; i++) {
-        struct frame *f = frame_of(i << CHUNK_SHIFT) ? frame_alloc_run(CHUNK_ORDER, FRAME_KERNEL, 0)
-                                                     : nullptr;
-        if (!f)
-            continue; /* a hole, or not enough memory: this part isn't watched */
+        struct frame *f = frame_of(i << CHUNK_SHIFT) ? frame_alloc_run(CHUNK_ORDER, FRAME_KERNEL, 0) : nullptr;
+        if (!f) continue; /* a hole, or not enough memory: this part isn't watched */
         memset(frame_virt(f), 0, PAGE_SIZE << CHUNK_ORDER);
         chunks[i] = frame_virt(f);
     }
@@ -87,15 +78,11 @@ void kasan_init(void) {
 
 /* --- what the compiler calls -------------------------------------------------------------------- */
 
-#define ACCESS(size)                                                                               \
-    void __asan_load##size##_noabort(uintptr_t address);                                           \
-    void __asan_load##size##_noabort(uintptr_t address) {                                          \
-        check(address, size, false, __builtin_return_address(0));                                  \
-    }                                                                                              \
-    void __asan_store##size##_noabort(uintptr_t address);                                          \
-    void __asan_store##size##_noabort(uintptr_t address) {                                         \
-        check(address, size, true, __builtin_return_address(0));                                   \
-    }
+#define ACCESS(size)                                                                                                   \
+    void __asan_load##size##_noabort(uintptr_t address);                                                               \
+    void __asan_load##size##_noabort(uintptr_t address) { check(address, size, false, __builtin_return_address(0)); }  \
+    void __asan_store##size##_noabort(uintptr_t address);                                                              \
+    void __asan_store##size##_noabort(uintptr_t address) { check(address, size, true, __builtin_return_address(0)); }
 ACCESS(1)
 ACCESS(2)
 ACCESS(4)
@@ -103,13 +90,9 @@ ACCESS(8)
 ACCESS(16)
 
 void __asan_loadN_noabort(uintptr_t address, size_t size);
-void __asan_loadN_noabort(uintptr_t address, size_t size) {
-    check(address, size, false, __builtin_return_address(0));
-}
+void __asan_loadN_noabort(uintptr_t address, size_t size) { check(address, size, false, __builtin_return_address(0)); }
 void __asan_storeN_noabort(uintptr_t address, size_t size);
-void __asan_storeN_noabort(uintptr_t address, size_t size) {
-    check(address, size, true, __builtin_return_address(0));
-}
+void __asan_storeN_noabort(uintptr_t address, size_t size) { check(address, size, true, __builtin_return_address(0)); }
 
 void *__asan_memcpy(void *to, const void *from, size_t n);
 void *__asan_memcpy(void *to, const void *from, size_t n) {

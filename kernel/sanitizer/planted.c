@@ -10,22 +10,19 @@
 
 static void overflow(void) {
     volatile char *p = kmalloc(SIZE);
-    if (p)
-        p[SIZE] = 1;
+    if (p) p[SIZE] = 1;
 }
 
 static void use_after_free(void) {
     volatile char *p = kmalloc(SIZE);
-    if (!p)
-        return;
+    if (!p) return;
     kfree((void *)p);
     (void)p[8];
 }
 
 static void free_page(void) {
     struct frame *f = frame_alloc(FRAME_KERNEL);
-    if (!f)
-        return;
+    if (!f) return;
     volatile char *p = frame_virt(f);
     frame_free(f);
     p[0] = 1;
@@ -49,14 +46,13 @@ static const struct {
     const char *name;
     void (*run)(void);
 } bugs[] = {
-    {"overflow", overflow}, {"use-after-free", use_after_free}, {"free-page", free_page},
-    {"undefined", undefined}, {"race", race},
+    {"overflow", overflow}, {"use-after-free", use_after_free}, {"free-page", free_page}, {"undefined", undefined},
+    {"race", race},
 };
 
 void planted_run(const struct bootinfo *boot) {
     char name[32];
-    if (!boot_option(boot, "plant", name, sizeof(name)))
-        return;
+    if (!boot_option(boot, "plant", name, sizeof(name))) return;
     for (size_t i = 0; i < array_size(bugs); i++) {
         if (strcmp(bugs[i].name, name) == 0) {
             bugs[i].run();

@@ -29,9 +29,7 @@ static struct [[gnu::aligned(64)]] {
     bool inside;
 } local[CPU_MAX];
 
-static uint64_t code_of(bool write, void *caller) {
-    return (write ? WRITE : 0) | ((uintptr_t)caller & 0xffffffff);
-}
+static uint64_t code_of(bool write, void *caller) { return (write ? WRITE : 0) | ((uintptr_t)caller & 0xffffffff); }
 
 static uint64_t watch_of(uintptr_t address, size_t size, bool write) {
     return (write ? WRITE : 0) | (uint64_t)size << SIZE_SHIFT | (address & ((1ULL << ADDRESS_BITS) - 1));
@@ -41,17 +39,15 @@ static _Atomic uint64_t *slot_of(uintptr_t address) { return &slots[address / 8 
 
 NORETURN static void report(uintptr_t address, size_t size, bool write, void *caller, uint64_t other) {
     started = false;
-    panic("race: %s of %lu bytes at %p by %p, and %s by %p", write ? "write" : "read", size,
-          (void *)address, caller, other & WRITE ? "write" : "read",
-          (void *)(0xffffffff00000000 | (other & 0xffffffff)));
+    panic("race: %s of %lu bytes at %p by %p, and %s by %p", write ? "write" : "read", size, (void *)address, caller,
+          other & WRITE ? "write" : "read", (void *)(0xffffffff00000000 | (other & 0xffffffff)));
 }
 
 /* Does another CPU watch what we are about to touch? Then tell it, by taking its watchpoint. */
 static void look(uintptr_t address, size_t size, bool write, void *caller) {
     _Atomic uint64_t *slot = slot_of(address);
     uint64_t watched = atomic_load_explicit(slot, memory_order_relaxed);
-    if (likely(watched == 0) || (watched & HIT) || !(write || (watched & WRITE)))
-        return;
+    if (likely(watched == 0) || (watched & HIT) || !(write || (watched & WRITE))) return;
     uint64_t start = watched & ((1ULL << ADDRESS_BITS) - 1);
     uint64_t ours = address & ((1ULL << ADDRESS_BITS) - 1);
     if (ours < start + (watched >> SIZE_SHIFT & 0x3f) && start < ours + size)
@@ -61,21 +57,16 @@ static void look(uintptr_t address, size_t size, bool write, void *caller) {
 static void watch(uintptr_t address, size_t size, bool write, void *caller) {
     _Atomic uint64_t *slot = slot_of(address);
     uint64_t free = 0;
-    if (!atomic_compare_exchange_strong(slot, &free, watch_of(address, size, write)))
-        return;
-    for (int i = 0; i < DELAY; i++)
-        cpu_pause();
+    if (!atomic_compare_exchange_strong(slot, &free, watch_of(address, size, write))) return;
+    for (int i = 0; i < DELAY; i++) cpu_pause();
     uint64_t found = atomic_exchange(slot, 0);
-    if (found & HIT)
-        report(address, size, write, caller, found);
+    if (found & HIT) report(address, size, write, caller, found);
 }
 
 static inline void access(uintptr_t address, size_t size, bool write, void *caller) {
-    if (!started)
-        return;
+    if (!started) return;
     uint32_t cpu = cpu_current()->id;
-    if (local[cpu].inside)
-        return;
+    if (local[cpu].inside) return;
     local[cpu].inside = true;
     look(address, size, write, caller);
     if (unlikely(local[cpu].countdown-- == 0)) {
@@ -90,31 +81,22 @@ void race_start(void) { started = true; }
 
 /* --- what the compiler calls -------------------------------------------------------------------- */
 
-#define ACCESS(size)                                                                               \
-    void __tsan_read##size(uintptr_t address);                                                     \
-    void __tsan_read##size(uintptr_t address) {                                                    \
-        access(address, size, false, __builtin_return_address(0));                                 \
-    }                                                                                              \
-    void __tsan_write##size(uintptr_t address);                                                    \
-    void __tsan_write##size(uintptr_t address) {                                                   \
-        access(address, size, true, __builtin_return_address(0));                                  \
-    }                                                                                              \
-    void __tsan_unaligned_read##size(uintptr_t address)                                            \
-        __attribute__((alias("__tsan_read" #size)));                                               \
-    void __tsan_unaligned_write##size(uintptr_t address)                                           \
-        __attribute__((alias("__tsan_write" #size)));                                              \
-    void __tsan_read_write##size(uintptr_t address)                                                \
-        __attribute__((alias("__tsan_write" #size)));                                              \
-    void __tsan_unaligned_read_write##size(uintptr_t address)                                      \
-        __attribute__((alias("__tsan_write" #size)));                                              \
-    void __tsan_volatile_read##size(uintptr_t address);                                            \
-    void __tsan_volatile_read##size(uintptr_t) {}                                                  \
-    void __tsan_volatile_write##size(uintptr_t address);                                           \
-    void __tsan_volatile_write##size(uintptr_t) {}                                                 \
-    void __tsan_unaligned_volatile_read##size(uintptr_t address)                                   \
-        __attribute__((alias("__tsan_volatile_read" #size)));                                      \
-    void __tsan_unaligned_volatile_write##size(uintptr_t address)                                  \
-        __attribute__((alias("__tsan_volatile_write" #size)));
+#define ACCESS(size)                                                                                                   \
+    void __tsan_read##size(uintptr_t address);                                                                         \
+    void __tsan_read##size(uintptr_t address) { access(address, size, false, __builtin_return_address(0)); }           \
+    void __tsan_write##size(uintptr_t address);                                                                        \
+    void __tsan_write##size(uintptr_t address) { access(address, size, true, __builtin_return_address(0)); }           \
+    void __tsan_unaligned_read##size(uintptr_t address) __attribute__((alias("__tsan_read" #size)));                   \
+    void __tsan_unaligned_write##size(uintptr_t address) __attribute__((alias("__tsan_write" #size)));                 \
+    void __tsan_read_write##size(uintptr_t address) __attribute__((alias("__tsan_write" #size)));                      \
+    void __tsan_unaligned_read_write##size(uintptr_t address) __attribute__((alias("__tsan_write" #size)));            \
+    void __tsan_volatile_read##size(uintptr_t address);                                                                \
+    void __tsan_volatile_read##size(uintptr_t) {}                                                                      \
+    void __tsan_volatile_write##size(uintptr_t address);                                                               \
+    void __tsan_volatile_write##size(uintptr_t) {}                                                                     \
+    void __tsan_unaligned_volatile_read##size(uintptr_t address) __attribute__((alias("__tsan_volatile_read" #size))); \
+    void __tsan_unaligned_volatile_write##size(uintptr_t address) __attribute__((alias("__tsan_volatile_"              \
+                                                                                       "write" #size)));
 ACCESS(1)
 ACCESS(2)
 ACCESS(4)

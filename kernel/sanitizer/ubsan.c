@@ -10,10 +10,10 @@ struct ubsan_place {
     uint32_t line, column;
 };
 
-#define FOUND(kind, text)                                                                          \
-    void __ubsan_handle_##kind(const struct ubsan_place *place);                                   \
-    void __ubsan_handle_##kind(const struct ubsan_place *place) {                                  \
-        panic("ubsan: %s at %s:%u:%u", text, place->file, place->line, place->column);             \
+#define FOUND(kind, text)                                                                                              \
+    void __ubsan_handle_##kind(const struct ubsan_place *place);                                                       \
+    void __ubsan_handle_##kind(const struct ubsan_place *place) {                                                      \
+        panic("ubsan: %s at %s:%u:%u", text, place->file, place->line, place->column);                                 \
     }
 FOUND(type_mismatch_v1, "null pointer, or object too small")
 FOUND(add_overflow, "overflow of +")
@@ -34,10 +34,10 @@ FOUND(nonnull_arg, "null given as non-null argument")
 FOUND(nullability_arg, "null given as non-null argument")
 
 /* These have the place as second argument. */
-#define FOUND_AT(kind, text)                                                                       \
-    void __ubsan_handle_##kind(const void *data, const struct ubsan_place *place);                 \
-    void __ubsan_handle_##kind(const void *, const struct ubsan_place *place) {                    \
-        panic("ubsan: %s at %s:%u:%u", text, place->file, place->line, place->column);             \
+#define FOUND_AT(kind, text)                                                                                           \
+    void __ubsan_handle_##kind(const void *data, const struct ubsan_place *place);                                     \
+    void __ubsan_handle_##kind(const void *, const struct ubsan_place *place) {                                        \
+        panic("ubsan: %s at %s:%u:%u", text, place->file, place->line, place->column);                                 \
     }
 FOUND_AT(nonnull_return_v1, "null returned by a non-null function")
 FOUND_AT(nullability_return_v1, "null returned by a non-null function")

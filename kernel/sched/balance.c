@@ -17,9 +17,7 @@
 static uint32_t cycle_shift = 20;
 static uint64_t cycle_mult = 1 << 20; /* ns = cycles × mult >> shift */
 
-uint64_t sched_ns(uint64_t cycles) {
-    return (uint64_t)((unsigned __int128)cycles * cycle_mult >> cycle_shift);
-}
+uint64_t sched_ns(uint64_t cycles) { return (uint64_t)((unsigned __int128)cycles * cycle_mult >> cycle_shift); }
 
 static uint32_t queue_load(struct run_queue *q) UNCHECKED {
     return __atomic_load_n(&q->count, __ATOMIC_RELAXED) +
@@ -30,8 +28,7 @@ static struct run_queue *least_loaded(uint64_t mask) {
     struct run_queue *best = nullptr;
     for (; mask; mask &= mask - 1) {
         struct run_queue *q = &run_queues[__builtin_ctzll(mask)];
-        if (!best || queue_load(q) < queue_load(best))
-            best = q;
+        if (!best || queue_load(q) < queue_load(best)) best = q;
     }
     return best;
 }
@@ -47,8 +44,7 @@ uint32_t sched_choose_cpu_slow(struct thread *t) {
         return (uint32_t)__builtin_ctzll(bit);
     }
     struct run_queue *here = run_queue_current();
-    if (likely(allowed & last) &&
-        (t->cpu == here->cpu || queue_load(&run_queues[t->cpu]) < queue_load(here) + 2))
+    if (likely(allowed & last) && (t->cpu == here->cpu || queue_load(&run_queues[t->cpu]) < queue_load(here) + 2))
         return t->cpu;
     allowed &= atomic_load_explicit(&sched_cpus, memory_order_relaxed);
     return allowed ? least_loaded(allowed)->cpu : here->cpu;
@@ -61,8 +57,7 @@ static struct thread *take_for(struct run_queue *from, uint32_t cpu) REQUIRES(fr
         map &= ~(1ULL << priority);
         list_for_each (l, &from->lists[priority]) {
             struct thread *t = list_entry(l, struct thread, run_link);
-            if (!(t->affinity >> cpu & 1) || atomic_load(&t->on_cpu))
-                continue;
+            if (!(t->affinity >> cpu & 1) || atomic_load(&t->on_cpu)) continue;
             queue_remove(from, t);
             return t;
         }
@@ -74,17 +69,13 @@ struct thread *sched_steal(struct run_queue *q) {
     uint64_t others = atomic_load(&sched_cpus) & ~(1ULL << q->cpu);
     for (; others; others &= others - 1) {
         struct run_queue *from = &run_queues[__builtin_ctzll(others)];
-        if (!__atomic_load_n(&from->bitmap, __ATOMIC_RELAXED))
-            continue;
+        if (!__atomic_load_n(&from->bitmap, __ATOMIC_RELAXED)) continue;
         spin_lock(&from->lock);
         struct thread *t = take_for(from, q->cpu);
-        bool waited =
-            !t && from->count >= 2 && sched_ns(arch_cycles() - from->crowded_since) > LONG_WAIT_NS;
+        bool waited = !t && from->count >= 2 && sched_ns(arch_cycles() - from->crowded_since) > LONG_WAIT_NS;
         spin_unlock(&from->lock);
-        if (waited)
-            cpu_count(COUNT_IDLE_WAIT);
-        if (!t)
-            continue;
+        if (waited) cpu_count(COUNT_IDLE_WAIT);
+        if (!t) continue;
         cpu_count(COUNT_STEAL);
         return t;
     }
@@ -93,13 +84,11 @@ struct thread *sched_steal(struct run_queue *q) {
 
 void sched_balance(struct run_queue *q) {
     struct run_queue *to = least_loaded(atomic_load(&sched_cpus));
-    if (to == q || queue_load(q) < queue_load(to) + 2)
-        return;
+    if (to == q || queue_load(q) < queue_load(to) + 2) return;
     spin_lock(&q->lock);
     struct thread *t = take_for(q, to->cpu);
     spin_unlock(&q->lock);
-    if (!t)
-        return;
+    if (!t) return;
     spin_lock(&to->lock);
     queue_push(to, t, false);
     bool preempts = t->priority > atomic_load_explicit(&to->running, memory_order_relaxed);
@@ -113,8 +102,7 @@ void sched_balance(struct run_queue *q) {
 UNCHECKED static void change_priority(struct thread *t, unsigned base, unsigned lent) {
     struct run_queue *q = queue_lock_of(t);
     bool queued = !list_empty(&t->run_link);
-    if (queued)
-        queue_remove(q, t);
+    if (queued) queue_remove(q, t);
     t->base_priority = (uint8_t)base;
     t->lent_priority = (uint8_t)lent;
     t->priority = max(t->base_priority, t->lent_priority);
@@ -130,8 +118,7 @@ UNCHECKED static void change_priority(struct thread *t, unsigned base, unsigned 
         preempts = q->bitmap >> t->priority > 1;
     }
     spin_unlock(&q->lock);
-    if (preempts)
-        sched_kick(q, true);
+    if (preempts) sched_kick(q, true);
 }
 
 void thread_set_priority(struct thread *t, unsigned base) {
@@ -139,8 +126,7 @@ void thread_set_priority(struct thread *t, unsigned base) {
 }
 
 void thread_lend_priority(struct thread *t, unsigned lent) {
-    if (t->lent_priority != lent)
-        change_priority(t, t->base_priority, lent);
+    if (t->lent_priority != lent) change_priority(t, t->base_priority, lent);
 }
 
 UNCHECKED void thread_set_affinity(struct thread *t, uint64_t mask) {
@@ -148,13 +134,10 @@ UNCHECKED void thread_set_affinity(struct thread *t, uint64_t mask) {
     t->affinity = mask;
     bool leave = !(mask >> q->cpu & 1), queued = !list_empty(&t->run_link);
     bool running = cpu_get(q->cpu)->current == t;
-    if (leave && queued)
-        queue_remove(q, t);
+    if (leave && queued) queue_remove(q, t);
     spin_unlock(&q->lock);
-    if (leave && queued)
-        sched_enqueue(t);
-    else if (leave && running)
-        sched_kick(q, true); /* preempt() sees that it may not stay */
+    if (leave && queued) sched_enqueue(t);
+    else if (leave && running) sched_kick(q, true); /* preempt() sees that it may not stay */
 }
 
 /* --- load averages ------------------------------------------------------------------------------ */
@@ -173,8 +156,7 @@ static void load_sample(struct timer *timer) {
     /* 65536 × exp(-5 s / 1, 5, 15 min) */
     static const uint64_t decay[3] = {60298, 64453, 65173};
     uint64_t active = (uint64_t)load_now() << 16;
-    for (unsigned i = 0; i < 3; i++)
-        load_average[i] = (load_average[i] * decay[i] + active * (65536 - decay[i])) >> 16;
+    for (unsigned i = 0; i < 3; i++) load_average[i] = (load_average[i] * decay[i] + active * (65536 - decay[i])) >> 16;
     timer_start(timer, clock_now() + LOAD_PERIOD_NS);
 }
 
@@ -195,8 +177,7 @@ static void cycles_init(void) {
     } else {
         nsec_t start = clock_now();
         uint64_t cycles = arch_cycles();
-        while (clock_now() - start < 1000000)
-            cpu_pause();
+        while (clock_now() - start < 1000000) cpu_pause();
         cycle_mult = ((uint64_t)(clock_now() - start) << cycle_shift) / (arch_cycles() - cycles);
     }
     /* In two steps: ns << shift needs more than 64 bits. */
@@ -207,14 +188,11 @@ void sched_init_cpu(void) {
     struct cpu *c = cpu_current();
     struct run_queue *q = &run_queues[c->id];
     struct thread *t = kzalloc(sizeof(*t));
-    if (!t)
-        panic("no memory for an idle thread");
+    if (!t) panic("no memory for an idle thread");
     bool first = !sched_slice_cycles;
-    if (first)
-        cycles_init();
+    if (first) cycles_init();
     spin_init(&q->lock, RANK_RUNQUEUE);
-    for (unsigned i = 0; i < PRIORITY_COUNT; i++)
-        list_init(&q->lists[i]);
+    for (unsigned i = 0; i < PRIORITY_COUNT; i++) list_init(&q->lists[i]);
     q->cpu = c->id;
     q->idle = t;
     q->started = q->switched = q->slice_start = arch_cycles();
@@ -233,15 +211,13 @@ void sched_init_cpu(void) {
     c->idle = c->current = t;
     c->run_queue = q;
     atomic_fetch_or(&sched_cpus, 1ULL << c->id);
-    if (first)
-        load_start();
+    if (first) load_start();
 }
 
 void sched_cpu_times(uint32_t cpu, uint64_t *idle_ns, uint64_t *busy_ns) {
     const struct run_queue *q = &run_queues[cpu];
     uint64_t now = arch_cycles(), idle = q->idle->run_cycles;
-    if (atomic_load_explicit(&q->running, memory_order_relaxed) < 0)
-        idle += now - q->switched;
+    if (atomic_load_explicit(&q->running, memory_order_relaxed) < 0) idle += now - q->switched;
     *idle_ns = sched_ns(idle);
     *busy_ns = sched_ns(now - q->started - idle);
 }

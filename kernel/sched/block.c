@@ -27,16 +27,13 @@ void thread_block_cancel(void) { awake(thread_current(), 0); }
 bool thread_claim_self(void) {
     struct thread *t = thread_current();
     uint32_t word = atomic_load(&t->sleep);
-    if ((word & SLEEP_STATE) != SLEEP_PREPARED ||
-        !atomic_compare_exchange_strong(&t->sleep, &word, SLEEP_AWAKE))
+    if ((word & SLEEP_STATE) != SLEEP_PREPARED || !atomic_compare_exchange_strong(&t->sleep, &word, SLEEP_AWAKE))
         return false;
     awake(t, 0);
     return true;
 }
 
-static void timeout_fire(struct timer *timer) {
-    thread_wake(container_of(timer, struct thread, timeout), -ETIMEDOUT);
-}
+static void timeout_fire(struct timer *timer) { thread_wake(container_of(timer, struct thread, timeout), -ETIMEDOUT); }
 
 void thread_init_sleep(struct thread *t) {
     atomic_init(&t->sleep, SLEEP_AWAKE);
@@ -46,8 +43,7 @@ void thread_init_sleep(struct thread *t) {
 /* Whether a wait must not begin: a signal to handle or a deadline gone by. */
 static int refuse(struct thread *self, nsec_t deadline) {
     uint32_t word = atomic_load_explicit(&self->sleep, memory_order_relaxed);
-    if (unlikely((word & SLEEP_INTERRUPTIBLE) && signal_pending(self)))
-        return -EINTR;
+    if (unlikely((word & SLEEP_INTERRUPTIBLE) && signal_pending(self))) return -EINTR;
     return deadline != DEADLINE_NEVER && deadline <= clock_now() ? -ETIMEDOUT : 0;
 }
 
@@ -69,30 +65,25 @@ static inline bool outranked(struct run_queue *q, const struct thread *t) UNCHEC
     struct thread *self = thread_current();
     lock_check_none();
     int e = refuse(self, deadline);
-    if (unlikely(e))
-        thread_wake(self, e); /* unless somebody was faster */
-    if (deadline != DEADLINE_NEVER && !e)
-        timer_start(&self->timeout, deadline);
+    if (unlikely(e)) thread_wake(self, e); /* unless somebody was faster */
+    if (deadline != DEADLINE_NEVER && !e) timer_start(&self->timeout, deadline);
     uint32_t word = atomic_load_explicit(&self->sleep, memory_order_relaxed);
     bool asleep = (word & SLEEP_STATE) == SLEEP_PREPARED &&
-                  atomic_compare_exchange_strong(&self->sleep, &word,
-                                                 SLEEP_ASLEEP | (word & SLEEP_INTERRUPTIBLE));
+                  atomic_compare_exchange_strong(&self->sleep, &word, SLEEP_ASLEEP | (word & SLEEP_INTERRUPTIBLE));
     if (likely(asleep)) {
         self->switches_voluntary++;
         struct run_queue *q = run_queue_current();
-        if (next && unlikely(!(next->affinity >> q->cpu & 1) ||
-                             atomic_load_explicit(&next->on_cpu, memory_order_acquire))) {
+        if (next &&
+            unlikely(!(next->affinity >> q->cpu & 1) || atomic_load_explicit(&next->on_cpu, memory_order_acquire))) {
             thread_wake_claimed(next, 0);
             next = nullptr;
         }
         struct thread *successor = q->successor;
         if (next) {
             atomic_store_explicit(&next->sleep, sleep_woken(0), memory_order_relaxed);
-            if (unlikely(outranked(q, next)))
-                atomic_fetch_or(&next->work, WORK_RESCHED);
+            if (unlikely(outranked(q, next))) atomic_fetch_or(&next->work, WORK_RESCHED);
             hand_over(q, self, next);
-        } else if (likely(successor && !outranked(q, successor)) &&
-                   likely(successor->affinity >> q->cpu & 1)) {
+        } else if (likely(successor && !outranked(q, successor)) && likely(successor->affinity >> q->cpu & 1)) {
             q->successor = nullptr;
             hand_over(q, self, successor);
         } else {
@@ -102,8 +93,7 @@ static inline bool outranked(struct run_queue *q, const struct thread *t) UNCHEC
     } else if (next) {
         thread_wake_claimed(next, 0);
     }
-    if (deadline != DEADLINE_NEVER && !e)
-        timer_stop(&self->timeout);
+    if (deadline != DEADLINE_NEVER && !e) timer_stop(&self->timeout);
     return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
 }
 
@@ -111,15 +101,12 @@ int thread_switch_to(struct thread *next) {
     struct thread *self = thread_current();
     struct run_queue *q = run_queue_current();
     const uint32_t signals = WORK_SIGNAL | WORK_EXIT | WORK_STOP;
-    if (unlikely(atomic_load_explicit(&self->work, memory_order_relaxed) & signals) &&
-        signal_pending(self))
+    if (unlikely(atomic_load_explicit(&self->work, memory_order_relaxed) & signals) && signal_pending(self))
         thread_wake(self, -EINTR);
     self->switches_voluntary++;
-    if (likely(next->affinity >> q->cpu & 1) &&
-        likely(!atomic_load_explicit(&next->on_cpu, memory_order_acquire))) {
+    if (likely(next->affinity >> q->cpu & 1) && likely(!atomic_load_explicit(&next->on_cpu, memory_order_acquire))) {
         atomic_store_explicit(&next->sleep, sleep_woken(0), memory_order_relaxed);
-        if (unlikely(outranked(q, next)))
-            atomic_fetch_or(&next->work, WORK_RESCHED);
+        if (unlikely(outranked(q, next))) atomic_fetch_or(&next->work, WORK_RESCHED);
         hand_over(q, self, next);
     } else {
         thread_wake_claimed(next, 0);
@@ -138,13 +125,10 @@ int thread_block(nsec_t deadline) {
     struct run_queue *q = run_queue_current();
     struct thread *next = q->successor;
     uint32_t word = SLEEP_PREPARED | SLEEP_INTERRUPTIBLE;
-    if (unlikely(deadline != DEADLINE_NEVER || !next ||
-                 atomic_load_explicit(&self->work, memory_order_relaxed)) ||
-        unlikely(next->priority != atomic_load_explicit(&q->running, memory_order_relaxed) ||
-                 signal_pending(self)) ||
+    if (unlikely(deadline != DEADLINE_NEVER || !next || atomic_load_explicit(&self->work, memory_order_relaxed)) ||
+        unlikely(next->priority != atomic_load_explicit(&q->running, memory_order_relaxed) || signal_pending(self)) ||
         unlikely(!(next->affinity >> q->cpu & 1)) ||
-        unlikely(!atomic_compare_exchange_strong(&self->sleep, &word,
-                                                 SLEEP_ASLEEP | SLEEP_INTERRUPTIBLE)))
+        unlikely(!atomic_compare_exchange_strong(&self->sleep, &word, SLEEP_ASLEEP | SLEEP_INTERRUPTIBLE)))
         return block(nullptr, deadline);
     self->switches_voluntary++;
     q->successor = nullptr;
@@ -180,27 +164,22 @@ static inline void enqueue_woken(struct thread *t) {
     uint32_t word = atomic_load_explicit(&t->sleep, memory_order_relaxed), state;
     do {
         state = word & SLEEP_STATE;
-        if (state != SLEEP_PREPARED && state != SLEEP_ASLEEP)
-            return false;
-        if (result == -EINTR && !(word & SLEEP_INTERRUPTIBLE))
-            return false;
+        if (state != SLEEP_PREPARED && state != SLEEP_ASLEEP) return false;
+        if (result == -EINTR && !(word & SLEEP_INTERRUPTIBLE)) return false;
     } while (!atomic_compare_exchange_weak(&t->sleep, &word, sleep_woken(result)));
-    if (state == SLEEP_ASLEEP)
-        enqueue_woken(t);
+    if (state == SLEEP_ASLEEP) enqueue_woken(t);
     return true;
 }
 
 bool thread_wake(struct thread *t, int result) {
     uint32_t word = SLEEP_ASLEEP | SLEEP_INTERRUPTIBLE; /* a full barrier also where it fails */
-    if (unlikely(!atomic_compare_exchange_strong(&t->sleep, &word, sleep_woken(result))))
-        return wake_slow(t, result);
+    if (unlikely(!atomic_compare_exchange_strong(&t->sleep, &word, sleep_woken(result)))) return wake_slow(t, result);
     enqueue_woken(t);
     return true;
 }
 
 void thread_interrupt(struct thread *t) {
-    if (thread_wake(t, -EINTR) || t == thread_current())
-        return;
+    if (thread_wake(t, -EINTR) || t == thread_current()) return;
     /* Running elsewhere: the interrupt takes it through the return path. If it moves, it passes there too. */
     if (atomic_load(&t->state) == THREAD_RUNNING && atomic_load(&t->on_cpu))
         arch_ipi_reschedule(__atomic_load_n(&t->cpu, __ATOMIC_RELAXED));

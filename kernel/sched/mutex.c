@@ -22,24 +22,20 @@ void mutex_init(struct mutex *m, enum lock_rank rank) {
 static struct thread *tagged(struct thread *t, bool waited) {
     return (struct thread *)((uintptr_t)t | (waited ? WAITED : 0));
 }
-static struct thread *untagged(struct thread *t) {
-    return (struct thread *)((uintptr_t)t & ~WAITED);
-}
+static struct thread *untagged(struct thread *t) { return (struct thread *)((uintptr_t)t & ~WAITED); }
 
 static void check_ranks(struct mutex *m, int change) {
 #if CATHODE_DEBUG
     struct thread *t = thread_current();
     lock_check_none();
     for (unsigned rank = m->rank + 1; change > 0 && rank < RANK_COUNT; rank++)
-        if (t->mutexes_held[rank])
-            panic("mutex of rank %u taken with rank %u held", m->rank, rank);
+        if (t->mutexes_held[rank]) panic("mutex of rank %u taken with rank %u held", m->rank, rank);
     t->mutexes_held[m->rank] = (uint8_t)(t->mutexes_held[m->rank] + change);
 #endif
 }
 
 static void lend(struct mutex *m, struct thread *owner, struct thread *self) REQUIRES(m -> lock) {
-    if (self->priority <= owner->priority)
-        return;
+    if (self->priority <= owner->priority) return;
     if (!m->lent) {
         m->lent = true;
         m->owner_lent = owner->lent_priority;
@@ -67,9 +63,7 @@ static void lock_slow(struct mutex *m, struct thread *self) {
     ASSERT(owner != self);
     lend(m, owner, self);
     struct list *at = m->waiters.prev;
-    while (at != &m->waiters &&
-           list_entry(at, struct waiter, link)->thread->priority < self->priority)
-        at = at->prev;
+    while (at != &m->waiters && list_entry(at, struct waiter, link)->thread->priority < self->priority) at = at->prev;
     list_insert_between(&w.link, at, at->next);
     spin_unlock(&m->lock);
     for (;;) {
@@ -85,8 +79,8 @@ static void lock_slow(struct mutex *m, struct thread *self) {
 UNCHECKED void mutex_lock(struct mutex *m) {
     struct thread *self = thread_current(), *expected = nullptr;
     check_ranks(m, 1);
-    if (!likely(atomic_compare_exchange_strong_explicit(
-            &m->owner, &expected, self, memory_order_acquire, memory_order_relaxed)))
+    if (!likely(atomic_compare_exchange_strong_explicit(&m->owner, &expected, self, memory_order_acquire,
+                                                        memory_order_relaxed)))
         lock_slow(m, self);
 }
 
@@ -99,20 +93,18 @@ static void unlock_slow(struct mutex *m, struct thread *self) {
     m->lent = false;
     if (!list_empty(&m->waiters)) /* the next owner has the best priority of all who wait already */
         atomic_store(&m->owner, tagged(next, true));
-    else
-        atomic_store(&m->owner, next);
+    else atomic_store(&m->owner, next);
     thread_get(next); /* from here on it may run, unlock and exit */
     spin_unlock(&m->lock);
     thread_wake(next, 0);
     thread_put(next);
-    if (lent)
-        thread_lend_priority(self, before);
+    if (lent) thread_lend_priority(self, before);
 }
 
 UNCHECKED void mutex_unlock(struct mutex *m) {
     struct thread *self = thread_current(), *expected = self;
     check_ranks(m, -1);
-    if (!likely(atomic_compare_exchange_strong_explicit(
-            &m->owner, &expected, nullptr, memory_order_release, memory_order_relaxed)))
+    if (!likely(atomic_compare_exchange_strong_explicit(&m->owner, &expected, nullptr, memory_order_release,
+                                                        memory_order_relaxed)))
         unlock_slow(m, self);
 }

@@ -28,8 +28,7 @@ struct run_queue *queue_lock_of(struct thread *t) {
     for (;;) {
         struct run_queue *q = &run_queues[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
         spin_lock(&q->lock);
-        if (likely(&run_queues[t->cpu] == q))
-            return q;
+        if (likely(&run_queues[t->cpu] == q)) return q;
         spin_unlock(&q->lock);
     }
 }
@@ -55,10 +54,8 @@ void sched_slice_init(struct run_queue *q) { timer_init(&q->slice_timer, slice_o
 /* Whether a CPU must hear of a thread queued for it: to preempt, or to start counting slices. */
 void sched_kick(struct run_queue *q, bool preempts) {
     if (likely(q->cpu == cpu_current()->id)) {
-        if (preempts)
-            sched_request();
-        if (unlikely(!q->slice_armed))
-            slice_arm(q);
+        if (preempts) sched_request();
+        if (unlikely(!q->slice_armed)) slice_arm(q);
     } else if (preempts || !__atomic_load_n(&q->slice_armed, __ATOMIC_RELAXED)) {
         arch_ipi_reschedule(q->cpu);
     }
@@ -82,8 +79,7 @@ void sched_schedule(struct thread *self) {
 void thread_yield(void) {
     struct thread *self = thread_current();
     struct run_queue *q = run_queue_current();
-    if (!(__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) >> self->priority) && !q->successor)
-        return;
+    if (!(__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) >> self->priority) && !q->successor) return;
     spin_lock(&q->lock);
     queue_push(q, self, false);
     sched_leave(q, self);
@@ -95,8 +91,7 @@ static void preempt(void) {
     struct run_queue *q = run_queue_current();
     atomic_store_explicit(&cpu_current()->need_resched, 0, memory_order_relaxed);
     atomic_fetch_and(&self->work, ~(uint32_t)WORK_RESCHED);
-    if (unlikely(self == q->idle))
-        return;
+    if (unlikely(self == q->idle)) return;
     if (unlikely(!(self->affinity >> q->cpu & 1))) {
         sched_enqueue(self);
         sched_schedule(self);
@@ -106,8 +101,7 @@ static void preempt(void) {
     spin_lock(&q->lock);
     queue_successor(q);
     spin_unlock(&q->lock);
-    if (over)
-        sched_balance(q);
+    if (over) sched_balance(q);
     if (__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) && !q->slice_armed)
         slice_arm(q); /* who queues a thread from now on sees it unarmed and interrupts */
     spin_lock(&q->lock);
@@ -119,15 +113,13 @@ static void preempt(void) {
         return;
     }
     spin_unlock(&q->lock);
-    if (over)
-        q->slice_start = arch_cycles();
+    if (over) q->slice_start = arch_cycles();
 }
 
 void preempt_point(void) {
     lock_check_none();
     arch_irq_window();
-    if (unlikely(atomic_load_explicit(&cpu_current()->need_resched, memory_order_relaxed)))
-        preempt();
+    if (unlikely(atomic_load_explicit(&cpu_current()->need_resched, memory_order_relaxed))) preempt();
     else if (atomic_load_explicit(&thread_current()->work, memory_order_relaxed) & WORK_RESCHED)
         atomic_fetch_and(&thread_current()->work, ~(uint32_t)WORK_RESCHED);
 }
@@ -140,8 +132,7 @@ NORETURN void sched_idle_loop(void) {
     for (;;) {
         atomic_store_explicit(&cpu_current()->need_resched, 0, memory_order_relaxed);
         struct thread *stolen = nullptr;
-        if (!__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED))
-            stolen = sched_steal(q);
+        if (!__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED)) stolen = sched_steal(q);
         if (stolen) {
             spin_lock(&q->lock);
             queue_push(q, stolen, false);

@@ -8,16 +8,14 @@
 struct run_queue {
     struct spinlock lock;
     uint32_t cpu;
-    uint64_t bitmap
-        GUARDED_BY(lock); /* priorities with a ready thread; read without the lock as a hint */
+    uint64_t bitmap GUARDED_BY(lock); /* priorities with a ready thread; read without the lock as a hint */
     struct list lists[PRIORITY_COUNT] GUARDED_BY(lock);
     uint32_t count GUARDED_BY(lock); /* ready threads, without the running one */
     uint64_t crowded_since GUARDED_BY(lock); /* arch_cycles() when the second one came to wait */
     _Atomic int8_t running; /* priority of the running thread, -1 idle */
     bool slice_armed; /* by this CPU only; others may read it */
     struct timer slice_timer;
-    uint64_t started, switched,
-        slice_start; /* arch_cycles(): this CPU, its last switch, the running slice */
+    uint64_t started, switched, slice_start; /* arch_cycles(): this CPU, its last switch, the running slice */
     struct thread *idle;
     /*
      * A thread woken by the running one, to run when that blocks: no list, no lock, and it inherits
@@ -26,34 +24,27 @@ struct run_queue {
     struct thread *successor;
 };
 extern struct run_queue run_queues[CPU_MAX];
-extern _Atomic uint64_t sched_cpus,
-    sched_idle_cpus; /* CPUs that schedule; those that wait for work */
+extern _Atomic uint64_t sched_cpus, sched_idle_cpus; /* CPUs that schedule; those that wait for work */
 
 static inline struct run_queue *run_queue_current(void) { return cpu_current()->run_queue; }
 
-static inline void queue_push(struct run_queue *q, struct thread *t, bool front)
-    REQUIRES(q -> lock) {
+static inline void queue_push(struct run_queue *q, struct thread *t, bool front) REQUIRES(q -> lock) {
     struct list *l = &q->lists[t->priority];
-    if (front)
-        list_push_front(l, &t->run_link);
-    else
-        list_push_back(l, &t->run_link);
+    if (front) list_push_front(l, &t->run_link);
+    else list_push_back(l, &t->run_link);
     q->bitmap |= 1ULL << t->priority;
-    if (unlikely(++q->count == 2))
-        q->crowded_since = arch_cycles();
+    if (unlikely(++q->count == 2)) q->crowded_since = arch_cycles();
     t->cpu = q->cpu;
     atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
 }
 static inline void queue_remove(struct run_queue *q, struct thread *t) REQUIRES(q -> lock) {
     struct list *l = &q->lists[t->priority];
     list_remove(&t->run_link);
-    if (list_empty(l))
-        q->bitmap &= ~(1ULL << t->priority);
+    if (list_empty(l)) q->bitmap &= ~(1ULL << t->priority);
     q->count--;
 }
 static inline void queue_successor(struct run_queue *q) REQUIRES(q -> lock) {
-    if (likely(!q->successor))
-        return;
+    if (likely(!q->successor)) return;
     queue_push(q, q->successor, true);
     q->successor = nullptr;
 }
@@ -71,19 +62,16 @@ static inline void sched_finish_switch(void) {
     struct thread *previous = cpu_current()->previous;
     bool dead = atomic_load_explicit(&previous->state, memory_order_relaxed) == THREAD_DEAD;
     atomic_store_explicit(&previous->on_cpu, false, memory_order_release);
-    if (unlikely(dead))
-        thread_put(previous);
+    if (unlikely(dead)) thread_put(previous);
 }
 
 /* Switches to next, which last ran on this CPU too, on a new time slice or self's. */
-static inline void sched_switch_here(struct run_queue *q, struct thread *self, struct thread *next,
-                                     bool same_slice) {
+static inline void sched_switch_here(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice) {
     lock_check_none();
     uint64_t now = arch_cycles();
     self->run_cycles += now - q->switched;
     q->switched = now;
-    if (!same_slice)
-        q->slice_start = now;
+    if (!same_slice) q->slice_start = now;
     atomic_store_explicit(&next->state, THREAD_RUNNING, memory_order_relaxed);
     atomic_store_explicit(&next->on_cpu, true, memory_order_relaxed);
     arch_switch(self, next);
@@ -91,10 +79,8 @@ static inline void sched_switch_here(struct run_queue *q, struct thread *self, s
 }
 
 /* The same, wherever it ran. */
-static inline void sched_switch(struct run_queue *q, struct thread *self, struct thread *next,
-                                bool same_slice) {
-    if (unlikely(atomic_load_explicit(&next->on_cpu, memory_order_acquire)))
-        sched_wait_off_cpu(next);
+static inline void sched_switch(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice) {
+    if (unlikely(atomic_load_explicit(&next->on_cpu, memory_order_acquire))) sched_wait_off_cpu(next);
     next->cpu = q->cpu;
     sched_switch_here(q, self, next, same_slice);
 }
@@ -112,8 +98,7 @@ static inline struct thread *sched_pick(struct run_queue *q) REQUIRES(q -> lock)
     l->next = n->next;
     n->next->prev = l;
     n->next = n->prev = n;
-    if (l->next == l)
-        q->bitmap &= ~(1ULL << priority);
+    if (l->next == l) q->bitmap &= ~(1ULL << priority);
     q->count--;
     atomic_store_explicit(&q->running, (int8_t)priority, memory_order_relaxed);
     return list_entry(n, struct thread, run_link);
@@ -125,8 +110,7 @@ static inline void sched_leave(struct run_queue *q, struct thread *self) RELEASE
     spin_unlock(&q->lock);
     if (unlikely(next == self)) /* woken already, or still the best */
         atomic_store_explicit(&self->state, THREAD_RUNNING, memory_order_relaxed);
-    else
-        sched_switch(q, self, next, false);
+    else sched_switch(q, self, next, false);
 }
 
 uint32_t sched_choose_cpu_slow(struct thread *t);
@@ -134,9 +118,7 @@ uint32_t sched_choose_cpu_slow(struct thread *t);
 static inline uint32_t sched_choose_cpu(struct thread *t) {
     uint32_t cpu = t->cpu;
     bool idle = atomic_load_explicit(&sched_idle_cpus, memory_order_relaxed);
-    return likely(!idle && cpu == cpu_current()->id && t->affinity >> cpu & 1)
-               ? cpu
-               : sched_choose_cpu_slow(t);
+    return likely(!idle && cpu == cpu_current()->id && t->affinity >> cpu & 1) ? cpu : sched_choose_cpu_slow(t);
 }
 struct thread *sched_steal(struct run_queue *q);
 void sched_balance(struct run_queue *q);

@@ -31,8 +31,7 @@ uint32_t tid_allocate(void) {
         } while (tid_lookup(tid_last));
         uint32_t tid = tid_last;
         spin_unlock(&tid_lock);
-        if (!process_id_used(tid))
-            return tid;
+        if (!process_id_used(tid)) return tid;
     }
 }
 
@@ -67,8 +66,7 @@ void thread_set_tid(struct thread *t, uint32_t tid) {
 struct thread *thread_find(uint32_t tid) {
     spin_lock(&tid_lock);
     struct thread *t = tid_lookup(tid);
-    if (t)
-        thread_get(t);
+    if (t) thread_get(t);
     spin_unlock(&tid_lock);
     return t;
 }
@@ -80,11 +78,9 @@ static void thread_begin(void *arg) {
     thread_exit();
 }
 
-struct thread *thread_create(struct process *p, const char *name, void (*entry)(void *),
-                             void *arg) {
+struct thread *thread_create(struct process *p, const char *name, void (*entry)(void *), void *arg) {
     struct thread *t = kzalloc(sizeof(*t));
-    if (!t)
-        return nullptr;
+    if (!t) return nullptr;
     t->stack = kernel_stack_alloc();
     if (!t->stack) {
         kfree(t);
@@ -107,8 +103,7 @@ struct thread *thread_create(struct process *p, const char *name, void (*entry)(
     t->start_ns = (uint64_t)clock_now();
     memcpy(t->name, name, strnlen(name, sizeof(t->name) - 1));
     t->process = p;
-    if (p)
-        object_get(&p->object);
+    if (p) object_get(&p->object);
     arch_thread_init(t);
     arch_thread_set_entry(t, thread_begin, t);
     t->tid = p ? tid_allocate() : kernel_tid_allocate();
@@ -129,20 +124,17 @@ NORETURN void thread_exit(void) {
 void thread_get(struct thread *t) { atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed); }
 
 void thread_put(struct thread *t) {
-    if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
-        return;
+    if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1) return;
     if (t->state == THREAD_NEW) /* never started */
         tid_withdraw(t);
     kernel_stack_free(t->stack);
-    if (t->process)
-        object_put(&t->process->object);
+    if (t->process) object_put(&t->process->object);
     kfree(t);
 }
 
 uint64_t thread_run_ns(const struct thread *t) {
     uint64_t cycles = t->run_cycles;
-    if (atomic_load(&t->state) == THREAD_RUNNING)
-        cycles += arch_cycles() - run_queues[t->cpu].switched;
+    if (atomic_load(&t->state) == THREAD_RUNNING) cycles += arch_cycles() - run_queues[t->cpu].switched;
     return sched_ns(cycles);
 }
 
@@ -156,8 +148,7 @@ UNCHECKED void sched_dump(void) {
     static const char states[] = "NRRSTX";
     for (struct tree_node *n = tree_first(&tids); n; n = tree_next(n)) {
         const struct thread *t = container_of(n, struct thread, tid_node);
-        klog(LOG_ERROR, "tid %u %c cpu %u prio %u waits for %p work %x %s", t->tid,
-             states[atomic_load(&t->state)], t->cpu, t->priority, t->wait_on, atomic_load(&t->work),
-             t->name);
+        klog(LOG_ERROR, "tid %u %c cpu %u prio %u waits for %p work %x %s", t->tid, states[atomic_load(&t->state)],
+             t->cpu, t->priority, t->wait_on, atomic_load(&t->work), t->name);
     }
 }

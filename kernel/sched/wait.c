@@ -12,8 +12,7 @@ void wait_queue_init(struct wait_queue *q) {
     list_init(&q->waiters);
 }
 
-int wait_queue_sleep(struct wait_queue *q, bool (*cond)(void *), void *arg, bool interruptible,
-                     nsec_t deadline) {
+int wait_queue_sleep(struct wait_queue *q, bool (*cond)(void *), void *arg, bool interruptible, nsec_t deadline) {
     struct waiter w = {.thread = thread_current()};
     list_init(&w.link);
     int result = 0;
@@ -22,8 +21,7 @@ int wait_queue_sleep(struct wait_queue *q, bool (*cond)(void *), void *arg, bool
         spin_lock(&q->lock);
         list_remove(&w.link);
         bool over = cond(arg);
-        if (!over && !result && deadline)
-            list_push_back(&q->waiters, &w.link);
+        if (!over && !result && deadline) list_push_back(&q->waiters, &w.link);
         spin_unlock(&q->lock);
         if (over || result || !deadline) {
             thread_block_cancel();

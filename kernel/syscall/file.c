@@ -26,7 +26,8 @@ static long io_do(struct object *o, struct io_request *r, bool write) {
     return n == -EINTR ? -ERESTART : n;
 }
 
-static inline long io_buffer(handle_t h, uaddr_t buffer, size_t size, int64_t offset, uint32_t flags, nsec_t deadline, bool write) {
+static inline long io_buffer(handle_t h, uaddr_t buffer, size_t size, int64_t offset, uint32_t flags, nsec_t deadline,
+                             bool write) {
     struct object *o;
     uint32_t rights;
     bool counted;
@@ -60,7 +61,8 @@ static int check_vectors(const struct io_vector *v, size_t count) {
     return 0;
 }
 
-static long io_vectors(handle_t h, uaddr_t vectors, size_t count, int64_t offset, uint32_t flags, nsec_t deadline, bool write) {
+static long io_vectors(handle_t h, uaddr_t vectors, size_t count, int64_t offset, uint32_t flags, nsec_t deadline,
+                       bool write) {
     struct io_vector small[SMALL_VECTORS], *v = small;
     struct object *o;
     if (count > IO_VECTOR_MAX) return -EINVAL;

@@ -10,7 +10,8 @@
 /* Device memory: never RAM that the kernel owns. */
 static struct object *create_mmio(uint64_t start, uint64_t length, uint64_t cache) {
     static const uint64_t bits[] = {PTE_UNCACHED, PTE_WRITECOMBINE, 0};
-    if (cache >= array_size(bits) || length == 0 || (start & PAGE_MASK) || (length & PAGE_MASK)) return err_ptr(-EINVAL);
+    if (cache >= array_size(bits) || length == 0 || (start & PAGE_MASK) || (length & PAGE_MASK))
+        return err_ptr(-EINVAL);
     if (start + length < start || start + length > 1ULL << 52) return err_ptr(-EINVAL);
     for (uint64_t at = start; at < start + length; at += PAGE_SIZE) {
         struct frame *f = frame_of(at);
@@ -33,7 +34,8 @@ static struct object *create(uint32_t kind, uint64_t a, uint64_t b, uint64_t c) 
     case HARDWARE_MMIO: return create_mmio(a, b, c);
     case HARDWARE_IRQ: return a > UINT32_MAX || b > 3 ? err_ptr(-EINVAL) : irq_create_line((uint32_t)a, (unsigned)b);
     case HARDWARE_ISA_IRQ: return irq_create_isa((unsigned)min(a, 255UL));
-    case HARDWARE_PORTS: return a > UINT16_MAX || b > 0x10000 ? err_ptr(-EINVAL) : ioport_create((uint32_t)a, (uint32_t)b);
+    case HARDWARE_PORTS:
+        return a > UINT16_MAX || b > 0x10000 ? err_ptr(-EINVAL) : ioport_create((uint32_t)a, (uint32_t)b);
     case HARDWARE_DMA: return create_dma(a, b == 1);
     case HARDWARE_MSI:
         o = irq_create_message(&message);

@@ -22,12 +22,10 @@ long sys_process_exec(const struct image_args *args) {
 
 long sys_process_exit(int32_t status) { process_exit((status & 0xff) << 8); }
 
-long sys_process_wait(uint32_t type, int32_t id, uint32_t flags, struct wait_status *out,
-                      int64_t deadline) {
+long sys_process_wait(uint32_t type, int32_t id, uint32_t flags, struct wait_status *out, int64_t deadline) {
     struct wait_status status;
     long pid = process_wait(type, id, flags, &status, deadline);
-    if (pid > 0 && out && copy_to_user((uaddr_t)out, &status, sizeof(status)))
-        return -EFAULT;
+    if (pid > 0 && out && copy_to_user((uaddr_t)out, &status, sizeof(status))) return -EFAULT;
     return pid;
 }
 
@@ -43,16 +41,13 @@ long sys_process_open(int32_t pid, uint32_t flags) {
     struct process *self = process_current();
     struct object *o;
     uint32_t rights = RIGHT_TRANSFER | RIGHT_DUPLICATE | RIGHT_WAIT | RIGHT_CONTROL;
-    if (flags > OPEN_TERMINAL || (flags == OPEN_TERMINAL && pid))
-        return -EINVAL;
+    if (flags > OPEN_TERMINAL || (flags == OPEN_TERMINAL && pid)) return -EINVAL;
     if (flags == OPEN_TERMINAL) {
         int e = terminal_create(self, &o);
-        if (e)
-            return e;
+        if (e) return e;
     } else {
         struct process *p = pid < 0 ? nullptr : process_find(pid ? (uint32_t)pid : self->pid);
-        if (!p)
-            return -ESRCH;
+        if (!p) return -ESRCH;
         rights = process_rights(p);
         o = &p->object;
     }
@@ -63,8 +58,7 @@ long sys_process_open(int32_t pid, uint32_t flags) {
 
 long sys_credentials_info(uint64_t id, struct credentials *out) {
     struct cred *c = cred_find(id);
-    if (!c)
-        return -ESRCH;
+    if (!c) return -ESRCH;
     int e = copy_to_user((uaddr_t)out, &c->c, sizeof(c->c));
     cred_put(c);
     return e;
@@ -73,8 +67,7 @@ long sys_credentials_info(uint64_t id, struct credentials *out) {
 long sys_terminal_control(handle_t h, uint32_t op, uint64_t a, uint64_t b) {
     struct object *o;
     int e = handle_lookup(h, OBJECT_TERMINAL, RIGHT_CONTROL, &o, nullptr);
-    if (e)
-        return e;
+    if (e) return e;
     long result = terminal_control(o, op, a, b);
     object_put(o);
     return result;

@@ -17,9 +17,7 @@ static bool is_path_op(uint16_t op) { return op >= OP_OPEN && op < OP_CLOSE; }
 static bool may_walk(uint16_t op) { return is_path_op(op) || op == OP_STAT || op == OP_SET_ATTRIBUTES; }
 
 /* What clients may send: not the kernel's one-way messages, nor what it asks on their behalf. */
-static bool op_allowed(uint16_t op) {
-    return op != 0 && op != OP_RESERVE && (op < OP_CLOSE || op >= OP_USER);
-}
+static bool op_allowed(uint16_t op) { return op != 0 && op != OP_RESERVE && (op < OP_CLOSE || op >= OP_USER); }
 
 /* Path walks stop at the process's root directory: the kernel says which object that is. */
 static void stamp_root(struct scheme *s, struct request *r) {
@@ -293,7 +291,8 @@ long sys_port_caller(handle_t port, uint32_t tag, struct caller_info *out) {
 }
 
 /* A file of the server's own making; the plane's rights bound what the file can do. */
-long sys_file_create(handle_t port, uint64_t object, uint64_t generation, uint32_t kind, handle_t plane, uint32_t status) {
+long sys_file_create(handle_t port, uint64_t object, uint64_t generation, uint32_t kind, handle_t plane,
+                     uint32_t status) {
     struct port *p;
     struct object *o = nullptr;
     uint32_t rights;

@@ -42,12 +42,14 @@ static size_t put(char *buf, size_t size, const void *data, size_t n) {
     __builtin_memcpy(buf, data, n);
     return n;
 }
-static size_t put_text(char *buf, size_t size, const char *text) { return put(buf, size, text, __builtin_strlen(text)); }
+static size_t put_text(char *buf, size_t size, const char *text) {
+    return put(buf, size, text, __builtin_strlen(text));
+}
 
 static size_t info_memory(char *buf, size_t size) {
     uint64_t total = frame_total_count() * PAGE_SIZE, free = frame_free_count() * PAGE_SIZE;
-    struct memory_totals t = {.total = total, .free = free, .cache = memory_cache_pages() * PAGE_SIZE,
-                              .kernel = kmalloc_total()};
+    struct memory_totals t = {
+        .total = total, .free = free, .cache = memory_cache_pages() * PAGE_SIZE, .kernel = kmalloc_total()};
     return put(buf, size, &t, sizeof(t));
 }
 
@@ -85,8 +87,8 @@ static size_t info_modules(char *buf, size_t size) {
 
 static size_t info_framebuffer(char *buf, size_t size) {
     const struct boot_framebuffer *f = &boot->framebuffer;
-    struct framebuffer_info i = {f->address, f->pitch, f->width, f->height, f->bits, f->red_shift, f->red_bits,
-                                 f->green_shift, f->green_bits, f->blue_shift, f->blue_bits, 0};
+    struct framebuffer_info i = {f->address,  f->pitch,       f->width,      f->height,     f->bits,      f->red_shift,
+                                 f->red_bits, f->green_shift, f->green_bits, f->blue_shift, f->blue_bits, 0};
     return f->width ? put(buf, size, &i, sizeof(i)) : 0;
 }
 
@@ -109,7 +111,9 @@ static long info_fill(uint32_t topic, char *buf, size_t size) {
     case SYSTEM_FRAMEBUFFER: return (long)info_framebuffer(buf, size);
     case SYSTEM_ACPI_ROOT: return (long)put(buf, size, &boot->rsdp, sizeof(boot->rsdp));
     case SYSTEM_HOSTNAME: return (long)info_hostname(buf, size);
-    case SYSTEM_SCHEMES: return (long)(scheme_describe((struct scheme_info *)buf, size / sizeof(struct scheme_info)) * sizeof(struct scheme_info));
+    case SYSTEM_SCHEMES:
+        return (long)(scheme_describe((struct scheme_info *)buf, size / sizeof(struct scheme_info)) *
+                      sizeof(struct scheme_info));
     default: return -EINVAL;
     }
 }

@@ -9,22 +9,17 @@ long sys_thread_create(const struct thread_create_args *args) {
     struct thread_create_args a;
     struct thread *self = thread_current();
     int e = copy_from_user(&a, (uaddr_t)args, sizeof(a));
-    if (e)
-        return e;
-    if (a.entry >= USER_END || a.stack > USER_END || a.tls >= USER_END)
-        return -EINVAL;
+    if (e) return e;
+    if (a.entry >= USER_END || a.stack > USER_END || a.tls >= USER_END) return -EINVAL;
     struct thread *t = thread_create(self->process, self->name, user_entry, nullptr);
-    if (!t)
-        return -ENOMEM;
+    if (!t) return -ENOMEM;
     long tid = t->tid;
     arch_thread_copy(t, self); /* the floating-point environment is inherited (POSIX) */
     arch_frame_init(arch_frame(t), a.entry, a.stack, a.argument);
     arch_thread_set_tls(t, a.tls);
     t->clear_tid = a.clear_tid;
-    if (a.parent_tid)
-        e = copy_to_user(a.parent_tid, &t->tid, sizeof(t->tid));
-    if (!e)
-        e = process_thread_add(self->process, t);
+    if (a.parent_tid) e = copy_to_user(a.parent_tid, &t->tid, sizeof(t->tid));
+    if (!e) e = process_thread_add(self->process, t);
     if (e) {
         thread_put(t);
         return e;
@@ -36,8 +31,7 @@ long sys_thread_create(const struct thread_create_args *args) {
 
 long sys_thread_exit(uintptr_t address, size_t length) {
     control_release(thread_current()); /* it may lie in what is unmapped */
-    if (length && space_unmap(space_current(), address, length))
-        return -EINVAL;
+    if (length && space_unmap(space_current(), address, length)) return -EINVAL;
     process_thread_exit();
 }
 
@@ -49,20 +43,16 @@ static struct thread *thread_of(uint32_t tid) {
         return self;
     }
     struct thread *t = thread_find(tid);
-    if (t && t->process)
-        return t;
-    if (t)
-        thread_put(t);
+    if (t && t->process) return t;
+    if (t) thread_put(t);
     return err_ptr(-ESRCH);
 }
 
 static long set_name(struct thread *t, uaddr_t at) {
     char name[16] = {};
     int n = user_strncpy(name, at, sizeof(name));
-    if (n < 0 && n != -ENAMETOOLONG)
-        return n;
-    if (n == -ENAMETOOLONG && copy_from_user(name, at, sizeof(name) - 1))
-        return -EFAULT;
+    if (n < 0 && n != -ENAMETOOLONG) return n;
+    if (n == -ENAMETOOLONG && copy_from_user(name, at, sizeof(name) - 1)) return -EFAULT;
     name[sizeof(name) - 1] = 0;
     memcpy(t->name, name, sizeof(name));
     return 0;
@@ -76,8 +66,7 @@ static long set_own(struct thread *t, uint32_t topic, uint64_t value) {
     case THREAD_CLEAR_TID: t->clear_tid = value; return 0;
     case THREAD_ROBUST_LIST: t->robust_list = value; return 0;
     case THREAD_TLS:
-        if (value >= USER_END)
-            return -EINVAL;
+        if (value >= USER_END) return -EINVAL;
         arch_thread_set_tls(t, value);
         return 0;
     default: return -EINVAL;
@@ -85,40 +74,32 @@ static long set_own(struct thread *t, uint32_t topic, uint64_t value) {
 }
 
 static long set_scheduling(struct thread *t, uint32_t topic, uint64_t value) {
-    if (!process_may_manage(t->process))
-        return -EPERM;
+    if (!process_may_manage(t->process)) return -EPERM;
     if (topic == THREAD_AFFINITY) {
         uint64_t online = cpu_online() < 64 ? (1ULL << cpu_online()) - 1 : ~0ULL;
-        if (!(value & online))
-            return -EINVAL;
+        if (!(value & online)) return -EINVAL;
         thread_set_affinity(t, value & online);
         return 0;
     }
-    if (value >= PRIORITY_COUNT)
-        return -EINVAL;
-    if (value > t->base_priority && !cred_privileged(atomic_load(&process_current()->cred)))
-        return -EPERM;
+    if (value >= PRIORITY_COUNT) return -EINVAL;
+    if (value > t->base_priority && !cred_privileged(atomic_load(&process_current()->cred))) return -EPERM;
     thread_set_priority(t, (unsigned)value);
     return 0;
 }
 
 long sys_thread_set(uint32_t tid, uint32_t topic, uint64_t value, uint64_t aux) {
     struct thread *t = thread_of(tid);
-    if (is_err(t))
-        return ptr_err(t);
+    if (is_err(t)) return ptr_err(t);
     long result = -EPERM;
-    if (topic == THREAD_PRIORITY || topic == THREAD_AFFINITY)
-        result = set_scheduling(t, topic, value);
-    else if (t == thread_current())
-        result = set_own(t, topic, value);
+    if (topic == THREAD_PRIORITY || topic == THREAD_AFFINITY) result = set_scheduling(t, topic, value);
+    else if (t == thread_current()) result = set_own(t, topic, value);
     thread_put(t);
     return result;
 }
 
 long sys_thread_info(uint32_t tid, struct thread_info *out) {
     struct thread *t = thread_of(tid);
-    if (is_err(t))
-        return ptr_err(t);
+    if (is_err(t)) return ptr_err(t);
     struct process *p = t->process;
     struct thread_info i = {
         .tid = t->tid,

@@ -23,18 +23,15 @@ long sys_clock_get(uint32_t clock, int64_t *out) {
 long sys_random(void *buffer, size_t size, uint32_t flags) {
     uint8_t chunk[RANDOM_CHUNK];
     size_t done = 0;
-    if (flags)
-        return -EINVAL;
+    if (flags) return -EINVAL;
     size = min(size, (size_t)INT32_MAX);
     while (done < size) {
         size_t n = min(size - done, sizeof(chunk));
         random_fill(chunk, n);
         int e = copy_to_user((uaddr_t)buffer + done, chunk, n);
-        if (e)
-            return done ? (long)done : e;
+        if (e) return done ? (long)done : e;
         done += n;
-        if (done % PAGE_SIZE == 0)
-            preempt_point();
+        if (done % PAGE_SIZE == 0) preempt_point();
     }
     return (long)done;
 }
@@ -47,31 +44,25 @@ long sys_thread_yield(void) {
 long sys_thread_sleep(int64_t deadline) {
     while (clock_now() < deadline) {
         thread_block_prepare(nullptr, true);
-        if (thread_block(deadline) == -EINTR)
-            return -ERESTARTNOHAND;
+        if (thread_block(deadline) == -EINTR) return -ERESTARTNOHAND;
     }
     return 0;
 }
 
 long sys_timer_create(uint32_t clock, uint32_t flags) {
-    if (clock != CLOCK_WALL && clock != CLOCK_MONO && clock != CLOCK_BOOT)
-        return -EINVAL;
+    if (clock != CLOCK_WALL && clock != CLOCK_MONO && clock != CLOCK_BOOT) return -EINVAL;
     struct object *o = timer_object_create(clock);
-    if (!o)
-        return -ENOMEM;
+    if (!o) return -ENOMEM;
     object_handle_get(o);
     object_put(o);
-    return handle_install(
-        o, RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUPLICATE | RIGHT_TRANSFER, flags);
+    return handle_install(o, RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUPLICATE | RIGHT_TRANSFER, flags);
 }
 
 long sys_timer_set(handle_t h, int64_t deadline, int64_t period, int64_t *old) {
     struct object *o;
-    if (period < 0)
-        return -EINVAL;
+    if (period < 0) return -EINVAL;
     int e = handle_lookup(h, OBJECT_TIMER, RIGHT_WRITE, &o, nullptr);
-    if (e)
-        return e;
+    if (e) return e;
     nsec_t before[2];
     timer_object_set(o, deadline, period, before);
     object_put(o);

@@ -5,9 +5,8 @@
 #include <kernel/space.h>
 #include <kernel/syscall.h>
 
-#define MAP_FLAGS                                                                                  \
-    (VM_READ | VM_WRITE | VM_EXEC | VM_SHARED | VM_FIXED | VM_NOREPLACE | VM_STACK | VM_POPULATE | \
-     VM_LOCKED)
+#define MAP_FLAGS                                                                                                      \
+    (VM_READ | VM_WRITE | VM_EXEC | VM_SHARED | VM_FIXED | VM_NOREPLACE | VM_STACK | VM_POPULATE | VM_LOCKED)
 
 /* The memory behind h with a reference, and what the handle's rights forbid the mapping ever to be. */
 static int map_object(handle_t h, uint32_t flags, struct memory **out, uint32_t *deny) {
@@ -37,16 +36,13 @@ long sys_vm_map(uintptr_t address, size_t length, uint32_t flags, handle_t h, ui
     return result;
 }
 
-long sys_vm_unmap(uintptr_t address, size_t length) {
-    return space_unmap(space_current(), address, length);
-}
+long sys_vm_unmap(uintptr_t address, size_t length) { return space_unmap(space_current(), address, length); }
 
 long sys_vm_protect(uintptr_t address, size_t length, uint32_t prot) {
     return space_protect(space_current(), address, length, prot);
 }
 
-long sys_vm_remap(uintptr_t address, size_t old_length, size_t new_length, uint32_t flags,
-                  uintptr_t new_address) {
+long sys_vm_remap(uintptr_t address, size_t old_length, size_t new_length, uint32_t flags, uintptr_t new_address) {
     if (flags & ~(uint32_t)(REMAP_MAY_MOVE | REMAP_FIXED)) return -EINVAL;
     return space_remap(space_current(), address, old_length, new_length, flags, new_address);
 }

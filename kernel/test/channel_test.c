@@ -30,8 +30,7 @@ static void host_begin(void) {
     host.space = space_create();
     host.cred = &host_cred;
     EXPECT(host.space);
-    EXPECT(space_map(host.space, AREA, SIZE, VM_READ | VM_WRITE | VM_FIXED, nullptr, 0) ==
-           (long)AREA);
+    EXPECT(space_map(host.space, AREA, SIZE, VM_READ | VM_WRITE | VM_FIXED, nullptr, 0) == (long)AREA);
     borrow();
 }
 static void host_end(void) {
@@ -47,17 +46,14 @@ static long get(struct object *end, size_t at, size_t n, nsec_t deadline) {
     struct io_vector v = {(void *)(AREA + at), n};
     return channel_read(end, &v, 1, 0, deadline);
 }
-static void poke(size_t at, const char *text) {
-    EXPECT(copy_to_user(AREA + at, text, strlen(text)) == 0);
-}
+static void poke(size_t at, const char *text) { EXPECT(copy_to_user(AREA + at, text, strlen(text)) == 0); }
 static bool holds(size_t at, const char *text) {
     char buf[64];
     return copy_from_user(buf, AREA + at, strlen(text)) == 0 && !memcmp(buf, text, strlen(text));
 }
 static void open_ends(struct object *ends[2], uint32_t flags, size_t capacity) {
     EXPECT(channel_create(flags, capacity, ends) == 0);
-    for (unsigned i = 0; i < 2; i++)
-        object_handle_get(ends[i]);
+    for (unsigned i = 0; i < 2; i++) object_handle_get(ends[i]);
 }
 static void close_end(struct object *end) {
     object_handle_put(end);
@@ -75,8 +71,7 @@ KTEST(channel_pipe_bytes) {
     struct object *p[2];
     host_begin();
     open_ends(p, CHANNEL_ONE_WAY, 0);
-    EXPECT(get(p[0], 0, 10, 0) == -EAGAIN && get(p[1], 0, 1, 0) == -EBADF &&
-           put(p[0], 0, 1, 0) == -EBADF);
+    EXPECT(get(p[0], 0, 10, 0) == -EAGAIN && get(p[1], 0, 1, 0) == -EBADF && put(p[0], 0, 1, 0) == -EBADF);
     poke(0, "hello, world");
     EXPECT(put(p[1], 0, 12, 0) == 12 && channel_control(p[0], CHANNEL_READABLE, 0) == 12);
     EXPECT(p[0]->ops->poll(p[0]) == EVENT_IN && p[1]->ops->poll(p[1]) == EVENT_OUT);
@@ -85,8 +80,7 @@ KTEST(channel_pipe_bytes) {
     EXPECT(put(p[1], 0, SIZE, 0) == 65536 && put(p[1], 0, 1, 0) == -EAGAIN);
     EXPECT(p[1]->ops->poll(p[1]) == 0);
     EXPECT(get(p[0], 0, 4000, 0) == 4000);
-    EXPECT(put(p[1], 0, 4096, 0) == -EAGAIN &&
-           put(p[1], 0, 4097, 0) == 4000); /* atomic up to 4096 */
+    EXPECT(put(p[1], 0, 4096, 0) == -EAGAIN && put(p[1], 0, 4097, 0) == 4000); /* atomic up to 4096 */
     EXPECT(get(p[0], 0, SIZE, 0) == 65536);
     struct io_vector bad[2] = {{(void *)AREA, 10}, {(void *)(AREA + SIZE), 10}};
     EXPECT(channel_write(p[1], bad, 2, 0, 0) == -EFAULT && get(p[0], 0, 100, 0) == -EAGAIN);
@@ -121,8 +115,7 @@ KTEST(channel_capacity_and_errors) {
     EXPECT(p[1]->ops->poll(p[1]) & EVENT_ERROR);
     EXPECT(get(p[1], 0, 1, 0) == -104 && get(p[1], 0, 1, 0) == 1);
     EXPECT(channel_control(p[1], CHANNEL_SHUTDOWN, 2) == 0);
-    EXPECT(put(p[1], 0, 1, 0) == -EPIPE && get(p[0], 0, 1, DEADLINE_NEVER) == 0 &&
-           put(p[0], 0, 1, 0) == 1);
+    EXPECT(put(p[1], 0, 1, 0) == -EPIPE && get(p[0], 0, 1, DEADLINE_NEVER) == 0 && put(p[0], 0, 1, 0) == 1);
     close_ends(p);
     host_end();
 }
@@ -183,8 +176,7 @@ static long send(struct object *end, size_t at, size_t n, struct carried *handle
     struct channel_message m = {.vector_count = 1, .handle_count = count};
     return channel_send(end, &m, &v, handles, 0);
 }
-static long receive(struct object *end, size_t n, struct carried *handles, uint32_t *count,
-                    uint32_t *flags) {
+static long receive(struct object *end, size_t n, struct carried *handles, uint32_t *count, uint32_t *flags) {
     struct io_vector v = {(void *)(AREA + SIZE / 2), n};
     struct channel_message m = {.vector_count = 1, .handle_count = *count, .flags = *flags};
     long got = channel_receive(end, &m, &v, handles, 0);
@@ -208,16 +200,13 @@ KTEST(channel_messages) {
     out[0] = carry(q[0]);
     out[1] = carry(q[1]);
     EXPECT(send(p[0], 0, 5, out, 2) == 5 && send(p[0], 6, 6, nullptr, 0) == 6);
-    EXPECT(send(p[0], 0, 8193, nullptr, 0) == -EMSGSIZE &&
-           send(p[0], 0, 8192, nullptr, 0) == -EAGAIN);
+    EXPECT(send(p[0], 0, 8193, nullptr, 0) == -EMSGSIZE && send(p[0], 0, 8192, nullptr, 0) == -EAGAIN);
     EXPECT(channel_control(p[1], CHANNEL_READABLE, 0) == 5);
     flags = IO_PEEK;
     EXPECT(receive(p[1], 3, in, &count, &flags) == 3 && flags == MESSAGE_TRUNCATED && count == 0);
     count = 1, flags = 0;
-    EXPECT(receive(p[1], 64, in, &count, &flags) == 5 && count == 1 &&
-           flags == MESSAGE_HANDLES_TRUNCATED);
-    EXPECT(in[0].object == q[0] && q[0]->handles == 2 && q[1]->handles == 1 &&
-           q[0]->in_flight == 0);
+    EXPECT(receive(p[1], 64, in, &count, &flags) == 5 && count == 1 && flags == MESSAGE_HANDLES_TRUNCATED);
+    EXPECT(in[0].object == q[0] && q[0]->handles == 2 && q[1]->handles == 1 && q[0]->in_flight == 0);
     object_handle_put(in[0].object);
     EXPECT(get(p[1], 0, 3, 0) == 3 && holds(0, "sec") && get(p[1], 0, 3, 0) == -EAGAIN);
     /* bytes with handles: a read stops before the next ones */
@@ -266,17 +255,14 @@ KTEST(channel_cycles_are_collected) {
     }
     object_reap();
     struct object *chain[7][2];
-    for (unsigned i = 0; i < 7; i++)
-        open_ends(chain[i], 0, 0);
+    for (unsigned i = 0; i < 7; i++) open_ends(chain[i], 0, 0);
     for (unsigned i = 0; i < 6; i++) {
         out = carry(chain[i][0]);
         long n = send(chain[i + 1][0], 0, 1, &out, 1);
         EXPECT(n == (i < 4 ? 1 : i == 4 ? -ETOOMANYREFS : 1));
-        if (n < 0)
-            object_handle_put(out.object);
+        if (n < 0) object_handle_put(out.object);
     }
-    for (unsigned i = 0; i < 7; i++)
-        close_ends(chain[i]);
+    for (unsigned i = 0; i < 7; i++) close_ends(chain[i]);
     host_end();
 }
 
@@ -300,8 +286,7 @@ KTEST(futex_wait_wake_requeue) {
     EXPECT(futex_wait(AREA + SIZE, 5, 0, DEADLINE_NEVER) == -EFAULT);
     EXPECT(futex_wake(AREA, 1, 0) == 0);
     atomic_store(&futex_woken, 0);
-    for (unsigned i = 0; i < 4; i++)
-        thread_start(thread_create(nullptr, "sleeper", futex_sleeper, (void *)5));
+    for (unsigned i = 0; i < 4; i++) thread_start(thread_create(nullptr, "sleeper", futex_sleeper, (void *)5));
     doze(20 * MS);
     EXPECT(futex_woken == 0 && futex_wake(AREA, 1, FUTEX_SHARED) == 1);
     wait_for(&futex_woken, 1);

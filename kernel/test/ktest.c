@@ -11,8 +11,8 @@
 #include <stdarg.h>
 
 #define EXIT_TESTS_FAILED 0x12
-#define SETTLE_NS         1000000000
-#define FRAMES_SLACK      256
+#define SETTLE_NS 1000000000
+#define FRAMES_SLACK 256
 
 extern const struct ktest ktest_start[], ktest_end[];
 static bool failed;
@@ -44,13 +44,10 @@ void ktest_note(const char *format, ...) {
 /* parts: texts between commas; an empty one is in every name. */
 static bool is_selected(const struct ktest *t, const char *parts) {
     for (const char *end;; parts = end + 1) {
-        for (end = parts; *end && *end != ',';)
-            end++;
+        for (end = parts; *end && *end != ',';) end++;
         for (const char *s = t->name; *s; s++)
-            if (!strncmp(s, parts, (size_t)(end - parts)))
-                return true;
-        if (!*end)
-            return false;
+            if (!strncmp(s, parts, (size_t)(end - parts))) return true;
+        if (!*end) return false;
     }
 }
 
@@ -60,10 +57,8 @@ static bool is_selected(const struct ktest *t, const char *parts) {
  */
 static bool is_settled(size_t bytes, uint64_t frames) {
     for (nsec_t end = arch_clock_now() + SETTLE_NS;;) {
-        if (kmalloc_total() <= bytes && frame_free_count() + FRAMES_SLACK >= frames)
-            return true;
-        if (arch_clock_now() > end)
-            return false;
+        if (kmalloc_total() <= bytes && frame_free_count() + FRAMES_SLACK >= frames) return true;
+        if (arch_clock_now() > end) return false;
         thread_yield();
     }
 }
@@ -77,8 +72,7 @@ static bool leaks(const struct ktest *t) {
         size_t bytes = kmalloc_total();
         uint64_t frames = frame_free_count();
         t->run();
-        if (is_settled(bytes, frames))
-            return false;
+        if (is_settled(bytes, frames)) return false;
     }
     return true;
 }
@@ -86,8 +80,7 @@ static bool leaks(const struct ktest *t) {
 [[gnu::noinline]] static void smash_frame(void) {
     volatile char buf[16];
     volatile char *at = buf;
-    for (int i = 0; i < 64; i++)
-        at[i] = 'x';
+    for (int i = 0; i < 64; i++) at[i] = 'x';
 }
 
 [[gnu::noinline]] static int use_up_stack(int depth) {
@@ -104,14 +97,10 @@ UNCHECKED static void lock_in_wrong_order(struct spinlock *inner, struct spinloc
 /* `test crash=WAY`: what must end in a panic that names the cause. Boot scenarios look at it. */
 static void crash_on_purpose(const char *way) {
     static struct spinlock inner = SPINLOCK_INIT(RANK_LOG), outer = SPINLOCK_INIT(RANK_OBJECT);
-    if (!strcmp(way, "null"))
-        *(volatile int *)0x10 = 1;
-    else if (!strcmp(way, "canary"))
-        smash_frame();
-    else if (!strcmp(way, "stack"))
-        use_up_stack(0);
-    else if (!strcmp(way, "lock"))
-        lock_in_wrong_order(&inner, &outer);
+    if (!strcmp(way, "null")) *(volatile int *)0x10 = 1;
+    else if (!strcmp(way, "canary")) smash_frame();
+    else if (!strcmp(way, "stack")) use_up_stack(0);
+    else if (!strcmp(way, "lock")) lock_in_wrong_order(&inner, &outer);
     panic("crash=%s", way);
 }
 
@@ -119,15 +108,12 @@ void kernel_tests_run(const struct bootinfo *boot) {
     char way[64], parts[256] = "";
     unsigned count = 0, number = 0;
     bool any_failed = false;
-    if (boot_option(boot, "crash", way, sizeof(way)))
-        crash_on_purpose(way);
+    if (boot_option(boot, "crash", way, sizeof(way))) crash_on_purpose(way);
     boot_option(boot, "test", parts, sizeof(parts));
-    for (const struct ktest *t = ktest_start; t < ktest_end; t++)
-        count += is_selected(t, parts);
+    for (const struct ktest *t = ktest_start; t < ktest_end; t++) count += is_selected(t, parts);
     print("KTAP version 1\n1..%u\n", count);
     for (const struct ktest *t = ktest_start; t < ktest_end; t++) {
-        if (!is_selected(t, parts))
-            continue;
+        if (!is_selected(t, parts)) continue;
         failed = false;
         if (leaks(t)) {
             print("# leaves memory allocated\n");

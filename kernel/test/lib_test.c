@@ -27,8 +27,7 @@ KTEST(print_formats) {
 
 KTEST(memory_functions) {
     char a[64], b[64];
-    for (size_t i = 0; i < sizeof(a); i++)
-        a[i] = (char)i;
+    for (size_t i = 0; i < sizeof(a); i++) a[i] = (char)i;
     for (size_t n = 0; n < 20; n++) {
         memset(b, 0x55, sizeof(b));
         memcpy(b + 3, a + 1, n);
@@ -56,8 +55,7 @@ KTEST(log_reads_back) {
 }
 
 KTEST(log_drops_whole_old_lines) {
-    for (int i = 0; i < 3000; i++)
-        klog(LOG_DEBUG, "line %d of many, to fill the ring more than once", i);
+    for (int i = 0; i < 3000; i++) klog(LOG_DEBUG, "line %d of many, to fill the ring more than once", i);
     uint64_t at = 0;
     char first;
     EXPECT(log_read(&at, &first, 1) == 1 && first == '<');

@@ -19,13 +19,11 @@ KTEST(frame_runs_merge_again) {
         EXPECT(runs[order] && frame_paddr(runs[order]) % (PAGE_SIZE << order) == 0);
     }
     EXPECT(frame_free_count() == before - 63);
-    for (unsigned order = 0; order < 6; order++)
-        frame_free_run(runs[order], order);
+    for (unsigned order = 0; order < 6; order++) frame_free_run(runs[order], order);
     EXPECT(frame_free_count() == before);
     struct frame *big = frame_alloc_run(10, FRAME_KERNEL, 1UL << 32);
     EXPECT(big && frame_paddr(big) + (PAGE_SIZE << 10) <= 1UL << 32);
-    if (big)
-        frame_free_run(big, 10);
+    if (big) frame_free_run(big, 10);
     EXPECT(!frame_alloc_run(11, FRAME_KERNEL, 0));
     EXPECT(!frame_alloc_run(0, FRAME_KERNEL, 0x100000));
 }
@@ -35,8 +33,7 @@ KTEST(frame_references) {
     struct frame *f = frame_alloc_zeroed(FRAME_PRIVATE);
     EXPECT(f && frame_of(frame_paddr(f)) == f);
     const uint64_t *words = frame_virt(f);
-    for (size_t i = 0; i < PAGE_SIZE / 8; i++)
-        EXPECT(words[i] == 0);
+    for (size_t i = 0; i < PAGE_SIZE / 8; i++) EXPECT(words[i] == 0);
     frame_get(f);
     frame_put(f);
     EXPECT(frame_free_count() == before - 1);
@@ -47,8 +44,8 @@ KTEST(frame_references) {
 
 KTEST(kmalloc_sizes_do_not_overlap) {
     static uint8_t *blocks[120];
-    static const size_t sizes[] = {1, 8, 15, 16, 17, 33, 64, 100, 129, 200, 257, 333, 500, 513, 800,
-                                   1025, 1400, 2049, 4000, 4096, 5000, 20000, 65536, 40};
+    static const size_t sizes[] = {1,   8,   15,  16,   17,   33,   64,   100,  129,  200,   257,   333,
+                                   500, 513, 800, 1025, 1400, 2049, 4000, 4096, 5000, 20000, 65536, 40};
     for (size_t i = 0; i < array_size(blocks); i++) {
         size_t n = sizes[i % array_size(sizes)];
         blocks[i] = kmalloc(n);
@@ -66,8 +63,7 @@ KTEST(kmalloc_sizes_do_not_overlap) {
 
 KTEST(vmap_reuses_ranges) {
     struct frame *frames[3];
-    for (size_t i = 0; i < 3; i++)
-        frames[i] = frame_alloc_zeroed(FRAME_KERNEL);
+    for (size_t i = 0; i < 3; i++) frames[i] = frame_alloc_zeroed(FRAME_KERNEL);
     char *a = vmap_frames(frames, 3, true), *b = vmap_frames(frames, 2, false);
     EXPECT(a && b && a != b);
     a[2 * PAGE_SIZE] = 7;
@@ -78,8 +74,7 @@ KTEST(vmap_reuses_ranges) {
     EXPECT(c == a);
     vunmap(b, 2 * PAGE_SIZE);
     vunmap(c, 3 * PAGE_SIZE);
-    for (size_t i = 0; i < 3; i++)
-        frame_put(frames[i]);
+    for (size_t i = 0; i < 3; i++) frame_put(frames[i]);
 }
 
 KTEST(kernel_stacks) {
@@ -89,8 +84,7 @@ KTEST(kernel_stacks) {
         EXPECT(tops[i] && tops[i] % PAGE_SIZE == 0);
         memset((void *)(tops[i] - KERNEL_STACK_SIZE), 1, KERNEL_STACK_SIZE);
     }
-    for (size_t i = 0; i < array_size(tops); i++)
-        kernel_stack_free(tops[i]);
+    for (size_t i = 0; i < array_size(tops); i++) kernel_stack_free(tops[i]);
 }
 
 static void memory_release(struct memory *m) {
@@ -105,9 +99,7 @@ static bool holds(struct space *s, vaddr_t at, uint64_t value) {
     return !space_read(s, &v, at, sizeof(v)) && v == value;
 }
 
-static bool store(struct space *s, vaddr_t at, uint64_t value) {
-    return !space_write(s, at, &value, sizeof(value));
-}
+static bool store(struct space *s, vaddr_t at, uint64_t value) { return !space_write(s, at, &value, sizeof(value)); }
 
 static size_t region_count(struct space *s) {
     struct map_info info[16];
@@ -145,8 +137,7 @@ KTEST(space_fork_copies_on_write) {
     struct space *s = space_create();
     vaddr_t va = (vaddr_t)space_map(s, ANYWHERE, 4 << 20, VM_READ | VM_WRITE, nullptr, 0);
     vaddr_t shared = (vaddr_t)space_map(s, ANYWHERE, 4 * PAGE_SIZE, VM_READ | VM_WRITE | VM_SHARED, nullptr, 0);
-    for (size_t i = 0; i < 8; i++)
-        EXPECT(store(s, va + i * (PAGE_SIZE << 7), i + 1));
+    for (size_t i = 0; i < 8; i++) EXPECT(store(s, va + i * (PAGE_SIZE << 7), i + 1));
     EXPECT(store(s, shared, 99));
     struct space *child = space_fork(s), *grandchild = space_fork(child);
     EXPECT(child && grandchild);
@@ -155,8 +146,7 @@ KTEST(space_fork_copies_on_write) {
     EXPECT(holds(child, shared, 300) && holds(grandchild, shared, 300));
     EXPECT(store(grandchild, shared + PAGE_SIZE, 5) && holds(s, shared + PAGE_SIZE, 5));
     space_put(s);
-    for (size_t i = 1; i < 8; i++)
-        EXPECT(holds(child, va + i * (PAGE_SIZE << 7), i + 1));
+    for (size_t i = 1; i < 8; i++) EXPECT(holds(child, va + i * (PAGE_SIZE << 7), i + 1));
     space_put(child);
     EXPECT(store(grandchild, va + (PAGE_SIZE << 7), 7)); /* the last owner takes the page over */
     EXPECT(holds(grandchild, va, 1) && holds(grandchild, va + (PAGE_SIZE << 7), 7));
@@ -175,7 +165,8 @@ KTEST(space_remap_moves_pages) {
     long b = space_remap(s, a, 4 * PAGE_SIZE, 8 * PAGE_SIZE, REMAP_MAY_MOVE, 0);
     EXPECT(b > 0 && holds(s, (vaddr_t)b, 1) && holds(s, (vaddr_t)b + 3 * PAGE_SIZE, 4) && !holds(s, a, 1));
     EXPECT(space_remap(s, (vaddr_t)b, 8 * PAGE_SIZE, PAGE_SIZE, 0, 0) == b && !holds(s, (vaddr_t)b + PAGE_SIZE, 2));
-    EXPECT(space_remap(s, (vaddr_t)b, PAGE_SIZE, PAGE_SIZE, REMAP_MAY_MOVE | REMAP_FIXED, a) == (long)a && holds(s, a, 1));
+    EXPECT(space_remap(s, (vaddr_t)b, PAGE_SIZE, PAGE_SIZE, REMAP_MAY_MOVE | REMAP_FIXED, a) == (long)a &&
+           holds(s, a, 1));
     space_put(s);
 }
 
@@ -222,7 +213,8 @@ KTEST(memory_mappings_follow_the_size) {
     EXPECT(store(s, b + 3 * PAGE_SIZE, 2) && holds(s, a + 3 * PAGE_SIZE, 1) && object_word(m, 3 * PAGE_SIZE) == 1);
     EXPECT(space_fault(s, a + 4 * PAGE_SIZE, FAULT_USER) == -EIO);
     EXPECT(!memory_resize(m, PAGE_SIZE + 8));
-    EXPECT(space_fault(s, a + 3 * PAGE_SIZE, FAULT_USER) == -EIO && space_fault(s, b + 3 * PAGE_SIZE, FAULT_USER) == -EIO);
+    EXPECT(space_fault(s, a + 3 * PAGE_SIZE, FAULT_USER) == -EIO &&
+           space_fault(s, b + 3 * PAGE_SIZE, FAULT_USER) == -EIO);
     EXPECT(store(s, a + PAGE_SIZE + 100, 5)); /* beyond the end, within its page */
     EXPECT(!memory_resize(m, 6 * PAGE_SIZE) && object_word(m, PAGE_SIZE + 100) == 0 && holds(s, b + 3 * PAGE_SIZE, 0));
     EXPECT(!space_protect(s, a, 2 * PAGE_SIZE, VM_READ) && !store(s, a, 1) && store(s, a + 2 * PAGE_SIZE, 3));
@@ -267,8 +259,7 @@ static void race_resize(uint64_t r) {
 
 static void race_fork(uint64_t r) {
     struct space *child = space_fork(race.s);
-    if (!child)
-        return;
+    if (!child) return;
     store(child, race.shared + r % RACE_PAGES * PAGE_SIZE, r);
     store(child, race.private + r % RACE_PAGES * PAGE_SIZE, r);
     space_put(child);
@@ -276,19 +267,15 @@ static void race_fork(uint64_t r) {
 
 static void race_touch(uint64_t r) {
     vaddr_t at = (r & 1 << 20 ? race.shared : race.private) + r % RACE_PAGES * PAGE_SIZE;
-    if (r >> 40 & 7)
-        store(race.s, at, r);
-    else
-        (void)!space_protect(race.s, at, PAGE_SIZE, r & 1 << 21 ? VM_READ : VM_READ | VM_WRITE);
+    if (r >> 40 & 7) store(race.s, at, r);
+    else (void)!space_protect(race.s, at, PAGE_SIZE, r & 1 << 21 ? VM_READ : VM_READ | VM_WRITE);
 }
 
 static void race_stream(uint64_t r) {
     static char text[3 * PAGE_SIZE];
     uint64_t at = r % RACE_PAGES * PAGE_SIZE + (r >> 32) % PAGE_SIZE;
-    if (r >> 50 & 1)
-        (void)!memory_write_kernel(race.m, text, r >> 20 & 8191, at);
-    else
-        (void)!memory_read_kernel(race.m, text, r >> 20 & 8191, at);
+    if (r >> 50 & 1) (void)!memory_write_kernel(race.m, text, r >> 20 & 8191, at);
+    else (void)!memory_read_kernel(race.m, text, r >> 20 & 8191, at);
 }
 
 static void race_worker(void *arg) {
@@ -314,8 +301,7 @@ KTEST(memory_used_from_everywhere_at_once) {
     for (uint64_t i = 0; i < 8; i++) {
         struct thread *t = thread_create(nullptr, "race", race_worker, (void *)i);
         EXPECT(t);
-        if (!t)
-            continue;
+        if (!t) continue;
         thread_start(t);
         count++;
     }
@@ -350,12 +336,9 @@ static bool scenario(void) {
         good = good && space_remap(child, (vaddr_t)a, 2 * PAGE_SIZE, 16 * PAGE_SIZE, REMAP_MAY_MOVE, 0) > 0;
         good = good && !space_unmap(child, (vaddr_t)b + PAGE_SIZE, PAGE_SIZE);
     }
-    if (child)
-        space_put(child);
-    if (s)
-        space_put(s);
-    if (m)
-        object_put(memory_object(m));
+    if (child) space_put(child);
+    if (s) space_put(s);
+    if (m) object_put(memory_object(m));
     object_reap();
     return good;
 }

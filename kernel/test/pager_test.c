@@ -21,8 +21,7 @@ static bool note_take(struct request *out) {
     if (n) {
         struct note *note = list_entry(n, struct note, link);
         *out = note->request;
-        if (note->sent)
-            note->sent(note);
+        if (note->sent) note->sent(note);
     }
     spin_unlock(&pager.scheme->lock);
     return n;
@@ -38,17 +37,14 @@ static void serve(const struct request *r) {
     atomic_fetch_add(&pager.pages_in, 1);
     for (size_t i = 0; i < r->args[1]; i += PAGE_SIZE)
         memset(page_text + i, (int)((r->args[0] + i) >> PAGE_SHIFT) + 1, PAGE_SIZE);
-    if (pager.fail)
-        EXPECT(!memory_fail(pager.m, r->args[0], r->args[1], pager.fail));
-    else
-        EXPECT(!memory_supply(pager.m, r->args[0], &(struct buffer){.kernel = page_text}, r->args[1]));
+    if (pager.fail) EXPECT(!memory_fail(pager.m, r->args[0], r->args[1], pager.fail));
+    else EXPECT(!memory_supply(pager.m, r->args[0], &(struct buffer){.kernel = page_text}, r->args[1]));
 }
 
 static void pager_thread(void *) {
     struct request r;
     while (!atomic_load(&pager.stop)) {
-        if (note_take(&r))
-            serve(&r);
+        if (note_take(&r)) serve(&r);
         thread_yield();
         preempt_point();
     }
@@ -61,8 +57,7 @@ static bool pager_begin(size_t size) {
     pager.m = pager.scheme ? memory_create_paged(pager.scheme, OBJECT_ID, size) : nullptr;
     struct thread *t = pager.m ? thread_create(nullptr, "pager", pager_thread, nullptr) : nullptr;
     EXPECT(t);
-    if (t)
-        thread_start(t);
+    if (t) thread_start(t);
     return t;
 }
 
@@ -83,8 +78,7 @@ static uint8_t byte_at(uint64_t offset) {
 }
 
 KTEST(pager_supplies_and_fails) {
-    if (!pager_begin(40 * PAGE_SIZE + 100))
-        return;
+    if (!pager_begin(40 * PAGE_SIZE + 100)) return;
     EXPECT(byte_at(5 * PAGE_SIZE) == 6 && byte_at(20 * PAGE_SIZE) == 21);
     EXPECT(atomic_load(&pager.pages_in) == 1); /* one run of 16 from page 5 on */
     EXPECT(byte_at(21 * PAGE_SIZE) == 22 && atomic_load(&pager.pages_in) == 2);
@@ -104,8 +98,7 @@ KTEST(pager_supplies_and_fails) {
 }
 
 KTEST(pager_writes_back) {
-    if (!pager_begin(8 * PAGE_SIZE))
-        return;
+    if (!pager_begin(8 * PAGE_SIZE)) return;
     struct memory *m = pager.m;
     uint64_t length = 0, seen = 0;
     EXPECT(!memory_control(m, MEMORY_GRANT, 0, 8 * PAGE_SIZE, 0));
@@ -139,16 +132,13 @@ static void reader(void *arg) {
 }
 
 KTEST(pager_dies_while_pages_load) {
-    if (!pager_begin(64 * PAGE_SIZE))
-        return;
+    if (!pager_begin(64 * PAGE_SIZE)) return;
     pager.stop = true; /* this instance takes nothing more */
-    while (!atomic_load(&pager.stopped))
-        preempt_point(), thread_yield();
+    while (!atomic_load(&pager.stopped)) preempt_point(), thread_yield();
     for (uint64_t i = 0; i < 4; i++) {
         struct thread *t = thread_create(nullptr, "reader", reader, (void *)(i * 5 * PAGE_SIZE));
         EXPECT(t);
-        if (t)
-            thread_start(t);
+        if (t) thread_start(t);
     }
     struct request r;
     while (!note_take(&r)) /* received, and then nothing */
@@ -157,13 +147,10 @@ KTEST(pager_dies_while_pages_load) {
     pager.stop = pager.stopped = false;
     struct thread *next = thread_create(nullptr, "pager", pager_thread, nullptr);
     EXPECT(next);
-    if (next)
-        thread_start(next);
-    while (atomic_load(&pager.writebacks) < 4)
-        preempt_point(), thread_yield();
+    if (next) thread_start(next);
+    while (atomic_load(&pager.writebacks) < 4) preempt_point(), thread_yield();
     struct memory *m = memory_adopt(pager.scheme, OBJECT_ID);
     EXPECT(m == pager.m && !memory_adopt(pager.scheme, OBJECT_ID + 1));
-    if (m)
-        object_put(memory_object(m));
+    if (m) object_put(memory_object(m));
     pager_end();
 }

@@ -39,8 +39,7 @@ static void crew_run(struct crew *c, unsigned count) {
         thread_start(t);
     }
     nsec_t limit = clock_now() + 20000 * MS;
-    while (atomic_load(&c->done) < count && clock_now() < limit)
-        sleep_until(clock_now() + MS);
+    while (atomic_load(&c->done) < count && clock_now() < limit) sleep_until(clock_now() + MS);
     EXPECT(atomic_load(&c->done) == count);
     sleep_until(clock_now() + 5 * MS); /* their stacks go back */
 }
@@ -83,17 +82,14 @@ static void relay_play(struct crew *c, unsigned number) {
     struct relay *r = c->shared;
     struct thread *self = thread_current();
     atomic_store(&r->player[number], self);
-    while (!atomic_load(&r->player[!number]))
-        preempt_and_yield();
+    while (!atomic_load(&r->player[!number])) preempt_and_yield();
     struct thread *other = atomic_load(&r->player[!number]);
     thread_get(other);
     for (unsigned i = number; i < 4000; i += 2) {
         while (atomic_load(&r->turn) != i) {
             thread_block_prepare(r, true);
-            if (atomic_load(&r->turn) == i)
-                thread_block_cancel();
-            else
-                (void)thread_block(DEADLINE_NEVER);
+            if (atomic_load(&r->turn) == i) thread_block_cancel();
+            else (void)thread_block(DEADLINE_NEVER);
         }
         thread_block_prepare(r, true);
         atomic_store(&r->turn, i + 1);
@@ -125,8 +121,7 @@ static void count_under_mutex(struct crew *c, unsigned) UNCHECKED {
     for (unsigned i = 0; i < 300; i++) {
         mutex_lock(&test_mutex);
         uint64_t v = *(volatile uint64_t *)plain;
-        if (i % 3 == 0)
-            thread_yield();
+        if (i % 3 == 0) thread_yield();
         *plain = v + 1;
         mutex_unlock(&test_mutex);
     }
@@ -143,15 +138,13 @@ static void hold_and_lend(struct crew *c, unsigned number) UNCHECKED {
     struct thread *self = thread_current();
     thread_set_priority(self, number ? 40 : 10);
     if (number) {
-        while (!atomic_load(&test_mutex.owner))
-            preempt_and_yield();
+        while (!atomic_load(&test_mutex.owner)) preempt_and_yield();
         mutex_lock(&test_mutex);
         mutex_unlock(&test_mutex);
         return;
     }
     mutex_lock(&test_mutex);
-    for (unsigned i = 0; i < 200 && self->priority != 40; i++)
-        sleep_until(clock_now() + MS);
+    for (unsigned i = 0; i < 200 && self->priority != 40; i++) sleep_until(clock_now() + MS);
     atomic_fetch_add(&c->sum, self->priority);
     mutex_unlock(&test_mutex);
     atomic_fetch_add(&c->sum, self->priority);
@@ -173,8 +166,7 @@ static void spin_or_stop(struct crew *c, unsigned number) {
         return;
     }
     nsec_t limit = clock_now() + 20000 * MS;
-    while (!atomic_load(&c->sum) && clock_now() < limit)
-        preempt_point();
+    while (!atomic_load(&c->sum) && clock_now() < limit) preempt_point();
     EXPECT(atomic_load(&c->sum) == 1);
 }
 KTEST(sched_priorities_preempt) {
@@ -188,8 +180,7 @@ static void spin_slices(struct crew *c, unsigned number) {
     preempt_point();
     atomic_fetch_or(&c->sum, 1u << number);
     nsec_t limit = clock_now() + 20000 * MS;
-    while (atomic_load(&c->sum) != 7 && clock_now() < limit)
-        preempt_point();
+    while (atomic_load(&c->sum) != 7 && clock_now() < limit) preempt_point();
     EXPECT(atomic_load(&c->sum) == 7);
 }
 KTEST(sched_slices_rotate) {
@@ -215,8 +206,7 @@ static _Atomic unsigned fired;
 static void count_fire(struct timer *) { atomic_fetch_add(&fired, 1); }
 KTEST(timers_fire_in_order_or_not_at_all) {
     struct timer t[3];
-    for (unsigned i = 0; i < 3; i++)
-        timer_init(&t[i], count_fire);
+    for (unsigned i = 0; i < 3; i++) timer_init(&t[i], count_fire);
     atomic_store(&fired, 0);
     nsec_t now = clock_now();
     timer_start(&t[0], now + MS);
@@ -248,17 +238,14 @@ KTEST(timer_objects_expire) {
 KTEST(event_counter_and_sets) {
     struct object *set = event_create(0), *a = event_create(0), *b = event_create(3);
     struct event out[4];
-    struct event in = {.mask = EVENT_IN, .key = 77},
-                 edge = {.mask = EVENT_IN | EVENT_EDGE, .key = 78};
+    struct event in = {.mask = EVENT_IN, .key = 77}, edge = {.mask = EVENT_IN | EVENT_EDGE, .key = 78};
     uint64_t v = 0;
-    EXPECT(event_control(set, EVENT_ADD, a, 5, &in) == 0 &&
-           event_control(set, EVENT_ADD, a, 5, &in) == -EEXIST);
+    EXPECT(event_control(set, EVENT_ADD, a, 5, &in) == 0 && event_control(set, EVENT_ADD, a, 5, &in) == -EEXIST);
     EXPECT(event_control(set, EVENT_ADD, set, 6, &in) == -EINVAL);
     EXPECT(event_control(a, EVENT_ADD, set, 6, &in) == -ELOOP);
     EXPECT(event_wait(set, out, 4, 0) == -EAGAIN && !event_ready(set));
     event_post(a, 2);
-    EXPECT(event_ready(set) && event_wait(set, out, 4, 0) == 1 && out[0].key == 77 &&
-           out[0].mask == EVENT_IN);
+    EXPECT(event_ready(set) && event_wait(set, out, 4, 0) == 1 && out[0].key == 77 && out[0].mask == EVENT_IN);
     EXPECT(event_wait(set, out, 4, 0) == 1); /* level */
     EXPECT(event_control(set, EVENT_ADD, b, 7, &edge) == 0);
     EXPECT(event_wait(set, out, 4, 0) == 2);
@@ -272,13 +259,11 @@ KTEST(event_counter_and_sets) {
     EXPECT(event_control(set, EVENT_DELETE, a, 5, nullptr) == 0 &&
            event_control(set, EVENT_DELETE, a, 5, nullptr) == -ENOENT);
     EXPECT(event_wait(b, out, 4, 0) == 1 && out[0].reserved == 1 && out[0].key == 3);
-    EXPECT(event_write(b, UINT64_MAX, true, 0) == -EINVAL &&
-           event_write(b, UINT64_MAX - 1, true, 0) == 8);
+    EXPECT(event_write(b, UINT64_MAX, true, 0) == -EINVAL && event_write(b, UINT64_MAX - 1, true, 0) == 8);
     EXPECT(event_write(b, 1, true, 0) == -EAGAIN);
     watch_remove_all(b);
     struct object *all[] = {set, a, b};
-    for (unsigned i = 0; i < 3; i++)
-        object_put(all[i]);
+    for (unsigned i = 0; i < 3; i++) object_put(all[i]);
     object_reap();
 }
 
@@ -286,11 +271,9 @@ static void post_and_wait(struct crew *c, unsigned number) {
     struct object **ev = c->shared;
     struct event out;
     for (unsigned i = 0; i < 2000; i++) {
-        if (number)
-            event_post(ev[0], 1);
+        if (number) event_post(ev[0], 1);
         EXPECT(event_wait(ev[number], &out, 1, DEADLINE_NEVER) == 1);
-        if (!number)
-            event_post(ev[1], 1);
+        if (!number) event_post(ev[1], 1);
     }
 }
 KTEST(event_ping_pong) {
@@ -305,8 +288,7 @@ KTEST(event_ping_pong) {
 /* RFC 8439 §2.3.2 */
 KTEST(random_chacha20_vector) {
     uint32_t key[8], out[16];
-    for (unsigned i = 0; i < 32; i++)
-        ((uint8_t *)key)[i] = (uint8_t)i;
+    for (unsigned i = 0; i < 32; i++) ((uint8_t *)key)[i] = (uint8_t)i;
     const uint32_t nonce[3] = {0x09000000, 0x4a000000, 0};
     chacha20_block(key, 1, nonce, out);
     EXPECT(out[0] == 0xe4e7f110 && out[1] == 0x15593bd1 && out[15] == 0x4e3c50a2);

@@ -16,8 +16,7 @@ static struct spinlock clock_lock = SPINLOCK_INIT(RANK_TIMER);
 
 void clock_init(void) {
     page_frame = frame_alloc_zeroed(FRAME_KERNEL);
-    if (!page_frame)
-        panic("no memory for the time page");
+    if (!page_frame) panic("no memory for the time page");
     page = frame_virt(page_frame);
     struct clock_params p;
     arch_clock_params(&p);

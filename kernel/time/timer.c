@@ -25,25 +25,21 @@ void timer_init_cpu(void) {
     spin_init(&q->lock, RANK_TIMER);
 }
 
-void timer_init(struct timer *t, void (*fire)(struct timer *)) {
-    *t = (struct timer){.fire = fire};
-}
+void timer_init(struct timer *t, void (*fire)(struct timer *)) { *t = (struct timer){.fire = fire}; }
 
 /* Takes t off its queue if it is armed. The owner serialises start, cancel and stop of a timer. */
 bool timer_cancel(struct timer *t) {
     struct timer_queue *q = &queues[t->cpu];
     spin_lock(&q->lock);
     bool armed = t->armed;
-    if (armed)
-        tree_remove(&q->timers, &t->node);
+    if (armed) tree_remove(&q->timers, &t->node);
     t->armed = false;
     spin_unlock(&q->lock);
     return armed;
 }
 
 void timer_start(struct timer *t, nsec_t deadline) {
-    if (t->armed)
-        timer_cancel(t);
+    if (t->armed) timer_cancel(t);
     struct timer_queue *q = &queues[cpu_current()->id];
     spin_lock(&q->lock);
     t->node.key = (uint64_t)max(deadline, 0);

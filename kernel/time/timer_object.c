@@ -18,8 +18,7 @@ struct timer_object {
     struct spinlock lock;
     uint32_t clock;
     _Atomic uint32_t status; /* FILE_NONBLOCK */
-    nsec_t deadline GUARDED_BY(lock),
-        period GUARDED_BY(lock); /* on its clock; deadline 0: disarmed */
+    nsec_t deadline GUARDED_BY(lock), period GUARDED_BY(lock); /* on its clock; deadline 0: disarmed */
     uint64_t expirations GUARDED_BY(lock);
     struct timer timer;
     struct wait_queue readers;
@@ -29,9 +28,7 @@ struct timer_object {
 static struct spinlock wall_lock = SPINLOCK_INIT(RANK_HANDLES);
 static struct list wall_timers = {&wall_timers, &wall_timers};
 
-static nsec_t now_on(const struct timer_object *t) {
-    return t->clock == CLOCK_WALL ? clock_realtime() : clock_now();
-}
+static nsec_t now_on(const struct timer_object *t) { return t->clock == CLOCK_WALL ? clock_realtime() : clock_now(); }
 
 static nsec_t add_saturated(nsec_t a, nsec_t b) {
     nsec_t sum;
@@ -44,14 +41,11 @@ static void advance(struct timer_object *t) REQUIRES(t -> lock) {
     if (t->deadline && t->deadline <= now) {
         uint64_t n = t->period ? (uint64_t)((now - t->deadline) / t->period) + 1 : 1;
         t->expirations += n;
-        t->deadline =
-            t->period ? add_saturated(t->deadline + (nsec_t)(n - 1) * t->period, t->period) : 0;
+        t->deadline = t->period ? add_saturated(t->deadline + (nsec_t)(n - 1) * t->period, t->period) : 0;
         soonest = PERIOD_MIN_NS;
     }
-    if (t->deadline)
-        timer_start(&t->timer, add_saturated(clock_now(), max(t->deadline - now, soonest)));
-    else
-        timer_cancel(&t->timer);
+    if (t->deadline) timer_start(&t->timer, add_saturated(clock_now(), max(t->deadline - now, soonest)));
+    else timer_cancel(&t->timer);
 }
 
 static void expire(struct timer *timer) {
@@ -60,8 +54,7 @@ static void expire(struct timer *timer) {
     advance(t);
     bool ready = t->expirations;
     spin_unlock(&t->lock);
-    if (!ready)
-        return;
+    if (!ready) return;
     object_notify(&t->object, EVENT_IN);
     wait_queue_wake(&t->readers, 1);
 }
@@ -88,8 +81,7 @@ const struct object_ops timer_ops = {
 
 struct object *timer_object_create(uint32_t clock) {
     struct timer_object *t = kzalloc(sizeof(*t));
-    if (!t)
-        return nullptr;
+    if (!t) return nullptr;
     object_init(&t->object, &timer_ops);
     spin_init(&t->lock, RANK_OBJECT);
     timer_init(&t->timer, expire);
@@ -106,9 +98,7 @@ struct object *timer_object_create(uint32_t clock) {
 
 uint32_t timer_object_clock(struct object *o) { return object_as(timer_object, o)->clock; }
 
-_Atomic uint32_t *timer_object_status(struct object *o) {
-    return &object_as(timer_object, o)->status;
-}
+_Atomic uint32_t *timer_object_status(struct object *o) { return &object_as(timer_object, o)->status; }
 
 void timer_object_set(struct object *o, nsec_t deadline, nsec_t period, nsec_t old[2]) {
     struct timer_object *t = object_as(timer_object, o);
@@ -127,8 +117,7 @@ void timer_object_set(struct object *o, nsec_t deadline, nsec_t period, nsec_t o
 
 void timer_objects_clock_set(void) {
     spin_lock(&wall_lock);
-    list_for_each (l, &wall_timers)
-        expire(&list_entry(l, struct timer_object, link)->timer);
+    list_for_each (l, &wall_timers) expire(&list_entry(l, struct timer_object, link)->timer);
     spin_unlock(&wall_lock);
 }
 
@@ -149,7 +138,6 @@ long timer_object_read(struct object *o, uint64_t *expirations, bool nonblock, n
         }
         bool now = nonblock || (t->status & FILE_NONBLOCK);
         int e = wait_queue_sleep(&t->readers, expired, o, true, now ? 0 : deadline);
-        if (e)
-            return e;
+        if (e) return e;
     }
 }

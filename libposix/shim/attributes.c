@@ -40,9 +40,7 @@ static long stat_handle(handle_t h, struct file_attributes *out) {
     return error < 0 ? error : 0;
 }
 
-long row_fstat(int fd, struct file_attributes *out) {
-    return is_fd(fd) ? stat_handle(fd, out) : -EBADF;
-}
+long row_fstat(int fd, struct file_attributes *out) { return is_fd(fd) ? stat_handle(fd, out) : -EBADF; }
 
 long row_newfstatat(int directory, const char *path, struct file_attributes *out, int flags) {
     if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)) {
@@ -63,20 +61,17 @@ long row_newfstatat(int directory, const char *path, struct file_attributes *out
     return 0;
 }
 
-long row_stat(const char *path, struct file_attributes *out) {
-    return row_newfstatat(AT_FDCWD, path, out, 0);
-}
+long row_stat(const char *path, struct file_attributes *out) { return row_newfstatat(AT_FDCWD, path, out, 0); }
 
 long row_lstat(const char *path, struct file_attributes *out) {
     return row_newfstatat(AT_FDCWD, path, out, AT_SYMLINK_NOFOLLOW);
 }
 
 /* Changes the fields in `which` of what path names; an empty path is the descriptor itself. */
-static long attributes_set(int directory, const char *path, int flags,
-                           const struct file_attributes *attributes, unsigned which) {
+static long attributes_set(int directory, const char *path, int flags, const struct file_attributes *attributes,
+                           unsigned which) {
     struct path_call p;
-    path_prepare(&p, OP_SET_ATTRIBUTES, path, flags & AT_SYMLINK_NOFOLLOW ? FILE_NOFOLLOW : 0,
-                 which);
+    path_prepare(&p, OP_SET_ATTRIBUTES, path, flags & AT_SYMLINK_NOFOLLOW ? FILE_NOFOLLOW : 0, which);
     p.head = attributes;
     p.head_size = sizeof(*attributes);
     p.empty_allowed = flags & AT_EMPTY_PATH;
@@ -146,9 +141,7 @@ long row_fchownat(int directory, const char *path, uid_t uid, gid_t gid, int fla
     return attributes_set(directory, path, flags, &attributes, owner_fields(uid, gid));
 }
 
-long row_chown(const char *path, uid_t uid, gid_t gid) {
-    return row_fchownat(AT_FDCWD, path, uid, gid, 0);
-}
+long row_chown(const char *path, uid_t uid, gid_t gid) { return row_fchownat(AT_FDCWD, path, uid, gid, 0); }
 
 long row_lchown(const char *path, uid_t uid, gid_t gid) {
     return row_fchownat(AT_FDCWD, path, uid, gid, AT_SYMLINK_NOFOLLOW);
@@ -172,8 +165,7 @@ static long times_set(int directory, const char *path, const struct timespec *ti
                 return -EINVAL;
             }
         }
-        which = (times[0].tv_nsec == UTIME_OMIT ? 0u : SET_ATIME) |
-                (times[1].tv_nsec == UTIME_OMIT ? 0u : SET_MTIME);
+        which = (times[0].tv_nsec == UTIME_OMIT ? 0u : SET_ATIME) | (times[1].tv_nsec == UTIME_OMIT ? 0u : SET_MTIME);
         attributes.atime_s = times[0].tv_sec;
         attributes.atime_ns = times[0].tv_nsec;
         attributes.mtime_s = times[1].tv_sec;
@@ -210,9 +202,7 @@ long row_futimesat(int directory, const char *path, const struct timeval *times)
     return row_utimensat(directory, path, exact, 0);
 }
 
-long row_utimes(const char *path, const struct timeval *times) {
-    return row_futimesat(AT_FDCWD, path, times);
-}
+long row_utimes(const char *path, const struct timeval *times) { return row_futimesat(AT_FDCWD, path, times); }
 
 /* --- file systems ----------------------------------------------------------------------------- */
 
@@ -226,9 +216,7 @@ static long statfs_handle(handle_t h, struct filesystem_info *out) {
     return error == NO_SERVER ? -ENOSYS : error < 0 ? error : 0;
 }
 
-long row_fstatfs(int fd, struct filesystem_info *out) {
-    return is_fd(fd) ? statfs_handle(fd, out) : -EBADF;
-}
+long row_fstatfs(int fd, struct filesystem_info *out) { return is_fd(fd) ? statfs_handle(fd, out) : -EBADF; }
 
 long row_statfs(const char *path, struct filesystem_info *out) {
     long h = path_open(AT_FDCWD, path, O_PATH);

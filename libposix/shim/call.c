@@ -116,8 +116,7 @@ static long send_scheme(struct path_call *p) {
 }
 
 bool path_is_scheme(const char *path, size_t length) {
-    return length > sizeof(SCHEME_PREFIX) - 1 &&
-           !memcmp(path, SCHEME_PREFIX, sizeof(SCHEME_PREFIX) - 1);
+    return length > sizeof(SCHEME_PREFIX) - 1 && !memcmp(path, SCHEME_PREFIX, sizeof(SCHEME_PREFIX) - 1);
 }
 
 long path_step(struct path_call *p, handle_t start) {

@@ -45,9 +45,7 @@ static long executable_open(int directory, const char *path, int flags) {
         return error;
     }
     handle_t h = p.call.reply.handle;
-    error = p.call.reply.args[3] & FILE_KIND_DIRECTORY
-                ? -EACCES
-                : call_simple(h, OP_ACCESS, ACCESS_EFFECTIVE, X_OK, 0);
+    error = p.call.reply.args[3] & FILE_KIND_DIRECTORY ? -EACCES : call_simple(h, OP_ACCESS, ACCESS_EFFECTIVE, X_OK, 0);
     if (error < 0) {
         sys_handle_close(h);
         return error;
@@ -150,8 +148,8 @@ static long elf_resolve(struct image *image) {
         }
         if (at + sizeof(program) <= image->head_size) {
             memcpy(&program, image->head + at, sizeof(program));
-        } else if (sys_read(image->file, &program, sizeof(program), (int64_t)at, 0,
-                            DEADLINE_NEVER) != sizeof(program)) {
+        } else if (sys_read(image->file, &program, sizeof(program), (int64_t)at, 0, DEADLINE_NEVER) !=
+                   sizeof(program)) {
             return -ENOEXEC;
         }
         if (program.p_type == PT_INTERP) {
@@ -201,8 +199,7 @@ static char *strings_copy(char *end, char *const *v, uint32_t from) {
 }
 
 /* Lays out the strings and replaces the program; comes back only on failure. */
-static long image_exec(struct image *image, const char *path, char *const *arguments,
-                       char *const *environment) {
+static long image_exec(struct image *image, const char *path, char *const *arguments, char *const *environment) {
     static char *const none[] = {nullptr};
     char small[SMALL_STRINGS], *strings = small;
     uint32_t argument_count, environment_count;
@@ -242,8 +239,7 @@ static long image_exec(struct image *image, const char *path, char *const *argum
     return error;
 }
 
-static long exec(int directory, const char *path, char *const *arguments, char *const *environment,
-                 int flags) {
+static long exec(int directory, const char *path, char *const *arguments, char *const *environment, int flags) {
     struct image image;
     long error = image_resolve(&image, directory, path, flags);
     if (error == 0) {
@@ -257,14 +253,12 @@ long row_execve(const char *path, char *const *arguments, char *const *environme
     return *path ? exec(AT_FDCWD, path, arguments, environment, 0) : -ENOENT;
 }
 
-long row_execveat(int directory, const char *path, char *const *arguments, char *const *environment,
-                  int flags) {
+long row_execveat(int directory, const char *path, char *const *arguments, char *const *environment, int flags) {
     if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) {
         return -EINVAL;
     }
     if (!*path && !(flags & AT_EMPTY_PATH)) {
         return -ENOENT;
     }
-    return exec(directory, path, arguments, environment,
-                flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0);
+    return exec(directory, path, arguments, environment, flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0);
 }

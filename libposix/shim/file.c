@@ -53,25 +53,17 @@ static long vectors_check(int fd, const struct iovec *v, int count) {
 
 static long vectors_read(int fd, const struct iovec *v, int count, off_t offset) {
     long error = vectors_check(fd, v, count);
-    return error < 0 ? error
-                     : sys_readv(fd, (const struct io_vector *)v, (size_t)count, offset, 0,
-                                 DEADLINE_NEVER);
+    return error < 0 ? error : sys_readv(fd, (const struct io_vector *)v, (size_t)count, offset, 0, DEADLINE_NEVER);
 }
 
 static long vectors_write(int fd, const struct iovec *v, int count, off_t offset) {
     long error = vectors_check(fd, v, count);
-    return error < 0 ? error
-                     : sys_writev(fd, (const struct io_vector *)v, (size_t)count, offset, 0,
-                                  DEADLINE_NEVER);
+    return error < 0 ? error : sys_writev(fd, (const struct io_vector *)v, (size_t)count, offset, 0, DEADLINE_NEVER);
 }
 
-long row_readv(int fd, const struct iovec *v, int count) {
-    return vectors_read(fd, v, count, OFFSET_CURRENT);
-}
+long row_readv(int fd, const struct iovec *v, int count) { return vectors_read(fd, v, count, OFFSET_CURRENT); }
 
-long row_writev(int fd, const struct iovec *v, int count) {
-    return vectors_write(fd, v, count, OFFSET_CURRENT);
-}
+long row_writev(int fd, const struct iovec *v, int count) { return vectors_write(fd, v, count, OFFSET_CURRENT); }
 
 long row_preadv(int fd, const struct iovec *v, int count, off_t offset) {
     return offset < 0 ? -EINVAL : vectors_read(fd, v, count, offset);
@@ -97,15 +89,14 @@ static long copy(int from, off_t *from_at, int to, off_t *to_at, size_t size) {
     }
     while (done < size) {
         size_t want = size - done < sizeof(block) ? size - done : sizeof(block);
-        long got =
-            sys_read(from, block, want, from_at ? *from_at : OFFSET_CURRENT, 0, DEADLINE_NEVER);
+        long got = sys_read(from, block, want, from_at ? *from_at : OFFSET_CURRENT, 0, DEADLINE_NEVER);
         if (got <= 0) {
             return done ? (long)done : got;
         }
         long put = 0;
         while (put < got) {
-            long n = sys_write(to, block + put, (size_t)(got - put),
-                               to_at ? *to_at : OFFSET_CURRENT, 0, DEADLINE_NEVER);
+            long n =
+                sys_write(to, block + put, (size_t)(got - put), to_at ? *to_at : OFFSET_CURRENT, 0, DEADLINE_NEVER);
             if (n < 0) {
                 if (!from_at) {
                     sys_seek(from, put - got, SEEK_CUR); /* what was not written stays unread */
@@ -137,8 +128,7 @@ long row_sendfile(int to, int from, off_t *offset, size_t size) {
     return stream ? copy(from, offset, to, nullptr, size) : -EINVAL;
 }
 
-long row_copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t size,
-                         unsigned flags) {
+long row_copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t size, unsigned flags) {
     return flags ? -EINVAL : copy(from, from_at, to, to_at, size);
 }
 
@@ -260,14 +250,12 @@ long row_fcntl(int fd, int command, long argument) {
         if (!is_fd((int)argument) || argument != (int)argument) {
             return -EINVAL;
         }
-        return sys_handle_duplicate(fd, (handle_t)argument, command == F_DUPFD ? 0 : HANDLE_CLOEXEC,
-                                    RIGHTS_SAME);
+        return sys_handle_duplicate(fd, (handle_t)argument, command == F_DUPFD ? 0 : HANDLE_CLOEXEC, RIGHTS_SAME);
     case F_GETFD: {
         long error = sys_handle_info(fd, &info);
         return error < 0 ? error : info.flags & HANDLE_CLOEXEC ? FD_CLOEXEC : 0;
     }
-    case F_SETFD:
-        return sys_handle_set(fd, 0, HANDLE_CLOEXEC, argument & FD_CLOEXEC ? HANDLE_CLOEXEC : 0);
+    case F_SETFD: return sys_handle_set(fd, 0, HANDLE_CLOEXEC, argument & FD_CLOEXEC ? HANDLE_CLOEXEC : 0);
     case F_GETFL: {
         long error = sys_handle_info(fd, &info);
         return error < 0 ? error : (long)info.status;
@@ -277,8 +265,7 @@ long row_fcntl(int fd, int command, long argument) {
     case F_SETLK:
     case F_SETLKW: return lock_record(fd, command, (struct flock *)argument);
     case F_SETPIPE_SZ:
-        return argument <= 0 ? -EINVAL
-                             : sys_channel_control(fd, CHANNEL_SET_CAPACITY, (uint64_t)argument);
+        return argument <= 0 ? -EINVAL : sys_channel_control(fd, CHANNEL_SET_CAPACITY, (uint64_t)argument);
     default: return -EINVAL;
     }
 }
@@ -288,9 +275,8 @@ long row_pipe2(int *fds, int flags) {
     if (flags & ~(O_CLOEXEC | O_NONBLOCK)) {
         return -EINVAL;
     }
-    long error =
-        sys_channel_create(CHANNEL_ONE_WAY | (flags & O_CLOEXEC ? HANDLE_CLOEXEC << 16 : 0),
-                           CHANNEL_CAPACITY_DEFAULT, ends);
+    long error = sys_channel_create(CHANNEL_ONE_WAY | (flags & O_CLOEXEC ? HANDLE_CLOEXEC << 16 : 0),
+                                    CHANNEL_CAPACITY_DEFAULT, ends);
     if (error < 0) {
         return error;
     }
@@ -354,9 +340,7 @@ static long advise_check(int fd) {
 }
 
 long row_fadvise64(int fd, off_t offset, off_t length, int advice) {
-    return length < 0 || advice < POSIX_FADV_NORMAL || advice > POSIX_FADV_NOREUSE
-               ? -EINVAL
-               : advise_check(fd);
+    return length < 0 || advice < POSIX_FADV_NORMAL || advice > POSIX_FADV_NOREUSE ? -EINVAL : advise_check(fd);
 }
 
 long row_readahead(int fd, off_t offset, size_t size) { return advise_check(fd); }

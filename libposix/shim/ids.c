@@ -16,11 +16,11 @@ static long credentials_set(const struct credentials *in) {
     return error < 0 ? error : 0;
 }
 
-#define ID_GETTER(call, field)                                                                     \
-    long row_##call(void) {                                                                        \
-        struct credentials c;                                                                      \
-        long error = credentials_get(&c);                                                          \
-        return error < 0 ? error : (long)c.field;                                                  \
+#define ID_GETTER(call, field)                                                                                         \
+    long row_##call(void) {                                                                                            \
+        struct credentials c;                                                                                          \
+        long error = credentials_get(&c);                                                                              \
+        return error < 0 ? error : (long)c.field;                                                                      \
     }
 ID_GETTER(getuid, uid)
 ID_GETTER(geteuid, euid)
@@ -83,8 +83,7 @@ long row_setuid(uid_t uid) {
     if (error < 0) {
         return error;
     }
-    return c.privileges & PRIVILEGE_ROOT ? row_setresuid(uid, uid, uid)
-                                         : row_setresuid((uid_t)-1, uid, (uid_t)-1);
+    return c.privileges & PRIVILEGE_ROOT ? row_setresuid(uid, uid, uid) : row_setresuid((uid_t)-1, uid, (uid_t)-1);
 }
 
 long row_setgid(gid_t gid) {
@@ -93,8 +92,7 @@ long row_setgid(gid_t gid) {
     if (error < 0) {
         return error;
     }
-    return c.privileges & PRIVILEGE_ROOT ? row_setresgid(gid, gid, gid)
-                                         : row_setresgid((gid_t)-1, gid, (gid_t)-1);
+    return c.privileges & PRIVILEGE_ROOT ? row_setresgid(gid, gid, gid) : row_setresgid((gid_t)-1, gid, (gid_t)-1);
 }
 
 /* The saved id becomes the new effective one if the real id is set, or the effective one differs

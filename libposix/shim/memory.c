@@ -72,8 +72,7 @@ static long map_file(uintptr_t address, size_t length, unsigned vm, int fd, uint
     }
     if (info.type == OBJECT_FILE) {
         unsigned access = info.status & FILE_ACCESS_MASK;
-        if (access == FILE_WRITE_ONLY ||
-            (access != FILE_READ_WRITE && (vm & VM_SHARED) && (vm & VM_WRITE))) {
+        if (access == FILE_WRITE_ONLY || (access != FILE_READ_WRITE && (vm & VM_SHARED) && (vm & VM_WRITE))) {
             return -EACCES;
         }
         unsigned plane = PLANE_OF(info);
@@ -111,8 +110,7 @@ long row_mmap(void *address, size_t length, int protection, int flags, int fd, o
     if (!(flags & MAP_ANONYMOUS)) {
         return map_file(at, rounded, vm, fd, (uint64_t)offset);
     }
-    return vm & VM_SHARED ? map_anonymous_shared(at, rounded, vm)
-                          : sys_vm_map(at, rounded, vm, HANDLE_NONE, 0);
+    return vm & VM_SHARED ? map_anonymous_shared(at, rounded, vm) : sys_vm_map(at, rounded, vm, HANDLE_NONE, 0);
 }
 
 /* Checks a range of an existing mapping: 0, or -errno. */
@@ -138,8 +136,7 @@ long row_mprotect(void *address, size_t length, int protection) {
 
 long row_mremap(void *address, size_t old_length, size_t length, int flags, void *new_address) {
     uint32_t native = 0;
-    if ((uintptr_t)address & (PAGE_BYTES - 1) || !page_round(length) ||
-        flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) {
+    if ((uintptr_t)address & (PAGE_BYTES - 1) || !page_round(length) || flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) {
         return -EINVAL;
     }
     if (flags & MREMAP_MAYMOVE) {
@@ -148,8 +145,7 @@ long row_mremap(void *address, size_t old_length, size_t length, int flags, void
     if (flags & MREMAP_FIXED) {
         native |= 2;
     }
-    return sys_vm_remap((uintptr_t)address, page_round(old_length), page_round(length), native,
-                        (uintptr_t)new_address);
+    return sys_vm_remap((uintptr_t)address, page_round(old_length), page_round(length), native, (uintptr_t)new_address);
 }
 
 static long advise(const void *address, size_t length, unsigned advice, unsigned char *out) {
@@ -172,13 +168,10 @@ long row_madvise(void *address, size_t length, int advice) {
     }
 }
 
-long row_mincore(void *address, size_t length, unsigned char *out) {
-    return advise(address, length, VM_RESIDENT, out);
-}
+long row_mincore(void *address, size_t length, unsigned char *out) { return advise(address, length, VM_RESIDENT, out); }
 
 long row_msync(void *address, size_t length, int flags) {
-    if (flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE) ||
-        (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC)) {
+    if (flags & ~(MS_ASYNC | MS_SYNC | MS_INVALIDATE) || (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC)) {
         return -EINVAL;
     }
     return advise(address, length, VM_SYNC, nullptr);
@@ -197,14 +190,10 @@ long row_mlock2(const void *address, size_t length, unsigned flags) {
     return flags & ~(unsigned)MLOCK_ONFAULT ? -EINVAL : lock_range(address, length, VM_LOCK);
 }
 
-long row_munlock(const void *address, size_t length) {
-    return lock_range(address, length, VM_UNLOCK);
-}
+long row_munlock(const void *address, size_t length) { return lock_range(address, length, VM_UNLOCK); }
 
 /* Private memory is never paged out, so all of it is as good as locked. */
-long row_mlockall(int flags) {
-    return flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || !flags ? -EINVAL : 0;
-}
+long row_mlockall(int flags) { return flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || !flags ? -EINVAL : 0; }
 
 long row_munlockall(void) { return 0; }
 

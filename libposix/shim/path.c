@@ -13,8 +13,7 @@ static int umask_known = -1;
 mode_t umask_apply(mode_t mode) {
     if (umask_known < 0) {
         struct process_ids ids;
-        umask_known =
-            sys_process_info(0, PROCESS_IDS, &ids, sizeof(ids), 0) < 0 ? 022 : (int)ids.umask;
+        umask_known = sys_process_info(0, PROCESS_IDS, &ids, sizeof(ids), 0) < 0 ? 022 : (int)ids.umask;
     }
     return mode & ~(mode_t)umask_known;
 }
@@ -46,9 +45,7 @@ long row_openat(int directory, const char *path, int flags, mode_t mode) {
     return p.call.reply.handle;
 }
 
-long row_open(const char *path, int flags, mode_t mode) {
-    return row_openat(AT_FDCWD, path, flags, mode);
-}
+long row_open(const char *path, int flags, mode_t mode) { return row_openat(AT_FDCWD, path, flags, mode); }
 
 /* --- make and remove -------------------------------------------------------------------------- */
 
@@ -75,9 +72,7 @@ long row_mknodat(int directory, const char *path, mode_t mode, dev_t device) {
     return make_node(directory, path, (mode & S_IFMT) | umask_apply(mode & 07777), device);
 }
 
-long row_mknod(const char *path, mode_t mode, dev_t device) {
-    return row_mknodat(AT_FDCWD, path, mode, device);
-}
+long row_mknod(const char *path, mode_t mode, dev_t device) { return row_mknodat(AT_FDCWD, path, mode, device); }
 
 long row_unlinkat(int directory, const char *path, int flags) {
     struct path_call p;
@@ -112,9 +107,7 @@ long row_symlinkat(const char *target, int directory, const char *path) {
     return path_send(&p, directory);
 }
 
-long row_symlink(const char *target, const char *path) {
-    return row_symlinkat(target, AT_FDCWD, path);
-}
+long row_symlink(const char *target, const char *path) { return row_symlinkat(target, AT_FDCWD, path); }
 
 /* What /proc/self/fd/N points to: the path that the file's server knows (ttyname asks so). */
 static long descriptor_path(struct path_call *p, int fd) {
@@ -145,9 +138,7 @@ long row_readlinkat(int directory, const char *path, char *buffer, size_t size) 
     return (long)length;
 }
 
-long row_readlink(const char *path, char *buffer, size_t size) {
-    return row_readlinkat(AT_FDCWD, path, buffer, size);
-}
+long row_readlink(const char *path, char *buffer, size_t size) { return row_readlinkat(AT_FDCWD, path, buffer, size); }
 
 /* --- two paths: link, rename ------------------------------------------------------------------ */
 
@@ -184,8 +175,7 @@ static long open_parent(int directory, const char *path, const char **name, bool
     return h;
 }
 
-static long two_paths_send(struct path_call *p, handle_t old_start, handle_t new_start,
-                           const char *new) {
+static long two_paths_send(struct path_call *p, handle_t old_start, handle_t new_start, const char *new) {
     char tail[PATH_MAX + 1];
     size_t length = strlen(new);
     if (length >= PATH_MAX) {
@@ -200,8 +190,8 @@ static long two_paths_send(struct path_call *p, handle_t old_start, handle_t new
 }
 
 /* The walk of one of the two left the server: opens both parents, then works with plain names. */
-static long two_paths_by_parents(struct path_call *p, int old_directory, const char *old,
-                                 int new_directory, const char *new) {
+static long two_paths_by_parents(struct path_call *p, int old_directory, const char *old, int new_directory,
+                                 const char *new) {
     bool old_opened, new_opened;
     const char *old_name, *new_name;
     handle_t old_parent = (handle_t)open_parent(old_directory, old, &old_name, &old_opened);
@@ -229,8 +219,8 @@ static long two_paths_by_parents(struct path_call *p, int old_directory, const c
     return result;
 }
 
-static long two_paths(unsigned op, int old_directory, const char *old, int new_directory,
-                      const char *new, uint64_t flags, bool old_may_be_empty) {
+static long two_paths(unsigned op, int old_directory, const char *old, int new_directory, const char *new,
+                      uint64_t flags, bool old_may_be_empty) {
     struct path_call p;
     if ((!*old && !old_may_be_empty) || !*new) {
         return -ENOENT;
@@ -254,16 +244,13 @@ long row_linkat(int old_directory, const char *old, int new_directory, const cha
     if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) {
         return -EINVAL;
     }
-    return two_paths(OP_LINK, old_directory, old, new_directory, new,
-                     flags & AT_SYMLINK_FOLLOW ? 0 : FILE_NOFOLLOW, flags & AT_EMPTY_PATH);
+    return two_paths(OP_LINK, old_directory, old, new_directory, new, flags & AT_SYMLINK_FOLLOW ? 0 : FILE_NOFOLLOW,
+                     flags & AT_EMPTY_PATH);
 }
 
-long row_link(const char *old, const char *new) {
-    return row_linkat(AT_FDCWD, old, AT_FDCWD, new, 0);
-}
+long row_link(const char *old, const char *new) { return row_linkat(AT_FDCWD, old, AT_FDCWD, new, 0); }
 
-long row_renameat2(int old_directory, const char *old, int new_directory, const char *new,
-                   unsigned flags) {
+long row_renameat2(int old_directory, const char *old, int new_directory, const char *new, unsigned flags) {
     return two_paths(OP_RENAME, old_directory, old, new_directory, new, flags, false);
 }
 
@@ -271,30 +258,24 @@ long row_renameat(int old_directory, const char *old, int new_directory, const c
     return row_renameat2(old_directory, old, new_directory, new, 0);
 }
 
-long row_rename(const char *old, const char *new) {
-    return row_renameat2(AT_FDCWD, old, AT_FDCWD, new, 0);
-}
+long row_rename(const char *old, const char *new) { return row_renameat2(AT_FDCWD, old, AT_FDCWD, new, 0); }
 
 /* --- access ----------------------------------------------------------------------------------- */
 
 long row_faccessat2(int directory, const char *path, int mode, int flags) {
-    if (mode & ~(R_OK | W_OK | X_OK) ||
-        flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) {
+    if (mode & ~(R_OK | W_OK | X_OK) || flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) {
         return -EINVAL;
     }
     struct path_call p;
     path_prepare(&p, OP_ACCESS, path,
-                 (flags & AT_EACCESS ? ACCESS_EFFECTIVE : 0u) |
-                     (flags & AT_SYMLINK_NOFOLLOW ? FILE_NOFOLLOW : 0u),
+                 (flags & AT_EACCESS ? ACCESS_EFFECTIVE : 0u) | (flags & AT_SYMLINK_NOFOLLOW ? FILE_NOFOLLOW : 0u),
                  (uint64_t)mode);
     p.call.request.flags = REQUEST_IDEMPOTENT;
     p.empty_allowed = flags & AT_EMPTY_PATH;
     return path_send(&p, directory);
 }
 
-long row_faccessat(int directory, const char *path, int mode) {
-    return row_faccessat2(directory, path, mode, 0);
-}
+long row_faccessat(int directory, const char *path, int mode) { return row_faccessat2(directory, path, mode, 0); }
 
 long row_access(const char *path, int mode) { return row_faccessat2(AT_FDCWD, path, mode, 0); }
 

@@ -12,8 +12,7 @@ _Static_assert(sizeof(struct pollfd) == sizeof(struct poll_entry), "one layout")
 #define POLL_SYNONYMS (POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND)
 #define POLL_FEW 64
 
-static long poll_native(struct poll_entry *entries, size_t count, const uint64_t *mask,
-                        int64_t deadline) {
+static long poll_native(struct poll_entry *entries, size_t count, const uint64_t *mask, int64_t deadline) {
     long ready = sys_event_poll(entries, count, mask, deadline);
     return ready == -ETIMEDOUT || ready == -EAGAIN ? 0 : ready;
 }
@@ -24,15 +23,13 @@ static int16_t mask_native(short events) {
 }
 
 static short mask_posix(short events, int16_t ready) {
-    short more = (short)((ready & EVENT_IN ? events & POLLRDNORM : 0) |
-                         (ready & EVENT_OUT ? events & POLLWRNORM : 0));
+    short more = (short)((ready & EVENT_IN ? events & POLLRDNORM : 0) | (ready & EVENT_OUT ? events & POLLWRNORM : 0));
     short always = ready & (EVENT_ERROR | EVENT_HANGUP | EVENT_INVALID);
     return (short)((ready & events) | always | more);
 }
 
 /* With synonyms: on a copy, on the stack or in a mapping. */
-static long poll_translated(struct pollfd *fds, size_t count, const uint64_t *mask,
-                            int64_t deadline) {
+static long poll_translated(struct pollfd *fds, size_t count, const uint64_t *mask, int64_t deadline) {
     struct poll_entry few[POLL_FEW], *entries = few;
     size_t mapped = 0;
     if (count > POLL_FEW) {
@@ -84,8 +81,7 @@ static int64_t deadline_poll(const struct timespec *timeout) {
     return timeout && !timeout->tv_sec && !timeout->tv_nsec ? 0 : deadline_after(timeout);
 }
 
-long row_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
-               const uint64_t *mask, size_t size) {
+long row_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const uint64_t *mask, size_t size) {
     int64_t deadline = deadline_poll(timeout);
     return deadline < 0 ? deadline : poll_until(fds, count, mask, deadline);
 }
@@ -111,8 +107,7 @@ static void set_clear(fd_set *set, int count) {
     }
 }
 
-static long select_until(int count, fd_set *in, fd_set *out, fd_set *except, const uint64_t *mask,
-                         int64_t deadline) {
+static long select_until(int count, fd_set *in, fd_set *out, fd_set *except, const uint64_t *mask, int64_t deadline) {
     struct poll_entry entries[FD_SETSIZE];
     size_t used = 0;
     if (count < 0) {
@@ -162,11 +157,10 @@ long row_select(int count, fd_set *in, fd_set *out, fd_set *except, struct timev
 }
 
 /* mask: null, or { pointer to the signal mask, its size }. */
-long row_pselect6(int count, fd_set *in, fd_set *out, fd_set *except,
-                  const struct timespec *timeout, const uint64_t *const *mask) {
+long row_pselect6(int count, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
+                  const uint64_t *const *mask) {
     int64_t deadline = deadline_poll(timeout);
-    return deadline < 0 ? deadline
-                        : select_until(count, in, out, except, mask ? mask[0] : nullptr, deadline);
+    return deadline < 0 ? deadline : select_until(count, in, out, except, mask ? mask[0] : nullptr, deadline);
 }
 
 /* --- epoll, eventfd --------------------------------------------------------------------------- */
@@ -223,8 +217,7 @@ long row_epoll_wait(int set, struct epoll_event *out, int count, int timeout) {
 }
 
 /* With a mask: waits for the set itself under it, then takes what is there. */
-long row_epoll_pwait(int set, struct epoll_event *out, int count, int timeout, const uint64_t *mask,
-                     size_t size) {
+long row_epoll_pwait(int set, struct epoll_event *out, int count, int timeout, const uint64_t *mask, size_t size) {
     if (mask) {
         struct poll_entry entry = {set, EVENT_IN, 0};
         long ready = poll_native(&entry, 1, mask, deadline_ms(timeout));

@@ -48,10 +48,7 @@ long row_setpgid(pid_t pid, pid_t group) {
     if (pid < 0) {
         return -ESRCH;
     }
-    long error = sys_process_set(pid, PROCESS_GROUP, nullptr, 0,
-                                 (uint64_t)(group ? group
-                                            : pid ? pid
-                                                  : process_pid()));
+    long error = sys_process_set(pid, PROCESS_GROUP, nullptr, 0, (uint64_t)(group ? group : pid ? pid : process_pid()));
     return error < 0 ? error : 0;
 }
 
@@ -120,8 +117,7 @@ long row_wait4(pid_t pid, int *status, int options, struct rusage *usage) {
     if (type == WAIT_GROUP && id == 0) {
         id = (int)row_getpgrp();
     }
-    long found =
-        sys_process_wait(type, id, (uint32_t)options | WAIT_EXITED, &result, DEADLINE_NEVER);
+    long found = sys_process_wait(type, id, (uint32_t)options | WAIT_EXITED, &result, DEADLINE_NEVER);
     if (found > 0) {
         if (status) {
             *status = result.wait_status;
@@ -142,8 +138,7 @@ long row_waitid(int type, id_t id, siginfo_t *out, int options, struct rusage *u
     if (type == P_PGID && id == 0) {
         id = (id_t)row_getpgrp();
     }
-    long found =
-        sys_process_wait((uint32_t)type, (int32_t)id, (uint32_t)options, &result, DEADLINE_NEVER);
+    long found = sys_process_wait((uint32_t)type, (int32_t)id, (uint32_t)options, &result, DEADLINE_NEVER);
     if (found < 0) {
         return found;
     }
@@ -226,9 +221,7 @@ long row_prlimit64(pid_t pid, int index, const struct rlimit *in, struct rlimit 
 
 long row_getrlimit(int index, struct rlimit *out) { return row_prlimit64(0, index, nullptr, out); }
 
-long row_setrlimit(int index, const struct rlimit *in) {
-    return row_prlimit64(0, index, in, nullptr);
-}
+long row_setrlimit(int index, const struct rlimit *in) { return row_prlimit64(0, index, in, nullptr); }
 
 /* --- priorities ------------------------------------------------------------------------------- */
 
@@ -307,6 +300,4 @@ long row_prctl(int option, unsigned long a, unsigned long b, unsigned long c, un
 }
 
 /* The Linux personality is the only one. */
-long row_personality(unsigned long persona) {
-    return persona == 0 || persona == 0xffffffff ? 0 : -EINVAL;
-}
+long row_personality(unsigned long persona) { return persona == 0 || persona == 0xffffffff ? 0 : -EINVAL; }

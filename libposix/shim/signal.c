@@ -12,8 +12,7 @@
 _Static_assert(SYSCALL_signal_return == 0x104f, "SIGNAL_RETURN in entry.S");
 #define NEVER_BLOCKED (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
 
-long row_rt_sigaction(int signal, const struct signal_action *action, struct signal_action *old,
-                      size_t size) {
+long row_rt_sigaction(int signal, const struct signal_action *action, struct signal_action *old, size_t size) {
     return size == SIGSET_BYTES ? sys_signal_action(signal, action, old) : -EINVAL;
 }
 
@@ -24,9 +23,7 @@ long row_rt_sigprocmask(int how, const uint64_t *set, uint64_t *old, size_t size
         return -EINVAL;
     }
     if (set) {
-        uint64_t after = how == SIG_BLOCK     ? before | *set
-                         : how == SIG_UNBLOCK ? before & ~*set
-                                              : *set;
+        uint64_t after = how == SIG_BLOCK ? before | *set : how == SIG_UNBLOCK ? before & ~*set : *set;
         if ((unsigned)how > SIG_SETMASK) {
             return -EINVAL;
         }
@@ -61,8 +58,7 @@ long row_rt_sigsuspend(const uint64_t *mask, size_t size) {
 
 long row_pause(void) { return sys_signal_suspend(thread_control()->mask); }
 
-long row_rt_sigtimedwait(const uint64_t *set, struct signal_info *out,
-                         const struct timespec *timeout, size_t size) {
+long row_rt_sigtimedwait(const uint64_t *set, struct signal_info *out, const struct timespec *timeout, size_t size) {
     struct signal_info unused;
     int64_t deadline = deadline_after(timeout);
     if (size != SIGSET_BYTES || deadline < 0) {
@@ -80,14 +76,8 @@ long row_rt_sigqueueinfo(pid_t pid, int signal, const struct signal_info *info) 
     return sys_signal_send(pid, signal, info);
 }
 
-long row_sigaltstack(const struct stack_info *stack, struct stack_info *old) {
-    return sys_signal_stack(stack, old);
-}
+long row_sigaltstack(const struct stack_info *stack, struct stack_info *old) { return sys_signal_stack(stack, old); }
 
-long row_kill(pid_t pid, int signal) {
-    return pid == INT32_MIN ? -ESRCH : sys_signal_send(pid, signal, nullptr);
-}
+long row_kill(pid_t pid, int signal) { return pid == INT32_MIN ? -ESRCH : sys_signal_send(pid, signal, nullptr); }
 
-long row_tkill(pid_t tid, int signal) {
-    return tid <= 0 ? -EINVAL : sys_signal_send_thread(tid, signal, nullptr);
-}
+long row_tkill(pid_t tid, int signal) { return tid <= 0 ? -EINVAL : sys_signal_send_thread(tid, signal, nullptr); }

@@ -23,8 +23,7 @@ long row_socketpair(int domain, int type, int protocol, int *fds) {
     if (kind != SOCK_STREAM && kind != SOCK_DGRAM && kind != SOCK_SEQPACKET) {
         return -ESOCKTNOSUPPORT;
     }
-    uint32_t flags = (kind == SOCK_STREAM ? 0u : CHANNEL_MESSAGES) |
-                     (type & SOCK_CLOEXEC ? HANDLE_CLOEXEC << 16 : 0u);
+    uint32_t flags = (kind == SOCK_STREAM ? 0u : CHANNEL_MESSAGES) | (type & SOCK_CLOEXEC ? HANDLE_CLOEXEC << 16 : 0u);
     long error = sys_channel_create(flags, CHANNEL_CAPACITY_DEFAULT, ends);
     if (error < 0) {
         return error;
@@ -56,8 +55,7 @@ static uint32_t io_flags_of(int flags) {
 
 /* --- data without handles --------------------------------------------------------------------- */
 
-long row_sendto(int fd, const void *data, size_t size, int flags, const void *address,
-                socklen_t length) {
+long row_sendto(int fd, const void *data, size_t size, int flags, const void *address, socklen_t length) {
     uint32_t plane;
     long error = socket_check(fd, &plane);
     if (error < 0) {
@@ -86,8 +84,7 @@ static struct cmsghdr *rights_next(const struct msghdr *message, struct cmsghdr 
 static long rights_collect(const struct msghdr *message, handle_t *handles) {
     size_t count = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = rights_next(message, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-            c->cmsg_len < CMSG_LEN(0)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0)) {
             return -EINVAL;
         }
         size_t bytes = c->cmsg_len - CMSG_LEN(0), n = bytes / sizeof(int);
@@ -152,8 +149,7 @@ static void rights_deliver(struct msghdr *message, const handle_t *handles, uint
     c->cmsg_len = CMSG_LEN(count * sizeof(int));
     memcpy(CMSG_DATA(c), handles, count * sizeof(int));
     size_t space = CMSG_SPACE(count * sizeof(int));
-    message->msg_controllen =
-        (socklen_t)(space < message->msg_controllen ? space : message->msg_controllen);
+    message->msg_controllen = (socklen_t)(space < message->msg_controllen ? space : message->msg_controllen);
 }
 
 long row_recvmsg(int fd, struct msghdr *message, int flags) {
@@ -227,13 +223,9 @@ static long name_answer(int fd, void *address, socklen_t *length) {
     return 0;
 }
 
-long row_getsockname(int fd, void *address, socklen_t *length) {
-    return name_answer(fd, address, length);
-}
+long row_getsockname(int fd, void *address, socklen_t *length) { return name_answer(fd, address, length); }
 
-long row_getpeername(int fd, void *address, socklen_t *length) {
-    return name_answer(fd, address, length);
-}
+long row_getpeername(int fd, void *address, socklen_t *length) { return name_answer(fd, address, length); }
 
 long row_getsockopt(int fd, int level, int option, void *value, socklen_t *length) {
     uint32_t plane;

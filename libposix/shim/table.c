@@ -13,14 +13,13 @@ static long missing(int number, const char *name, size_t length) {
     static _Atomic uint64_t noted[SYS_ROWS / 64];
     uint64_t bit = 1ULL << (number % 64);
     if (!(atomic_fetch_or(&noted[number / 64], bit) & bit)) {
-        const struct io_vector v[] = {
-            {"libposix: missing ", 18}, {(void *)name, length}, {"\n", 1}};
+        const struct io_vector v[] = {{"libposix: missing ", 18}, {(void *)name, length}, {"\n", 1}};
         sys_writev(STDERR_FILENO, v, 3, OFFSET_CURRENT, IO_NO_SIGNAL | IO_NONBLOCK, 0);
     }
     return -ENOSYS;
 }
 #define ROW(name, parameters)
-#define NONE(name)                                                                                 \
+#define NONE(name)                                                                                                     \
     static long none_##name(void) { return missing(__NR_##name, #name, sizeof(#name) - 1); }
 #include "rows.def"
 #undef ROW

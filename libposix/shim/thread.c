@@ -41,8 +41,8 @@ struct thread_start {
     }
 }
 
-static long thread_clone(int (*function)(void *), void *stack, void *argument, int *parent_tid,
-                         void *tls, int *child_tid) {
+static long thread_clone(int (*function)(void *), void *stack, void *argument, int *parent_tid, void *tls,
+                         int *child_tid) {
     uintptr_t top = (uintptr_t)stack & ~(sizeof(struct thread_control) - 1);
     struct thread_control *control = (struct thread_control *)(top - sizeof(*control));
     struct thread_start *start = (struct thread_start *)control - 1;
@@ -66,10 +66,10 @@ static long thread_clone(int (*function)(void *), void *stack, void *argument, i
  * What musl uses clone() for: threads, and a child that shares memory until it executes a program
  * (posix_spawn). The latter is a fork here, whose child runs on its copy of the same stack.
  */
-int posix_clone(int (*function)(void *), void *stack, int flags, void *argument, int *parent_tid,
-                void *tls, int *child_tid);
-int posix_clone(int (*function)(void *), void *stack, int flags, void *argument, int *parent_tid,
-                void *tls, int *child_tid) {
+int posix_clone(int (*function)(void *), void *stack, int flags, void *argument, int *parent_tid, void *tls,
+                int *child_tid);
+int posix_clone(int (*function)(void *), void *stack, int flags, void *argument, int *parent_tid, void *tls,
+                int *child_tid) {
     if ((flags & CLONE_THREAD_FLAGS) == CLONE_THREAD_FLAGS) {
         return (int)thread_clone(function, stack, argument, parent_tid, tls, child_tid);
     }
@@ -137,8 +137,7 @@ void posix_cancel_request(void) { atomic_store(&thread_control()->cancel, 1); }
 /* --- futex ------------------------------------------------------------------------------------ */
 
 /* FUTEX_REQUEUE compares nothing: takes the value as it is until it stays. */
-static long futex_move(uint32_t *address, uint32_t wake, uint32_t move, uint32_t *to,
-                       uint32_t flags) {
+static long futex_move(uint32_t *address, uint32_t wake, uint32_t move, uint32_t *to, uint32_t flags) {
     long result;
     do {
         uint32_t value = __atomic_load_n(address, __ATOMIC_RELAXED);
@@ -156,8 +155,7 @@ static int64_t deadline_absolute(const struct timespec *at, bool realtime) {
         return -EINVAL;
     }
     int64_t ns;
-    if (__builtin_mul_overflow(at->tv_sec, NS_PER_SECOND, &ns) ||
-        __builtin_add_overflow(ns, at->tv_nsec, &ns)) {
+    if (__builtin_mul_overflow(at->tv_sec, NS_PER_SECOND, &ns) || __builtin_add_overflow(ns, at->tv_nsec, &ns)) {
         return DEADLINE_NEVER;
     }
     if (realtime) {
@@ -167,8 +165,8 @@ static int64_t deadline_absolute(const struct timespec *at, bool realtime) {
     return ns > 0 ? ns : 1; /* 0 would mean "do not wait", which answers EAGAIN */
 }
 
-long row_futex(uint32_t *address, int operation, uint32_t value, const struct timespec *timeout,
-               uint32_t *address2, uint32_t value3) {
+long row_futex(uint32_t *address, int operation, uint32_t value, const struct timespec *timeout, uint32_t *address2,
+               uint32_t value3) {
     uint32_t flags = operation & FUTEX_PRIVATE_FLAG ? 0 : FUTEX_SHARED;
     bool realtime = operation & FUTEX_CLOCK_REALTIME;
     uint32_t count2 = (uint32_t)(uintptr_t)timeout; /* where the operation takes a number there */
@@ -183,8 +181,7 @@ long row_futex(uint32_t *address, int operation, uint32_t value, const struct ti
     case FUTEX_WAKE:
     case FUTEX_WAKE_BITSET: return sys_futex_wake(address, value, flags);
     case FUTEX_REQUEUE: return futex_move(address, value, count2, address2, flags);
-    case FUTEX_CMP_REQUEUE:
-        return sys_futex_requeue(address, value3, value, count2, address2, flags);
+    case FUTEX_CMP_REQUEUE: return sys_futex_requeue(address, value3, value, count2, address2, flags);
     case FUTEX_LOCK_PI: /* its time is absolute, on the wall clock */
         deadline = deadline_absolute(timeout, true);
         return deadline < 0 ? deadline : sys_futex_pi(address, 0, flags, deadline);
@@ -194,9 +191,7 @@ long row_futex(uint32_t *address, int operation, uint32_t value, const struct ti
     }
 }
 
-long row_set_robust_list(void *head, size_t size) {
-    return sys_thread_set(0, THREAD_ROBUST_LIST, (uint64_t)head, 0);
-}
+long row_set_robust_list(void *head, size_t size) { return sys_thread_set(0, THREAD_ROBUST_LIST, (uint64_t)head, 0); }
 
 long row_get_robust_list(pid_t tid, void **head, size_t *size) {
     struct thread_info info;

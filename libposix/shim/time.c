@@ -24,15 +24,11 @@ static const struct time_page *const time_page = (const struct time_page *)TIME_
         unsigned __int128 product = __builtin_ia32_rdtsc() - time_page->tsc_base;
         product *= time_page->mult;
         uint64_t ns = (uint64_t)product;
-        __asm__("shrd %%cl, %1, %0"
-                : "+r"(ns)
-                : "r"((uint64_t)(product >> 64)), "c"(time_page->shift)
-                : "cc");
+        __asm__("shrd %%cl, %1, %0" : "+r"(ns) : "r"((uint64_t)(product >> 64)), "c"(time_page->shift) : "cc");
         *monotonic = (int64_t)(time_page->base_ns + ns);
         *offset = atomic_load_explicit(&time_page->realtime_offset_ns, memory_order_relaxed);
         atomic_thread_fence(memory_order_acquire);
-    } while (sequence & 1 ||
-             sequence != atomic_load_explicit(&time_page->sequence, memory_order_relaxed));
+    } while (sequence & 1 || sequence != atomic_load_explicit(&time_page->sequence, memory_order_relaxed));
     return true;
 }
 
@@ -54,15 +50,13 @@ static int64_t clock_wall(void) {
 }
 
 static inline struct timespec timespec_from_ns(int64_t ns) {
-    return (struct timespec){(time_t)((uint64_t)ns / NS_PER_SECOND),
-                             (long)((uint64_t)ns % NS_PER_SECOND)};
+    return (struct timespec){(time_t)((uint64_t)ns / NS_PER_SECOND), (long)((uint64_t)ns % NS_PER_SECOND)};
 }
 
 /* Saturates: what is beyond the clock's range never comes. */
 static int64_t ns_from_timespec(const struct timespec *t) {
     int64_t ns;
-    if (__builtin_mul_overflow(t->tv_sec, NS_PER_SECOND, &ns) ||
-        __builtin_add_overflow(ns, t->tv_nsec, &ns)) {
+    if (__builtin_mul_overflow(t->tv_sec, NS_PER_SECOND, &ns) || __builtin_add_overflow(ns, t->tv_nsec, &ns)) {
         return DEADLINE_NEVER;
     }
     return ns;
@@ -100,9 +94,8 @@ static long clock_of_other(clockid_t clock, struct timespec *out) {
     return 0;
 }
 
-#define MONOTONIC_CLOCKS                                                                           \
-    (1U << CLOCK_MONOTONIC | 1U << CLOCK_MONOTONIC_RAW | 1U << CLOCK_MONOTONIC_COARSE |            \
-     1U << CLOCK_BOOTTIME)
+#define MONOTONIC_CLOCKS                                                                                               \
+    (1U << CLOCK_MONOTONIC | 1U << CLOCK_MONOTONIC_RAW | 1U << CLOCK_MONOTONIC_COARSE | 1U << CLOCK_BOOTTIME)
 #define WALL_CLOCKS (1U << CLOCK_REALTIME | 1U << CLOCK_REALTIME_COARSE)
 
 /* The clocks of the time page. */
@@ -122,9 +115,7 @@ static long clock_ask(clockid_t clock, struct timespec *out) {
         return clock_of_other(clock, out);
     }
     unsigned bit = clock < 32 ? 1U << clock : 0;
-    uint32_t native = bit & MONOTONIC_CLOCKS ? CLOCK_MONO
-                      : bit & WALL_CLOCKS    ? CLOCK_WALL
-                                             : (uint32_t)clock;
+    uint32_t native = bit & MONOTONIC_CLOCKS ? CLOCK_MONO : bit & WALL_CLOCKS ? CLOCK_WALL : (uint32_t)clock;
     if (native > CLOCK_THREAD_CPUTIME_ID) {
         return -EINVAL;
     }
@@ -154,8 +145,8 @@ int __clock_gettime(clockid_t clock, struct timespec *out);
 int __clock_gettime(clockid_t clock, struct timespec *out) {
     return clock_read(clock, out) ? 0 : clock_ask_errno(clock, out);
 }
-[[gnu::weak, gnu::alias("__clock_gettime"), gnu::visibility("default")]] int clock_gettime(
-    clockid_t clock, struct timespec *out);
+[[gnu::weak, gnu::alias("__clock_gettime"), gnu::visibility("default")]] int clock_gettime(clockid_t clock,
+                                                                                           struct timespec *out);
 
 long row_clock_getres(clockid_t clock, struct timespec *out) {
     struct timespec unused;
@@ -215,8 +206,7 @@ static long sleep_until(int64_t deadline, struct timespec *left) {
     return result == -ETIMEDOUT ? 0 : result;
 }
 
-long row_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time,
-                         struct timespec *left) {
+long row_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *left) {
     struct timespec now;
     if (!timespec_valid(time) || flags & ~TIMER_ABSTIME) {
         return -EINVAL;
@@ -244,9 +234,7 @@ static struct timeval timeval_from_ns(int64_t ns) {
     return (struct timeval){ns / NS_PER_SECOND, ns % NS_PER_SECOND / 1000};
 }
 
-static bool timeval_valid(const struct timeval *t) {
-    return t->tv_sec >= 0 && (unsigned long)t->tv_usec < 1000000;
-}
+static bool timeval_valid(const struct timeval *t) { return t->tv_sec >= 0 && (unsigned long)t->tv_usec < 1000000; }
 
 static int64_t ns_from_timeval(const struct timeval *t) {
     struct timespec exact = {t->tv_sec, t->tv_usec * 1000};

@@ -17,12 +17,10 @@ struct control_form {
     uint8_t in, out;
 };
 static const struct control_form control_forms[] = {
-    {TCGETS, 0, 36},      {TCSETS, 36, 0},    {TCSETSW, 36, 0},  {TCSETSF, 36, 0},
-    {TCGETA, 0, 18},      {TCSETA, 18, 0},    {TCSETAW, 18, 0},  {TCSETAF, 18, 0},
-    {TIOCGWINSZ, 0, 8},   {TIOCSWINSZ, 8, 0}, {TIOCGPGRP, 0, 4}, {TIOCSPGRP, 4, 0},
-    {TIOCGSID, 0, 4},     {TIOCOUTQ, 0, 4},   {FIONREAD, 0, 4},  {TIOCSTI, 1, 0},
-    {TIOCMGET, 0, 4},     {TIOCMBIS, 4, 0},   {TIOCMBIC, 4, 0},  {TIOCMSET, 4, 0},
-    {TIOCGSOFTCAR, 0, 4}, {TIOCGETD, 0, 4},   {TIOCSETD, 4, 0},  {TIOCPKT, 4, 0},
+    {TCGETS, 0, 36},  {TCSETS, 36, 0},  {TCSETSW, 36, 0},     {TCSETSF, 36, 0},   {TCGETA, 0, 18},   {TCSETA, 18, 0},
+    {TCSETAW, 18, 0}, {TCSETAF, 18, 0}, {TIOCGWINSZ, 0, 8},   {TIOCSWINSZ, 8, 0}, {TIOCGPGRP, 0, 4}, {TIOCSPGRP, 4, 0},
+    {TIOCGSID, 0, 4}, {TIOCOUTQ, 0, 4}, {FIONREAD, 0, 4},     {TIOCSTI, 1, 0},    {TIOCMGET, 0, 4},  {TIOCMBIS, 4, 0},
+    {TIOCMBIC, 4, 0}, {TIOCMSET, 4, 0}, {TIOCGSOFTCAR, 0, 4}, {TIOCGETD, 0, 4},   {TIOCSETD, 4, 0},  {TIOCPKT, 4, 0},
 };
 
 static struct control_form control_form(unsigned request) {
@@ -116,8 +114,7 @@ long row_ioctl(int fd, int request, unsigned long argument) {
     switch (number) {
     case FIOCLEX: return sys_handle_set(fd, 0, HANDLE_CLOEXEC, HANDLE_CLOEXEC);
     case FIONCLEX: return sys_handle_set(fd, 0, HANDLE_CLOEXEC, 0);
-    case FIONBIO:
-        return sys_handle_set(fd, 1, FILE_NONBLOCK, *(const int *)argument ? FILE_NONBLOCK : 0);
+    case FIONBIO: return sys_handle_set(fd, 1, FILE_NONBLOCK, *(const int *)argument ? FILE_NONBLOCK : 0);
     case TIOCSCTTY: return terminal_acquire(fd, argument);
     case TIOCNOTTY: return terminal_leave(fd);
     default: {

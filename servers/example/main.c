@@ -17,11 +17,9 @@ static int64_t example_open(struct scheme *s, struct port_buffer *call) {
 
 static int64_t example_read(struct scheme *s, struct port_buffer *call) {
     const struct request *r = &call->request;
-    if (!object_get(&opens, r->object))
-        return -EBADF;
+    if (!object_get(&opens, r->object)) return -EBADF;
     uint64_t from = scheme_again(s) ? 0 : r->args[0]; /* woken: there is a new note */
-    if (from >= note_length)
-        return r->args[2] & IO_NONBLOCK ? -EAGAIN : scheme_park(s, call, &readers);
+    if (from >= note_length) return r->args[2] & IO_NONBLOCK ? -EAGAIN : scheme_park(s, call, &readers);
     size_t length = note_length - from < r->args[1] ? note_length - from : r->args[1];
     memcpy(call->data, note + from, length);
     call->reply.length = (uint32_t)length;
@@ -31,8 +29,7 @@ static int64_t example_read(struct scheme *s, struct port_buffer *call) {
 
 static int64_t example_write(struct scheme *s, struct port_buffer *call) {
     const struct request *r = &call->request;
-    if (!object_get(&opens, r->object))
-        return -EBADF;
+    if (!object_get(&opens, r->object)) return -EBADF;
     note_length = r->length < sizeof(note) ? r->length : sizeof(note);
     memcpy(note, call->data, note_length);
     scheme_wake(s, &readers);
@@ -40,14 +37,13 @@ static int64_t example_write(struct scheme *s, struct port_buffer *call) {
 }
 
 static int64_t example_close(struct scheme *s, struct port_buffer *call) {
-    if (object_get(&opens, call->request.object))
-        object_remove(&opens, call->request.object);
+    if (object_get(&opens, call->request.object)) object_remove(&opens, call->request.object);
     return 0;
 }
 
 static const struct scheme_ops example_ops = {
-    .handler = {[OP_OPEN] = example_open, [OP_READ] = example_read,
-                [OP_WRITE] = example_write, [OP_CLOSE] = example_close},
+    .handler =
+        {[OP_OPEN] = example_open, [OP_READ] = example_read, [OP_WRITE] = example_write, [OP_CLOSE] = example_close},
 };
 
 int main(void) {

@@ -57,8 +57,7 @@ static void command_exec(const char *command, int in, int out, int err, const si
     sigprocmask(SIG_SETMASK, mask, nullptr);
     /* What a manifest with `grant system` gave goes on to the command (tests/native). */
     sys_handle_set(HANDLE_INIT_SYSTEM, 0, HANDLE_KEEP, HANDLE_KEEP);
-    if (chdir("/") == 0)
-        execve("/bin/sh", (char *const *)arguments, (char *const *)environment);
+    if (chdir("/") == 0) execve("/bin/sh", (char *const *)arguments, (char *const *)environment);
     static const char text[] = "exec agent: cannot run /bin/sh\n";
     (void)!write(2, text, sizeof(text) - 1);
     _exit(127);
@@ -66,27 +65,23 @@ static void command_exec(const char *command, int in, int out, int err, const si
 
 static bool command_start(struct agent *a, const sigset_t *mask) {
     int in[2], out[2], err[2];
-    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
-        return false;
+    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0) return false;
     a->pid = fork();
-    if (a->pid == 0)
-        command_exec(a->link.command, in[0], out[1], err[1], mask);
+    if (a->pid == 0) command_exec(a->link.command, in[0], out[1], err[1], mask);
     close(in[0]);
     close(out[1]);
     close(err[1]);
     a->to_stdin = in[1];
     a->from[0] = out[0];
     a->from[1] = err[0];
-    for (int i = 0; i < 3; i++)
-        fcntl(i == 2 ? a->to_stdin : a->from[i], F_SETFL, O_NONBLOCK);
+    for (int i = 0; i < 3; i++) fcntl(i == 2 ? a->to_stdin : a->from[i], F_SETFL, O_NONBLOCK);
     return a->pid > 0;
 }
 
 static void command_reap(struct agent *a) {
     int status;
     child_ended = 0;
-    if (a->status >= 0 || waitpid(a->pid, &status, WNOHANG) != a->pid)
-        return;
+    if (a->status >= 0 || waitpid(a->pid, &status, WNOHANG) != a->pid) return;
     a->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     session_kill(a->pid);
 }
@@ -99,21 +94,15 @@ static void close_pipe(int *fd) {
 
 static void stdin_feed(struct agent *a) {
     struct link *l = &a->link;
-    if (a->pid <= 0)
-        return; /* the command's stdin may come along with the command */
+    if (a->pid <= 0) return; /* the command's stdin may come along with the command */
     while (l->input_count > 0) {
         ssize_t n = (ssize_t)l->input_count; /* to nobody, if the pipe is closed */
-        if (a->to_stdin >= 0)
-            n = write(a->to_stdin, l->input + l->input_at, l->input_count);
-        if (n < 0 && errno == EPIPE)
-            close_pipe(&a->to_stdin);
-        else if (n < 0)
-            return;
-        else
-            link_input_done(l, (size_t)n);
+        if (a->to_stdin >= 0) n = write(a->to_stdin, l->input + l->input_at, l->input_count);
+        if (n < 0 && errno == EPIPE) close_pipe(&a->to_stdin);
+        else if (n < 0) return;
+        else link_input_done(l, (size_t)n);
     }
-    if (l->input_end && a->to_stdin >= 0)
-        close_pipe(&a->to_stdin);
+    if (l->input_end && a->to_stdin >= 0) close_pipe(&a->to_stdin);
 }
 
 static void output_collect(struct agent *a, int which) {
@@ -121,10 +110,8 @@ static void output_collect(struct agent *a, int which) {
     size_t room;
     while (a->from[which] >= 0 && (room = link_room(&a->link)) > 0) {
         ssize_t n = read(a->from[which], data, room);
-        if (n == 0)
-            close_pipe(&a->from[which]);
-        if (n <= 0)
-            return;
+        if (n == 0) close_pipe(&a->from[which]);
+        if (n <= 0) return;
         link_send(&a->link, which ? 'E' : 'O', data, (size_t)n);
     }
 }
@@ -141,8 +128,7 @@ static bool agent_step(struct agent *a, int timeout_ms, const sigset_t *mask) {
     };
     struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
     int ready = child_ended ? 1 : ppoll(polls, POLLS, timeout_ms < 0 ? nullptr : &timeout, mask);
-    if (child_ended)
-        command_reap(a);
+    if (child_ended) command_reap(a);
     link_receive(l);
     stdin_feed(a);
     output_collect(a, 0);
@@ -152,22 +138,17 @@ static bool agent_step(struct agent *a, int timeout_ms, const sigset_t *mask) {
 }
 
 static void agent_run(struct agent *a, const sigset_t *mask) {
-    while (!a->link.command && !a->link.broken)
-        agent_step(a, -1, mask);
-    if (a->link.broken || !command_start(a, mask))
-        return;
+    while (!a->link.command && !a->link.broken) agent_step(a, -1, mask);
+    if (a->link.broken || !command_start(a, mask)) return;
     stdin_feed(a);
     link_flush(&a->link);
-    while (a->status < 0 && !a->link.broken)
-        agent_step(a, -1, mask);
+    while (a->status < 0 && !a->link.broken) agent_step(a, -1, mask);
     while ((a->from[0] >= 0 || a->from[1] >= 0) && !a->link.broken) {
-        if (!agent_step(a, AFTERMATH_MS, mask))
-            break; /* held open by a process that left the session */
+        if (!agent_step(a, AFTERMATH_MS, mask)) break; /* held open by a process that left the session */
     }
     uint8_t status = a->status < 0 ? 255 : (uint8_t)a->status;
     link_send(&a->link, 'X', &status, 1);
-    while (a->link.sending > 0 && !a->link.broken)
-        agent_step(a, -1, mask);
+    while (a->link.sending > 0 && !a->link.broken) agent_step(a, -1, mask);
     tcdrain(a->link.fd);
 }
 
@@ -180,8 +161,7 @@ int main(int argc, char **argv) {
     signal(SIGCHLD, on_child);
     signal(SIGPIPE, SIG_IGN);
     int fd = open(argc > 1 ? argv[1] : "/scheme/serial/1", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return 1;
+    if (fd < 0) return 1;
     link_init(&agent.link, fd);
     agent_run(&agent, &mask);
     kill(1, SIGUSR2); /* init: power off */

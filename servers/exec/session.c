@@ -10,8 +10,7 @@
 void session_kill(pid_t session) {
     struct process_ids ids;
     for (long pid = 0; (pid = sys_process_info(0, PROCESS_NEXT, nullptr, 0, (uint64_t)pid)) > 0;) {
-        if (sys_process_info((int32_t)pid, PROCESS_IDS, &ids, sizeof(ids), 0) >= 0 &&
-            ids.session == (uint32_t)session)
+        if (sys_process_info((int32_t)pid, PROCESS_IDS, &ids, sizeof(ids), 0) >= 0 && ids.session == (uint32_t)session)
             kill((pid_t)pid, SIGKILL);
     }
 }

@@ -15,27 +15,22 @@
 #include <termios.h>
 #include <unistd.h>
 
-static const char *const environment[] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "TERM=xterm",
-                                          nullptr};
+static const char *const environment[] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "TERM=xterm", nullptr};
 
 static int terminal_open(const char *path) {
     int fd = open(path, O_RDWR);
-    if (fd < 0)
-        return -1;
+    if (fd < 0) return -1;
     ioctl(fd, TIOCSCTTY, 0); /* done by the open, unless it is another session's still */
     fchown(fd, 0, 5);
     fchmod(fd, 0620);
-    for (int i = 0; i < 3; i++)
-        dup2(fd, i);
-    if (fd > 2)
-        close(fd);
+    for (int i = 0; i < 3; i++) dup2(fd, i);
+    if (fd > 2) close(fd);
     return tcsetpgrp(0, getpgrp());
 }
 
 static void terminal_reset(void) {
     struct termios t;
-    if (tcgetattr(0, &t) < 0)
-        return;
+    if (tcgetattr(0, &t) < 0) return;
     t.c_iflag = BRKINT | ICRNL | IXON | IMAXBEL | IUTF8;
     t.c_oflag = OPOST | ONLCR;
     t.c_lflag = ISIG | ICANON | IEXTEN | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE;
@@ -58,28 +53,22 @@ static const char *issue_word(char c, const struct utsname *system, const char *
 static void issue_show(const char *line) {
     struct utsname system;
     FILE *f = fopen("/etc/issue", "re");
-    if (!f)
-        return;
+    if (!f) return;
     uname(&system);
     for (int c; (c = getc(f)) != EOF;) {
         const char *word = nullptr;
-        if (c == '\\' && (c = getc(f)) != EOF)
-            word = issue_word((char)c, &system, line);
-        if (word)
-            fputs(word, stdout);
-        else
-            putchar(c);
+        if (c == '\\' && (c = getc(f)) != EOF) word = issue_word((char)c, &system, line);
+        if (word) fputs(word, stdout);
+        else putchar(c);
     }
     fclose(f);
     fflush(stdout);
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2)
-        return 2;
+    if (argc != 2) return 2;
     setsid();
-    for (int i = 1; i < NSIG; i++)
-        signal(i, SIG_DFL);
+    for (int i = 1; i < NSIG; i++) signal(i, SIG_DFL);
     if (terminal_open(argv[1]) < 0) {
         service_log("getty: %s: %s", argv[1], strerror(errno));
         return 1;

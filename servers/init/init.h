@@ -64,8 +64,7 @@ bool service_is_server(pid_t pid);
 /* 0, or -errno; s->pid. */
 [[nodiscard]] int service_spawn(struct service *s);
 /* The same for a program in a memory object, with these handles only: pid or -errno. */
-[[nodiscard]] int image_spawn(handle_t image, const char *path,
-                              const struct handle_transfer *handles, uint32_t count);
+[[nodiscard]] int image_spawn(handle_t image, const char *path, const struct handle_transfer *handles, uint32_t count);
 
 /* --- power.c --- */
 enum power { POWER_ON, POWER_OFF, POWER_REBOOT, POWER_HALT };

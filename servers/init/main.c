@@ -22,8 +22,7 @@ int64_t time_ns(void) {
     return t.tv_sec * SECOND_NS + t.tv_nsec;
 }
 
-static void on_signal(int signal) {
-} /* they are taken by sigtimedwait; ignored ones would be lost */
+static void on_signal(int signal) {} /* they are taken by sigtimedwait; ignored ones would be lost */
 
 static void signals_block(sigset_t *set) {
     static const int taken[] = {SIGCHLD, SIGUSR1, SIGUSR2, SIGTERM, SIGINT};
@@ -59,8 +58,7 @@ static void children_reap(void) {
 }
 
 static int wait_signal(const sigset_t *set, int64_t deadline) {
-    if (deadline == DEADLINE_NEVER)
-        return sigtimedwait(set, nullptr, nullptr);
+    if (deadline == DEADLINE_NEVER) return sigtimedwait(set, nullptr, nullptr);
     int64_t left = deadline - time_ns();
     struct timespec timeout = {.tv_sec = left / SECOND_NS, .tv_nsec = left % SECOND_NS};
     return left > 0 ? sigtimedwait(set, nullptr, &timeout) : 0;
@@ -82,8 +80,7 @@ int main(void) {
         sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_LOG_LEVEL, LOG_LEVEL_WARNINGS, 0);
     for (;;) {
         enum power how = power_of(wait_signal(&signals, services_restart_due()));
-        if (how != POWER_ON)
-            power_down(how);
+        if (how != POWER_ON) power_down(how);
         children_reap();
     }
 }

@@ -18,21 +18,16 @@
 
 static bool is_alive(pid_t pid) {
     struct process_state state;
-    return sys_process_info(pid, PROCESS_STATE, &state, sizeof(state), 0) >= 0 &&
-           state.state != 'Z';
+    return sys_process_info(pid, PROCESS_STATE, &state, sizeof(state), 0) >= 0 && state.state != 'Z';
 }
 
-static void reap(void) {
-    while (waitpid(-1, nullptr, WNOHANG) > 0)
-        ;
-}
+static void reap(void) { while (waitpid(-1, nullptr, WNOHANG) > 0); }
 
 /* The number of processes that `signal` was sent to (0: just count them). */
 static unsigned processes_signal(int signal) {
     unsigned count = 0;
     for (long pid = 1; (pid = sys_process_info(0, PROCESS_NEXT, nullptr, 0, (uint64_t)pid)) > 0;) {
-        if (service_is_server((pid_t)pid) || !is_alive((pid_t)pid))
-            continue;
+        if (service_is_server((pid_t)pid) || !is_alive((pid_t)pid)) continue;
         count++;
         if (signal) {
             kill((pid_t)pid, signal);
@@ -50,10 +45,8 @@ static bool wait_until(bool (*done)(void *), void *context, int64_t patience_ns)
     sigaddset(&child, SIGCHLD);
     for (;;) {
         reap();
-        if (done(context))
-            return true;
-        if (time_ns() >= end)
-            return false;
+        if (done(context)) return true;
+        if (time_ns() >= end) return false;
         sigtimedwait(&child, nullptr, &(struct timespec){.tv_nsec = SECOND_NS / 20});
     }
 }
@@ -74,8 +67,7 @@ static bool service_gone(void *context) {
 
 static void service_end(struct service *s) {
     kill(s->pid, SIGTERM);
-    if (!wait_until(service_gone, s, KILL_PATIENCE_NS))
-        kill(s->pid, SIGKILL);
+    if (!wait_until(service_gone, s, KILL_PATIENCE_NS)) kill(s->pid, SIGKILL);
     s->state = SERVICE_STOPPED;
 }
 
@@ -101,6 +93,5 @@ void power_down(enum power how) {
     case POWER_HALT: sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_HALT, 0, 0); break;
     default: sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_POWER_OFF, POWER_OFF_CODE, 0);
     }
-    for (;;)
-        pause();
+    for (;;) pause();
 }

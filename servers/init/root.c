@@ -20,11 +20,9 @@ bool root_is_process(pid_t pid) { return pid == root_pid; }
 
 static const uint8_t *module_map(size_t *size) {
     struct handle_info info;
-    if (sys_handle_info(HANDLE_INIT_MODULE, &info) < 0)
-        return nullptr;
+    if (sys_handle_info(HANDLE_INIT_MODULE, &info) < 0) return nullptr;
     *size = info.object; /* memory objects: bytes */
-    long at =
-        sys_vm_map(0, (info.object + 4095) & ~4095UL, VM_READ | VM_SHARED, HANDLE_INIT_MODULE, 0);
+    long at = sys_vm_map(0, (info.object + 4095) & ~4095UL, VM_READ | VM_SHARED, HANDLE_INIT_MODULE, 0);
     return at < 0 ? nullptr : (const uint8_t *)at;
 }
 
@@ -32,8 +30,7 @@ static const uint8_t *module_map(size_t *size) {
 static int image_copy(const uint8_t *bytes, size_t size) {
     size_t length = (size + 4095) & ~4095UL;
     long memory = sys_memory_create(size, 0, HANDLE_NONE, 0);
-    if (memory < 0)
-        return (int)memory;
+    if (memory < 0) return (int)memory;
     long at = sys_vm_map(0, length, VM_READ | VM_WRITE | VM_SHARED, (handle_t)memory, 0);
     if (at < 0) {
         sys_handle_close((handle_t)memory);
@@ -48,11 +45,8 @@ static int root_image(void) {
     struct cpio_entry entry;
     size_t size;
     const uint8_t *module = module_map(&size);
-    if (!module)
-        return -ENOMEM;
-    int image = cpio_find(module, size, ROOT_SERVER, &entry)
-                    ? image_copy(module + entry.data, entry.size)
-                    : -ENOENT;
+    if (!module) return -ENOMEM;
+    int image = cpio_find(module, size, ROOT_SERVER, &entry) ? image_copy(module + entry.data, entry.size) : -ENOENT;
     sys_vm_unmap((uintptr_t)module, (size + 4095) & ~4095UL);
     return image;
 }
@@ -60,21 +54,15 @@ static int root_image(void) {
 static int root_open(void) {
     static const char name[] = "file:/";
     struct call_args args = {
-        .request = {.op = OP_OPEN,
-                    .args = {FILE_READ_ONLY | FILE_DIRECTORY},
-                    .length = sizeof(name) - 1},
+        .request = {.op = OP_OPEN, .args = {FILE_READ_ONLY | FILE_DIRECTORY}, .length = sizeof(name) - 1},
         .in = name,
         .carry = HANDLE_NONE,
         .handle_flags = HANDLE_IN_UPPER,
         .deadline = DEADLINE_NEVER,
     };
     long e = sys_call(HANDLE_NAMESPACE, &args);
-    if (e >= 0)
-        e = sys_handle_duplicate(args.reply.handle, HANDLE_ROOT, HANDLE_AT | HANDLE_KEEP,
-                                 RIGHTS_SAME);
-    if (e >= 0)
-        e = sys_handle_duplicate(args.reply.handle, HANDLE_CWD, HANDLE_AT | HANDLE_KEEP,
-                                 RIGHTS_SAME);
+    if (e >= 0) e = sys_handle_duplicate(args.reply.handle, HANDLE_ROOT, HANDLE_AT | HANDLE_KEEP, RIGHTS_SAME);
+    if (e >= 0) e = sys_handle_duplicate(args.reply.handle, HANDLE_CWD, HANDLE_AT | HANDLE_KEEP, RIGHTS_SAME);
     return e < 0 ? (int)e : (int)sys_handle_close(args.reply.handle);
 }
 
@@ -84,23 +72,19 @@ int root_start(void) {
     };
     uint32_t count = 1;
     int scheme = scheme_make("file", ROOT_RANK);
-    if (scheme < 0)
-        return scheme;
+    if (scheme < 0) return scheme;
     handles[count++] = (struct handle_transfer){scheme, SERVICE_SCHEME, RIGHTS_ALL, 0};
     for (int i = 0; i < MODULES_MAX; i++) {
         handle_t module = HANDLE_INIT_MODULE + i;
         struct handle_info info;
-        if (sys_handle_info(module, &info) < 0)
-            break;
+        if (sys_handle_info(module, &info) < 0) break;
         handles[count++] = (struct handle_transfer){module, module, RIGHTS_ALL, 0};
     }
     int image = root_image();
-    if (image < 0)
-        return image;
+    if (image < 0) return image;
     int pid = image_spawn(image, "/" ROOT_SERVER, handles, count);
     sys_handle_close(image);
-    if (pid < 0)
-        return pid;
+    if (pid < 0) return pid;
     root_pid = pid;
     return root_open();
 }
@@ -116,8 +100,7 @@ static void nodes_make(void) {
         {"/dev/random", 0666, 1, 8}, {"/dev/urandom", 0666, 1, 9}, {"/dev/tty", 0666, 5, 0},
     };
     for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-        if (mknod(nodes[i].path, S_IFCHR | nodes[i].mode, makedev(nodes[i].major, nodes[i].minor)) <
-                0 &&
+        if (mknod(nodes[i].path, S_IFCHR | nodes[i].mode, makedev(nodes[i].major, nodes[i].minor)) < 0 &&
             errno != EEXIST)
             service_log("init: cannot make %s: %s", nodes[i].path, strerror(errno));
     }
@@ -142,14 +125,12 @@ static void links_make(void) {
 static void hostname_set(void) {
     char name[65];
     int fd = open("/etc/hostname", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
+    if (fd < 0) return;
     ssize_t length = read(fd, name, sizeof(name) - 1);
     close(fd);
     name[length < 0 ? 0 : length] = 0;
     name[strcspn(name, "\r\n")] = 0;
-    if (name[0])
-        sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_SET_HOSTNAME, (uintptr_t)name, strlen(name));
+    if (name[0]) sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_SET_HOSTNAME, (uintptr_t)name, strlen(name));
 }
 
 void root_populate(void) {

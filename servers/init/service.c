@@ -34,8 +34,7 @@ static bool manifest_read(struct service *s, const char *name) {
     strcat(path, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text));
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0) close(fd);
     if (length < 0) {
         service_log("init: %s: %s", path, strerror(errno));
         return false;
@@ -53,15 +52,11 @@ static void manifests_read(void) {
     struct dirent *entry;
     while (folder && service_count < SERVICES_MAX && (entry = readdir(folder))) {
         struct service *s = &services[service_count];
-        if (entry->d_name[0] == '.' || strlen(entry->d_name) >= SERVICE_NAME_MAX)
-            continue;
-        if (manifest_read(s, entry->d_name) && manifest_wanted(&s->manifest, command_line))
-            service_count++;
+        if (entry->d_name[0] == '.' || strlen(entry->d_name) >= SERVICE_NAME_MAX) continue;
+        if (manifest_read(s, entry->d_name) && manifest_wanted(&s->manifest, command_line)) service_count++;
     }
-    if (folder)
-        closedir(folder);
-    else
-        service_log("init: " FOLDER ": %s", strerror(errno));
+    if (folder) closedir(folder);
+    else service_log("init: " FOLDER ": %s", strerror(errno));
 }
 
 /* --- schemes, hardware, mounts: once; they outlive the instances --- */
@@ -78,17 +73,14 @@ static bool schemes_make(struct service *s) {
 }
 
 static bool hardware_make(struct service *s) {
-    static const uint32_t kinds[] = {[MANIFEST_PORTS] = HARDWARE_PORTS,
-                                     [MANIFEST_ISA_IRQ] = HARDWARE_ISA_IRQ,
-                                     [MANIFEST_MMIO] = HARDWARE_MMIO};
+    static const uint32_t kinds[] = {
+        [MANIFEST_PORTS] = HARDWARE_PORTS, [MANIFEST_ISA_IRQ] = HARDWARE_ISA_IRQ, [MANIFEST_MMIO] = HARDWARE_MMIO};
     for (uint32_t i = 0; i < s->manifest.hardware_count; i++) {
         const struct manifest_hardware *h = &s->manifest.hardware[i];
-        long made = sys_hardware_create(HANDLE_INIT_HARDWARE, kinds[h->kind], h->start, h->length,
-                                        MMIO_UNCACHED);
+        long made = sys_hardware_create(HANDLE_INIT_HARDWARE, kinds[h->kind], h->start, h->length, MMIO_UNCACHED);
         s->hardware[i] = (handle_t)made;
         if (made < 0) {
-            service_log("init: %s: hardware at %#llx: error %d", s->name,
-                        (unsigned long long)h->start, (int)-made);
+            service_log("init: %s: hardware at %#llx: error %d", s->name, (unsigned long long)h->start, (int)-made);
             return false;
         }
     }
@@ -100,8 +92,7 @@ static void mount_make(const struct service *s) {
     char data[256] = {};
     const char *path = s->manifest.mount;
     size_t length = strlen(path);
-    if (length + sizeof("/scheme/") + MANIFEST_NAME_MAX + 1 > sizeof(data))
-        return;
+    if (length + sizeof("/scheme/") + MANIFEST_NAME_MAX + 1 > sizeof(data)) return;
     strcpy(data, path);
     strcpy(data + length + 1, "/scheme/");
     strcat(data + length + 1, s->manifest.schemes[0].name);
@@ -112,8 +103,7 @@ static void mount_make(const struct service *s) {
         .deadline = DEADLINE_NEVER,
     };
     long e = sys_call(HANDLE_ROOT, &args);
-    if (e < 0)
-        service_log("init: %s: cannot mount on %s: error %d", s->name, path, (int)-e);
+    if (e < 0) service_log("init: %s: cannot mount on %s: error %d", s->name, path, (int)-e);
 }
 
 /* --- running --- */
@@ -121,18 +111,15 @@ static void service_start(struct service *s) {
     int e = service_spawn(s);
     s->start_ns = time_ns();
     s->state = e ? SERVICE_STOPPED : SERVICE_RUNNING;
-    if (e)
-        service_log("init: cannot start %s: %s", s->name, strerror(-e));
+    if (e) service_log("init: cannot start %s: %s", s->name, strerror(-e));
 }
 
 void services_start(void) {
     manifests_read();
     for (unsigned i = 0; i < service_count; i++) {
         struct service *s = &services[i];
-        if (schemes_make(s) && hardware_make(s))
-            s->state = SERVICE_WAITING;
-        if (s->manifest.mount)
-            mount_make(s);
+        if (schemes_make(s) && hardware_make(s)) s->state = SERVICE_WAITING;
+        if (s->manifest.mount) mount_make(s);
     }
     services_restart_due();
 }
@@ -141,18 +128,15 @@ int64_t services_restart_due(void) {
     int64_t next = DEADLINE_NEVER, now = time_ns();
     for (unsigned i = 0; i < service_count; i++) {
         struct service *s = &services[i];
-        if (s->state == SERVICE_WAITING && s->start_ns <= now)
-            service_start(s);
-        else if (s->state == SERVICE_WAITING && s->start_ns < next)
-            next = s->start_ns;
+        if (s->state == SERVICE_WAITING && s->start_ns <= now) service_start(s);
+        else if (s->state == SERVICE_WAITING && s->start_ns < next) next = s->start_ns;
     }
     return next;
 }
 
 static struct service *service_of(pid_t pid) {
     for (unsigned i = 0; i < service_count; i++) {
-        if (services[i].state == SERVICE_RUNNING && services[i].pid == pid)
-            return &services[i];
+        if (services[i].state == SERVICE_RUNNING && services[i].pid == pid) return &services[i];
     }
     return nullptr;
 }
@@ -168,40 +152,33 @@ static void service_quarantine(struct service *s) {
     service_log("init: %s died %u times in a row: no more", s->name, s->deaths);
     for (uint32_t i = 0; i < s->manifest.scheme_count; i++) {
         const char *name = s->manifest.schemes[i].name;
-        sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_UNBIND, (char *)name, strlen(name),
-                              HANDLE_NONE);
+        sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_UNBIND, (char *)name, strlen(name), HANDLE_NONE);
         sys_handle_close(s->schemes[i]);
     }
 }
 
 static int64_t restart_delay(const struct service *s) {
     int64_t delay = DELAY_FIRST_NS;
-    if (s->deaths <= 1)
-        return s->manifest.scheme_count > 0 ? 0 : DELAY_FIRST_NS;
-    for (unsigned i = 2; i < s->deaths && delay < DELAY_MAX_NS; i++)
-        delay *= 2;
+    if (s->deaths <= 1) return s->manifest.scheme_count > 0 ? 0 : DELAY_FIRST_NS;
+    for (unsigned i = 2; i < s->deaths && delay < DELAY_MAX_NS; i++) delay *= 2;
     return delay < DELAY_MAX_NS ? delay : DELAY_MAX_NS;
 }
 
 static void log_death(const struct service *s, int status) {
-    if (WIFSIGNALED(status))
-        service_log("init: %s (%d) ended by signal %d", s->name, s->pid, WTERMSIG(status));
+    if (WIFSIGNALED(status)) service_log("init: %s (%d) ended by signal %d", s->name, s->pid, WTERMSIG(status));
     else if (WEXITSTATUS(status) != 0 || s->manifest.scheme_count > 0)
         service_log("init: %s (%d) ended with status %d", s->name, s->pid, WEXITSTATUS(status));
 }
 
 void service_ended(pid_t pid, int status) {
     struct service *s = service_of(pid);
-    if (!s)
-        return;
+    if (!s) return;
     int64_t now = time_ns();
     log_death(s, status);
     s->state = SERVICE_STOPPED;
     s->deaths = now - s->start_ns >= STABLE_NS ? 1 : s->deaths + 1;
-    if (s->manifest.restart == RESTART_NEVER)
-        return;
-    if (s->manifest.restart == RESTART_ONCE && s->deaths > 1)
-        return;
+    if (s->manifest.restart == RESTART_NEVER) return;
+    if (s->manifest.restart == RESTART_ONCE && s->deaths > 1) return;
     if (s->deaths >= DEATHS_MAX && s->manifest.scheme_count > 0) {
         service_quarantine(s);
         return;

@@ -19,10 +19,8 @@ int scheme_make(const char *name, uint32_t rank) {
     struct scheme_create_args args = {.rank = rank};
     strncpy(args.name, name, sizeof(args.name) - 1);
     long scheme = sys_scheme_create(HANDLE_INIT_SYSTEM, &args);
-    if (scheme < 0)
-        return (int)scheme;
-    long e = sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_BIND, (char *)name, strlen(name),
-                                   (handle_t)scheme);
+    if (scheme < 0) return (int)scheme;
+    long e = sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_BIND, (char *)name, strlen(name), (handle_t)scheme);
     if (e < 0) {
         sys_handle_close((handle_t)scheme);
         return (int)e;
@@ -33,10 +31,8 @@ int scheme_make(const char *name, uint32_t rank) {
 static int namespace_make(const struct manifest *m) {
     char names[NAMES_MAX];
     long ns = sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_CLONE, nullptr, 0, HANDLE_NONE);
-    if (ns < 0)
-        return (int)ns;
-    long size =
-        sys_namespace_control((handle_t)ns, NAMESPACE_LIST, names, sizeof(names), HANDLE_NONE);
+    if (ns < 0) return (int)ns;
+    long size = sys_namespace_control((handle_t)ns, NAMESPACE_LIST, names, sizeof(names), HANDLE_NONE);
     for (char *name = names; name < names + size; name += strlen(name) + 1) {
         if (!manifest_opens(m, name))
             sys_namespace_control((handle_t)ns, NAMESPACE_UNBIND, name, strlen(name), HANDLE_NONE);
@@ -50,8 +46,7 @@ struct transfers {
     struct handle_transfer list[TRANSFERS_MAX];
 };
 
-static void transfer(struct transfers *t, handle_t from, handle_t to, uint32_t rights,
-                     uint32_t flags) {
+static void transfer(struct transfers *t, handle_t from, handle_t to, uint32_t rights, uint32_t flags) {
     t->list[t->count++] = (struct handle_transfer){from, to, rights, flags};
 }
 
@@ -59,28 +54,23 @@ static void transfer_granted(struct transfers *t, uint32_t grants) {
     struct handle_info info;
     uint32_t log = RIGHT_WRITE | (grants & GRANT_LOG ? RIGHT_READ | RIGHT_WAIT : 0);
     transfer(t, HANDLE_INIT_LOG, HANDLE_INIT_LOG, log, 0);
-    if (grants & GRANT_SYSTEM)
-        transfer(t, HANDLE_INIT_SYSTEM, HANDLE_INIT_SYSTEM, RIGHTS_ALL, 0);
+    if (grants & GRANT_SYSTEM) transfer(t, HANDLE_INIT_SYSTEM, HANDLE_INIT_SYSTEM, RIGHTS_ALL, 0);
     for (int i = 0; (grants & GRANT_MODULES) && i < MODULES_MAX; i++) {
         handle_t module = HANDLE_INIT_MODULE + i;
-        if (sys_handle_info(module, &info) >= 0)
-            transfer(t, module, module, RIGHTS_ALL, 0);
+        if (sys_handle_info(module, &info) >= 0) transfer(t, module, module, RIGHTS_ALL, 0);
     }
 }
 
 static void transfer_own(struct transfers *t, const struct service *s) {
     handle_t slot = SERVICE_SLOT(0);
-    for (uint32_t i = 0; i < s->manifest.scheme_count; i++)
-        transfer(t, s->schemes[i], slot++, RIGHTS_ALL, 0);
-    for (uint32_t i = 0; i < s->manifest.hardware_count; i++)
-        transfer(t, s->hardware[i], slot++, RIGHTS_ALL, 0);
+    for (uint32_t i = 0; i < s->manifest.scheme_count; i++) transfer(t, s->schemes[i], slot++, RIGHTS_ALL, 0);
+    for (uint32_t i = 0; i < s->manifest.hardware_count; i++) transfer(t, s->hardware[i], slot++, RIGHTS_ALL, 0);
 }
 
 static void transfer_root(struct transfers *t, int null) {
     transfer(t, HANDLE_ROOT, HANDLE_ROOT, RIGHTS_ALL, HANDLE_KEEP);
     transfer(t, HANDLE_CWD, HANDLE_CWD, RIGHTS_ALL, HANDLE_KEEP);
-    for (handle_t fd = 0; null >= 0 && fd < 3; fd++)
-        transfer(t, null, fd, RIGHTS_ALL, 0);
+    for (handle_t fd = 0; null >= 0 && fd < 3; fd++) transfer(t, null, fd, RIGHTS_ALL, 0);
 }
 
 /* --- images --- */
@@ -88,23 +78,20 @@ static int strings_pack(char *out, size_t room, const char *const *strings, size
     int count = 0;
     for (; strings[count]; count++) {
         size_t size = strlen(strings[count]) + 1;
-        if (size > room - *used)
-            return -E2BIG;
+        if (size > room - *used) return -E2BIG;
         memcpy(out + *used, strings[count], size);
         *used += size;
     }
     return count;
 }
 
-static int spawn(handle_t image, const char *const *arguments, struct transfers *t,
-                 int32_t priority) {
+static int spawn(handle_t image, const char *const *arguments, struct transfers *t, int32_t priority) {
     static const char *const environment[] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin", nullptr};
     char strings[2048];
     size_t used = 0;
     int argc = strings_pack(strings, sizeof(strings), arguments, &used);
     int envc = argc < 0 ? argc : strings_pack(strings, sizeof(strings), environment, &used);
-    if (envc < 0)
-        return envc;
+    if (envc < 0) return envc;
     struct spawn_args args = {
         .image = {.image = image,
                   .interpreter = HANDLE_NONE,
@@ -123,8 +110,7 @@ static int spawn(handle_t image, const char *const *arguments, struct transfers 
     return (int)sys_process_spawn(&args);
 }
 
-int image_spawn(handle_t image, const char *path, const struct handle_transfer *handles,
-                uint32_t count) {
+int image_spawn(handle_t image, const char *path, const struct handle_transfer *handles, uint32_t count) {
     struct transfers t = {.count = count};
     memcpy(t.list, handles, count * sizeof(*handles));
     return spawn(image, (const char *const[]){path, nullptr}, &t, -1);
@@ -141,18 +127,13 @@ int service_spawn(struct service *s) {
         transfer_own(&t, s);
         transfer_granted(&t, m->grants);
         transfer(&t, ns, HANDLE_NAMESPACE, RIGHTS_ALL, HANDLE_KEEP);
-        if (manifest_opens(m, "file"))
-            transfer_root(&t, null);
+        if (manifest_opens(m, "file")) transfer_root(&t, null);
         e = spawn(image, m->arguments, &t, m->priority);
     }
-    if (image >= 0)
-        close(image);
-    if (ns >= 0)
-        sys_handle_close(ns);
-    if (null >= 0)
-        close(null);
-    if (e < 0)
-        return e;
+    if (image >= 0) close(image);
+    if (ns >= 0) sys_handle_close(ns);
+    if (null >= 0) close(null);
+    if (e < 0) return e;
     s->pid = e;
     return 0;
 }

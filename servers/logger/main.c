@@ -27,8 +27,7 @@ struct logger {
 
 static void file_rotate(struct logger *l) {
     struct stat st;
-    if (l->file >= 0 && fstat(l->file, &st) == 0 && st.st_size < FILE_MAX)
-        return;
+    if (l->file >= 0 && fstat(l->file, &st) == 0 && st.st_size < FILE_MAX) return;
     if (l->file >= 0) {
         close(l->file);
         rename(FILE_NAME, FILE_OLD);
@@ -49,10 +48,8 @@ static void line_write(struct logger *l) {
 
 static void bytes_take(struct logger *l, const char *bytes, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        if (bytes[i] == '\n' || l->used == sizeof(l->line))
-            line_write(l);
-        if (bytes[i] != '\n')
-            l->line[l->used++] = bytes[i];
+        if (bytes[i] == '\n' || l->used == sizeof(l->line)) line_write(l);
+        if (bytes[i] != '\n') l->line[l->used++] = bytes[i];
     }
 }
 

@@ -12,9 +12,7 @@
 #define TICK_NS 10000000 /* USER_HZ 100 */
 #define CPUS_MAX 64
 
-static unsigned long long ull(uint64_t value) {
-    return value;
-}
+static unsigned long long ull(uint64_t value) { return value; }
 
 static uint64_t clock_ns(clockid_t clock) {
     struct timespec t = {};
@@ -29,8 +27,7 @@ static uint32_t cpus_get(struct cpu_info out[CPUS_MAX]) {
 
 static uint32_t pid_last(uint32_t *count) {
     long pid = 0, last = 0;
-    for (*count = 0; (pid = sys_process_info(0, PROCESS_NEXT, nullptr, 0, (uint64_t)pid)) > 0; ++*count)
-        last = pid;
+    for (*count = 0; (pid = sys_process_info(0, PROCESS_NEXT, nullptr, 0, (uint64_t)pid)) > 0; ++*count) last = pid;
     return (uint32_t)last;
 }
 
@@ -64,16 +61,14 @@ static int show_stat(struct text *t, uint32_t pid, uint32_t index) {
         char name[16] = "cpu";
         struct text number = {};
         text_add(&number, "%u", cpus[i].id);
-        if (number.length < sizeof(name) - 4)
-            memcpy(name + 3, number.bytes, number.length);
+        if (number.length < sizeof(name) - 4) memcpy(name + 3, number.bytes, number.length);
         text_free(&number);
         cpu_add(t, name, cpus[i].busy_ns, cpus[i].idle_ns);
     }
     pid_last(&processes);
     text_add(t, "intr %llu\nctxt %llu\nbtime %llu\nprocesses %u\nprocs_running %llu\nprocs_blocked 0\n",
              ull(counters[COUNT_IRQ]), ull(switches),
-             ull((clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC)) / 1000000000), processes,
-             ull(load[3]));
+             ull((clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC)) / 1000000000), processes, ull(load[3]));
     return 0;
 }
 
@@ -108,8 +103,7 @@ static int show_uptime(struct text *t, uint32_t pid, uint32_t index) {
     struct cpu_info cpus[CPUS_MAX];
     uint32_t count = cpus_get(cpus);
     uint64_t up = clock_ns(CLOCK_MONOTONIC) / TICK_NS, idle = 0;
-    for (uint32_t i = 0; i < count; i++)
-        idle += cpus[i].idle_ns / TICK_NS;
+    for (uint32_t i = 0; i < count; i++) idle += cpus[i].idle_ns / TICK_NS;
     text_add(t, "%llu.%02llu %llu.%02llu\n", ull(up / 100), ull(up % 100), ull(idle / 100), ull(idle % 100));
     return 0;
 }
@@ -118,8 +112,7 @@ static int show_load(struct text *t, uint32_t pid, uint32_t index) {
     uint64_t load[5] = {};
     uint32_t processes, last = pid_last(&processes);
     sys_system_info(SYSTEM_LOAD, load, sizeof(load));
-    for (int i = 0; i < 3; i++)
-        text_add(t, "%llu.%02llu ", ull(load[i] >> 16), ull((load[i] & 0xffff) * 100 >> 16));
+    for (int i = 0; i < 3; i++) text_add(t, "%llu.%02llu ", ull(load[i] >> 16), ull((load[i] & 0xffff) * 100 >> 16));
     text_add(t, "%llu/%llu %u\n", ull(load[3]), ull(load[4]), last);
     return 0;
 }
@@ -146,8 +139,8 @@ static int show_cpus(struct text *t, uint32_t pid, uint32_t index) {
     for (uint32_t i = 0; i < 3 && __get_cpuid_max(0x80000000, nullptr) >= 0x80000004; i++)
         __cpuid(0x80000002 + i, model[i * 4], model[i * 4 + 1], model[i * 4 + 2], model[i * 4 + 3]);
     for (uint32_t i = 0; i < count; i++)
-        text_add(t, "processor\t: %u\nvendor_id\t: %s\nmodel name\t: %s\n\n", cpus[i].id,
-                 (const char *)vendor, (const char *)model);
+        text_add(t, "processor\t: %u\nvendor_id\t: %s\nmodel name\t: %s\n\n", cpus[i].id, (const char *)vendor,
+                 (const char *)model);
     return 0;
 }
 
@@ -164,28 +157,26 @@ static int show_filesystems(struct text *t, uint32_t pid, uint32_t index) {
 static int show_schemes(struct text *t, uint32_t pid, uint32_t index) {
     static struct scheme_info schemes[128];
     long size = sys_system_info(SYSTEM_SCHEMES, schemes, sizeof(schemes));
-    text_add(t, "%-16s %4s %5s %7s %6s %12s %6s %6s\n", "name", "rank", "inst", "threads", "pid",
-             "calls", "queued", "files");
+    text_add(t, "%-16s %4s %5s %7s %6s %12s %6s %6s\n", "name", "rank", "inst", "threads", "pid", "calls", "queued",
+             "files");
     for (long i = 0; i < size / (long)sizeof(schemes[0]); i++) {
         const struct scheme_info *s = &schemes[i];
-        text_add(t, "%-16s %4u %5u %7u %6u %12llu %6u %6u\n", s->name, s->rank, s->incarnation,
-                 s->servers, s->pid, ull(s->calls), s->queued, s->files);
+        text_add(t, "%-16s %4u %5u %7u %6u %12llu %6u %6u\n", s->name, s->rank, s->incarnation, s->servers, s->pid,
+                 ull(s->calls), s->queued, s->files);
     }
     return 0;
 }
 
 static int show_counters(struct text *t, uint32_t pid, uint32_t index) {
     static const char *const names[COUNT_COUNT] = {
-        [COUNT_SYSCALL] = "syscalls", [COUNT_CR3] = "cr3-loads", [COUNT_IPI] = "ipis",
-        [COUNT_TLB_FLUSH] = "tlb-flushes", [COUNT_LOCK] = "locks", [COUNT_SWITCH] = "switches",
-        [COUNT_CALL] = "scheme-calls", [COUNT_FAULT] = "page-faults", [COUNT_IRQ] = "interrupts",
-        [COUNT_STEAL] = "steals", [COUNT_IDLE_WAIT] = "idle-waits",
-        [COUNT_IRQ_OFF_MAX] = "irq-off-max-ticks",
+        [COUNT_SYSCALL] = "syscalls",      [COUNT_CR3] = "cr3-loads",        [COUNT_IPI] = "ipis",
+        [COUNT_TLB_FLUSH] = "tlb-flushes", [COUNT_LOCK] = "locks",           [COUNT_SWITCH] = "switches",
+        [COUNT_CALL] = "scheme-calls",     [COUNT_FAULT] = "page-faults",    [COUNT_IRQ] = "interrupts",
+        [COUNT_STEAL] = "steals",          [COUNT_IDLE_WAIT] = "idle-waits", [COUNT_IRQ_OFF_MAX] = "irq-off-max-ticks",
     };
     uint64_t counters[COUNT_COUNT] = {};
     sys_system_info(SYSTEM_COUNTERS, counters, sizeof(counters));
-    for (int i = 0; i < COUNT_COUNT; i++)
-        text_add(t, "%s %llu\n", names[i] ? names[i] : "?", ull(counters[i]));
+    for (int i = 0; i < COUNT_COUNT; i++) text_add(t, "%s %llu\n", names[i] ? names[i] : "?", ull(counters[i]));
     return 0;
 }
 
@@ -212,10 +203,8 @@ static int show_hostname(struct text *t, uint32_t pid, uint32_t index) {
 
 static int store_hostname(const char *text, size_t size) {
     size_t length = size && text[size - 1] == '\n' ? size - 1 : size;
-    if (length > 64)
-        return -EINVAL;
-    return (int)sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_SET_HOSTNAME, (uint64_t)(uintptr_t)text,
-                                   length);
+    if (length > 64) return -EINVAL;
+    return (int)sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_SET_HOSTNAME, (uint64_t)(uintptr_t)text, length);
 }
 
 static int show_release(struct text *t, uint32_t pid, uint32_t index) {
@@ -240,8 +229,7 @@ static int show_uuid(struct text *t, uint32_t pid, uint32_t index) {
     sys_random(b, sizeof(b), 0);
     b[6] = (b[6] & 0x0f) | 0x40; /* RFC 4122, 4.4: version 4 */
     b[8] = (b[8] & 0x3f) | 0x80;
-    for (int i = 0; i < 16; i++)
-        text_add(t, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", b[i]);
+    for (int i = 0; i < 16; i++) text_add(t, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", b[i]);
     text_add(t, "\n");
     return 0;
 }

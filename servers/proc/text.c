@@ -7,20 +7,17 @@
 #include <string.h>
 
 static bool text_reserve(struct text *t, size_t more) {
-    if (t->length + more < t->capacity)
-        return true;
+    if (t->length + more < t->capacity) return true;
     size_t capacity = (t->length + more + 1) * 2 + 256;
     char *bytes = realloc(t->bytes, capacity);
-    if (!bytes)
-        return false;
+    if (!bytes) return false;
     t->bytes = bytes;
     t->capacity = capacity;
     return true;
 }
 
 void text_append(struct text *t, const void *bytes, size_t size) {
-    if (!text_reserve(t, size))
-        return;
+    if (!text_reserve(t, size)) return;
     memcpy(t->bytes + t->length, bytes, size);
     t->length += size;
 }
@@ -31,8 +28,7 @@ void text_add(struct text *t, const char *format, ...) {
     va_start(arguments, format);
     int length = vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
-    if (length > 0)
-        text_append(t, line, (size_t)length < sizeof(line) ? (size_t)length : sizeof(line) - 1);
+    if (length > 0) text_append(t, line, (size_t)length < sizeof(line) ? (size_t)length : sizeof(line) - 1);
 }
 
 void text_free(struct text *t) {

@@ -38,9 +38,7 @@ static const struct proc_file task_row = {"", 0555, PROC_DIRECTORY, .children = 
 static int show_handle(struct text *t, uint32_t pid, uint32_t index);
 static const struct proc_file handle_row = {"", 0777, PROC_LINK, .show = show_handle};
 
-static struct proc_node *proc_of(struct fs_node *n) {
-    return (struct proc_node *)n;
-}
+static struct proc_node *proc_of(struct fs_node *n) { return (struct proc_node *)n; }
 
 int process_state_get(uint32_t pid, struct process_state *out) {
     long result = sys_process_info((int32_t)pid, PROCESS_STATE, out, sizeof(*out), 0);
@@ -54,8 +52,7 @@ static uint32_t node_hash(const struct proc_file *file, uint32_t pid, uint32_t i
 
 static void node_free(struct proc_node *n) {
     struct proc_node **p = &buckets[node_hash(n->file, n->pid, n->index)];
-    while (*p != n)
-        p = &(*p)->next;
+    while (*p != n) p = &(*p)->next;
     *p = n->next;
     nodes--;
     fs_node_fini(&n->node); /* its directory may become a cached one */
@@ -64,13 +61,11 @@ static void node_free(struct proc_node *n) {
 
 static void proc_between(struct fs *fs) {
     static uint32_t limit = CACHED_MAX;
-    if (nodes < limit)
-        return;
+    if (nodes < limit) return;
     for (uint32_t i = 0; i < BUCKETS; i++)
         for (struct proc_node *n = buckets[i], *next; n; n = next) {
             next = n->next;
-            if (n->node.refs == 0)
-                node_free(n);
+            if (n->node.refs == 0) node_free(n);
         }
     limit = nodes + CACHED_MAX;
 }
@@ -79,17 +74,14 @@ static uint32_t node_type(enum proc_kind kind) {
     return kind == PROC_FILE ? MODE_REGULAR : kind == PROC_LINK ? MODE_SYMLINK : MODE_DIRECTORY;
 }
 
-static int node_get(struct fs_node *dir, const struct proc_file *file, uint32_t pid,
-                    uint32_t index, struct fs_node **out) {
+static int node_get(struct fs_node *dir, const struct proc_file *file, uint32_t pid, uint32_t index,
+                    struct fs_node **out) {
     struct process_state state = {};
-    if (pid && process_state_get(pid, &state) != 0)
-        return -ENOENT;
+    if (pid && process_state_get(pid, &state) != 0) return -ENOENT;
     struct proc_node **bucket = &buckets[node_hash(file, pid, index)], *n = *bucket;
-    while (n && (n->file != file || n->pid != pid || n->index != index))
-        n = n->next;
+    while (n && (n->file != file || n->pid != pid || n->index != index)) n = n->next;
     if (!n) {
-        if (!(n = calloc(1, sizeof(*n))))
-            return -ENOMEM;
+        if (!(n = calloc(1, sizeof(*n)))) return -ENOMEM;
         struct fs_new what = {.mode = node_type(file->kind) | file->mode};
         fs_node_init(dir->fs, &n->node, &what);
         n->node.inode = next_inode++;
@@ -125,33 +117,26 @@ static uint32_t number_next(struct proc_node *dir, int64_t after) {
         uint32_t tids[256], best = NUMBER_NONE;
         long size = sys_process_info((int32_t)dir->pid, PROCESS_THREADS, tids, sizeof(tids), 0);
         for (long i = 0; i < size / (long)sizeof(tids[0]); i++)
-            if (tids[i] > after && tids[i] < best)
-                best = tids[i];
+            if (tids[i] > after && tids[i] < best) best = tids[i];
         return best;
     }
     struct process_handle row;
-    long size = sys_process_info((int32_t)dir->pid, PROCESS_HANDLES, &row, sizeof(row),
-                                 (uint64_t)(after + 1));
-    return size < (long)sizeof(row) || row.handle >= HANDLE_UPPER ? NUMBER_NONE
-                                                                  : (uint32_t)row.handle;
+    long size = sys_process_info((int32_t)dir->pid, PROCESS_HANDLES, &row, sizeof(row), (uint64_t)(after + 1));
+    return size < (long)sizeof(row) || row.handle >= HANDLE_UPPER ? NUMBER_NONE : (uint32_t)row.handle;
 }
 
 static int number_get(struct fs_node *dir, uint32_t number, struct fs_node **out) {
     struct proc_node *d = proc_of(dir);
-    if (number_next(d, (int64_t)number - 1) != number)
-        return -ENOENT;
-    if (d->file == &root_row)
-        return node_get(dir, &process_row, number, NUMBER_NONE, out);
+    if (number_next(d, (int64_t)number - 1) != number) return -ENOENT;
+    if (d->file == &root_row) return node_get(dir, &process_row, number, NUMBER_NONE, out);
     return node_get(dir, d->file->kind == PROC_TASKS ? &task_row : &handle_row, d->pid, number, out);
 }
 
 static bool number_parse(struct fs_name name, uint32_t *out) {
     uint64_t value = 0;
-    if (name.length == 0 || name.length > 9 || (name.text[0] == '0' && name.length > 1))
-        return false;
+    if (name.length == 0 || name.length > 9 || (name.text[0] == '0' && name.length > 1)) return false;
     for (size_t i = 0; i < name.length; i++) {
-        if (name.text[i] < '0' || name.text[i] > '9')
-            return false;
+        if (name.text[i] < '0' || name.text[i] > '9') return false;
         value = value * 10 + (uint64_t)(name.text[i] - '0');
     }
     *out = (uint32_t)value;
@@ -160,9 +145,9 @@ static bool number_parse(struct fs_name name, uint32_t *out) {
 
 static const char *handle_kind(uint32_t type) {
     static const char *const names[] = {
-        [OBJECT_FILE] = "file", [OBJECT_MEMORY] = "memory", [OBJECT_CHANNEL] = "channel",
-        [OBJECT_EVENT] = "event", [OBJECT_TIMER] = "timer", [OBJECT_SCHEME] = "scheme",
-        [OBJECT_PORT] = "port", [OBJECT_NAMESPACE] = "namespace", [OBJECT_PROCESS] = "process",
+        [OBJECT_FILE] = "file",   [OBJECT_MEMORY] = "memory",       [OBJECT_CHANNEL] = "channel",
+        [OBJECT_EVENT] = "event", [OBJECT_TIMER] = "timer",         [OBJECT_SCHEME] = "scheme",
+        [OBJECT_PORT] = "port",   [OBJECT_NAMESPACE] = "namespace", [OBJECT_PROCESS] = "process",
     };
     return type < sizeof(names) / sizeof(names[0]) && names[type] ? names[type] : "handle";
 }
@@ -170,26 +155,22 @@ static const char *handle_kind(uint32_t type) {
 static int show_handle(struct text *t, uint32_t pid, uint32_t index) {
     struct process_handle row;
     long size = sys_process_info((int32_t)pid, PROCESS_HANDLES, &row, sizeof(row), index);
-    if (size < (long)sizeof(row) || row.handle != (handle_t)index)
-        return -ENOENT;
+    if (size < (long)sizeof(row) || row.handle != (handle_t)index) return -ENOENT;
     text_add(t, "%s:[%llu]", handle_kind(row.info.type), (unsigned long long)row.info.object);
     return 0;
 }
 
 /* --- fs_ops -------------------------------------------------------------------------------------- */
 static const struct proc_file *row_find(const struct proc_file *row, struct fs_name name) {
-    while (row && row->name && !name_is(name, row->name, strlen(row->name)))
-        row++;
+    while (row && row->name && !name_is(name, row->name, strlen(row->name))) row++;
     return row && row->name ? row : nullptr;
 }
 
-static int proc_lookup(struct fs_call *c, struct fs_node *dir, struct fs_name name,
-                       struct fs_node **out) {
+static int proc_lookup(struct fs_call *c, struct fs_node *dir, struct fs_name name, struct fs_node **out) {
     struct proc_node *d = proc_of(dir);
     const struct proc_file *row = row_find(d->file->children, name);
     uint32_t number;
-    if (row)
-        return node_get(dir, row, d->pid, NUMBER_NONE, out);
+    if (row) return node_get(dir, row, d->pid, NUMBER_NONE, out);
     bool numbered = d->file == &root_row || d->file->kind != PROC_DIRECTORY;
     return numbered && number_parse(name, &number) ? number_get(dir, number, out) : -ENOENT;
 }
@@ -200,21 +181,22 @@ static int proc_next(struct fs_node *dir, int64_t cookie, struct fs_entry *out) 
     int64_t row = cookie < COOKIE_FIRST ? 0 : cookie - COOKIE_FIRST + 1;
     if (d->file->children && cookie < NUMBERS) {
         const struct proc_file *f = d->file->children;
-        for (int64_t i = 0; f->name && i < row; i++)
-            f++;
+        for (int64_t i = 0; f->name && i < row; i++) f++;
         if (f->name) {
-            *out = (struct fs_entry){.cookie = COOKIE_FIRST + row, .inode = 1,
-                                     .mode = node_type(f->kind), .name = fs_name(f->name, strlen(f->name))};
+            *out = (struct fs_entry){.cookie = COOKIE_FIRST + row,
+                                     .inode = 1,
+                                     .mode = node_type(f->kind),
+                                     .name = fs_name(f->name, strlen(f->name))};
             return 0;
         }
     }
-    if (d->file != &root_row && d->file->kind == PROC_DIRECTORY)
-        return -ENOENT;
+    if (d->file != &root_row && d->file->kind == PROC_DIRECTORY) return -ENOENT;
     uint32_t n = number_next(d, cookie < NUMBERS ? -1 : cookie - NUMBERS);
-    if (n == NUMBER_NONE)
-        return -ENOENT;
+    if (n == NUMBER_NONE) return -ENOENT;
     int length = snprintf(number, sizeof(number), "%u", n);
-    *out = (struct fs_entry){.cookie = NUMBERS + (int64_t)n, .inode = 1, .name = fs_name(number, (size_t)length),
+    *out = (struct fs_entry){.cookie = NUMBERS + (int64_t)n,
+                             .inode = 1,
+                             .name = fs_name(number, (size_t)length),
                              .mode = d->file->kind == PROC_HANDLES ? MODE_SYMLINK : MODE_DIRECTORY};
     return 0;
 }
@@ -231,59 +213,47 @@ static int proc_readlink(struct fs_call *c, struct fs_node *n, char *out, size_t
     struct text t = {};
     int result = p->file->show(&t, p->pid ? p->pid : c->pid, p->index);
     size_t length = t.length < size ? t.length : size;
-    if (result == 0)
-        memcpy(out, t.bytes, length);
+    if (result == 0) memcpy(out, t.bytes, length);
     text_free(&t);
     return result ? result : (int)length;
 }
 
 static int proc_opened(struct fs_call *c, struct fs_open *o) {
     struct proc_node *n = proc_of(o->node);
-    if (n->file->kind != PROC_FILE)
-        return 0;
-    if ((o->flags & FILE_ACCESS_MASK) != FILE_READ_ONLY && !n->file->store)
-        return -EACCES;
+    if (n->file->kind != PROC_FILE) return 0;
+    if ((o->flags & FILE_ACCESS_MASK) != FILE_READ_ONLY && !n->file->store) return -EACCES;
     o->data = calloc(1, sizeof(struct text));
     return o->data ? 0 : -ENOMEM;
 }
 
 static void proc_closed(struct fs_open *o) {
-    if (o->data)
-        text_free(o->data);
+    if (o->data) text_free(o->data);
     free(o->data);
 }
 
-static int64_t proc_read(struct fs_call *c, struct fs_open *o, void *out, size_t size,
-                         int64_t offset) {
+static int64_t proc_read(struct fs_call *c, struct fs_open *o, void *out, size_t size, int64_t offset) {
     struct proc_node *n = proc_of(o->node);
     struct text *t = o->data;
     if (offset == 0) {
         t->length = 0;
         int result = n->file->show(t, n->pid, n->index);
-        if (result)
-            return result;
+        if (result) return result;
     }
-    if ((uint64_t)offset >= t->length)
-        return 0;
+    if ((uint64_t)offset >= t->length) return 0;
     size_t left = t->length - (size_t)offset;
     size = size < left ? size : left;
     memcpy(out, t->bytes + offset, size);
     return (int64_t)size;
 }
 
-static int64_t proc_write(struct fs_call *c, struct fs_open *o, const void *in, size_t size,
-                          int64_t offset) {
+static int64_t proc_write(struct fs_call *c, struct fs_open *o, const void *in, size_t size, int64_t offset) {
     int result = proc_of(o->node)->file->store(in, size);
     return result ? result : (int64_t)size;
 }
 
-static int proc_resize(struct fs_node *n, int64_t size) {
-    return 0; /* O_TRUNC by a shell's redirection */
-}
+static int proc_resize(struct fs_node *n, int64_t size) { return 0; /* O_TRUNC by a shell's redirection */ }
 
-static void proc_statfs(struct fs *fs, struct filesystem_info *out) {
-    out->type = 0x9fa0; /* PROC_SUPER_MAGIC */
-}
+static void proc_statfs(struct fs *fs, struct filesystem_info *out) { out->type = 0x9fa0; /* PROC_SUPER_MAGIC */ }
 
 static const struct fs_ops proc_ops = {
     .lookup = proc_lookup,
@@ -304,8 +274,7 @@ int proc_fs_init(struct fs *fs, const char *mount_point) {
     static struct proc_node root;
     static const struct fs_new what = {.mode = MODE_DIRECTORY | 0555};
     int result = fs_init(fs, &proc_ops, mount_point);
-    if (result)
-        return result;
+    if (result) return result;
     fs_node_init(fs, &root.node, &what);
     root.node.inode = 1;
     root.node.links = 2;

@@ -14,11 +14,9 @@ static uint32_t hash_name(const struct ram_node *dir, struct fs_name name) {
     return fs_name_hash(name) ^ (uint32_t)((uintptr_t)dir >> 4) * 0x9e3779b1u;
 }
 
-static struct ram_entry *hash_find(struct ramfs *r, struct ram_node *dir, struct fs_name name,
-                                   uint32_t hash) {
+static struct ram_entry *hash_find(struct ramfs *r, struct ram_node *dir, struct fs_name name, uint32_t hash) {
     struct ram_entry *e = r->buckets[hash & (r->bucket_count - 1)];
-    while (e && (e->hash != hash || e->dir != dir || !name_is(name, e->name, e->length)))
-        e = e->hash_next;
+    while (e && (e->hash != hash || e->dir != dir || !name_is(name, e->name, e->length))) e = e->hash_next;
     return e;
 }
 
@@ -29,8 +27,7 @@ struct ram_entry *ram_entry_find(struct ramfs *r, struct ram_node *dir, struct f
 static int hash_grow(struct ramfs *r) {
     uint32_t count = r->bucket_count ? r->bucket_count * 2 : 512;
     struct ram_entry **buckets = calloc(count, sizeof(struct ram_entry *));
-    if (!buckets)
-        return -ENOMEM;
+    if (!buckets) return -ENOMEM;
     for (uint32_t i = 0; i < r->bucket_count; i++) {
         for (struct ram_entry *e = r->buckets[i], *next; e; e = next) {
             next = e->hash_next;
@@ -53,8 +50,7 @@ static void hash_add(struct ramfs *r, struct ram_entry *e) {
 
 static void hash_remove(struct ramfs *r, struct ram_entry *e) {
     struct ram_entry **p = &r->buckets[e->hash & (r->bucket_count - 1)];
-    while (*p != e)
-        p = &(*p)->hash_next;
+    while (*p != e) p = &(*p)->hash_next;
     *p = e->hash_next;
     r->entry_count--;
 }
@@ -63,8 +59,7 @@ static void hash_remove(struct ramfs *r, struct ram_entry *e) {
 static void slots_compact(struct ram_directory *d) {
     uint32_t to = 0;
     for (uint32_t i = 0; i < d->used; i++) {
-        if (!d->slots[i].entry)
-            continue;
+        if (!d->slots[i].entry) continue;
         d->slots[to] = d->slots[i];
         d->slots[to].entry->slot = to;
         to++;
@@ -74,16 +69,14 @@ static void slots_compact(struct ram_directory *d) {
 
 /* Room for one more entry. */
 static int slots_reserve(struct ram_directory *d) {
-    if (d->used < d->capacity)
-        return 0;
+    if (d->used < d->capacity) return 0;
     if (d->live <= d->capacity / 2 && d->capacity) {
         slots_compact(d);
         return 0;
     }
     uint32_t capacity = d->capacity ? d->capacity * 2 : 8;
     struct ram_slot *slots = realloc(d->slots, capacity * sizeof(*slots));
-    if (!slots)
-        return -ENOMEM;
+    if (!slots) return -ENOMEM;
     d->slots = slots;
     d->capacity = capacity;
     return 0;
@@ -98,16 +91,13 @@ static void slot_add(struct ram_directory *d, struct ram_entry *e) {
 static void slot_remove(struct ram_directory *d, struct ram_entry *e) {
     d->slots[e->slot].entry = nullptr;
     d->live--;
-    while (d->used && !d->slots[d->used - 1].entry)
-        d->used--;
+    while (d->used && !d->slots[d->used - 1].entry) d->used--;
 }
 
 /* --- fs_ops -------------------------------------------------------------------------------------- */
-static int ram_lookup(struct fs_call *c, struct fs_node *dir, struct fs_name name,
-                      struct fs_node **out) {
+static int ram_lookup(struct fs_call *c, struct fs_node *dir, struct fs_name name, struct fs_node **out) {
     struct ram_entry *e = ram_entry_find(ramfs_of(c->fs), ram_node_of(dir), name);
-    if (!e)
-        return -ENOENT;
+    if (!e) return -ENOENT;
     *out = &e->node->node;
     return 0;
 }
@@ -117,25 +107,22 @@ static int ram_next(struct fs_node *dir, int64_t cookie, struct fs_entry *out) {
     uint32_t low = 0, high = d->used;
     while (low < high) { /* first slot with a greater cookie */
         uint32_t middle = low + (high - low) / 2;
-        if (d->slots[middle].cookie <= cookie)
-            low = middle + 1;
-        else
-            high = middle;
+        if (d->slots[middle].cookie <= cookie) low = middle + 1;
+        else high = middle;
     }
-    while (low < d->used && !d->slots[low].entry)
-        low++;
-    if (low == d->used)
-        return -ENOENT;
+    while (low < d->used && !d->slots[low].entry) low++;
+    if (low == d->used) return -ENOENT;
     struct ram_entry *e = d->slots[low].entry;
-    *out = (struct fs_entry){.cookie = d->slots[low].cookie, .inode = e->node->node.inode,
-                             .mode = e->node->node.mode, .name = fs_name(e->name, e->length)};
+    *out = (struct fs_entry){.cookie = d->slots[low].cookie,
+                             .inode = e->node->node.inode,
+                             .mode = e->node->node.mode,
+                             .name = fs_name(e->name, e->length)};
     return 0;
 }
 
 static int ram_name(struct fs_node *dir, struct fs_name *out) {
     struct ram_entry *e = ram_node_of(dir)->directory.self;
-    if (!e)
-        return -ENOENT;
+    if (!e) return -ENOENT;
     *out = fs_name(e->name, e->length);
     return 0;
 }
@@ -149,8 +136,7 @@ static int ram_readlink(struct fs_call *c, struct fs_node *n, char *out, size_t 
 static int ram_insert(struct fs_node *dir, struct fs_name name, struct fs_node *n) {
     struct ramfs *r = ramfs_of(dir->fs);
     struct ram_node *parent = ram_node_of(dir);
-    if (r->entry_count >= r->bucket_count && hash_grow(r) != 0 && !r->bucket_count)
-        return -ENOSPC;
+    if (r->entry_count >= r->bucket_count && hash_grow(r) != 0 && !r->bucket_count) return -ENOSPC;
     struct ram_entry *e = malloc(sizeof(*e) + name.length);
     if (!e || slots_reserve(&parent->directory) != 0) {
         free(e);
@@ -163,8 +149,7 @@ static int ram_insert(struct fs_node *dir, struct fs_name name, struct fs_node *
     memcpy(e->name, name.text, name.length);
     hash_add(r, e);
     slot_add(&parent->directory, e);
-    if (node_is(n, MODE_DIRECTORY))
-        e->node->directory.self = e;
+    if (node_is(n, MODE_DIRECTORY)) e->node->directory.self = e;
     return 0;
 }
 
@@ -173,28 +158,23 @@ static int ram_remove(struct fs_node *dir, struct fs_name name, struct fs_node *
     struct ram_entry *e = ram_entry_find(r, ram_node_of(dir), name);
     hash_remove(r, e);
     slot_remove(&ram_node_of(dir)->directory, e);
-    if (node_is(n, MODE_DIRECTORY) && ram_node_of(n)->directory.self == e)
-        ram_node_of(n)->directory.self = nullptr;
+    if (node_is(n, MODE_DIRECTORY) && ram_node_of(n)->directory.self == e) ram_node_of(n)->directory.self = nullptr;
     free(e);
     return 0;
 }
 
-static int ram_move(struct fs_node *from, struct fs_name from_name, struct fs_node *n,
-                    struct fs_node *to, struct fs_name to_name, struct fs_node *victim,
-                    bool exchange) {
+static int ram_move(struct fs_node *from, struct fs_name from_name, struct fs_node *n, struct fs_node *to,
+                    struct fs_name to_name, struct fs_node *victim, bool exchange) {
     if (victim) { /* the entry stays and gets the other node */
         struct ram_entry *e = ram_entry_find(ramfs_of(to->fs), ram_node_of(to), to_name);
-        if (node_is(victim, MODE_DIRECTORY))
-            ram_node_of(victim)->directory.self = nullptr;
+        if (node_is(victim, MODE_DIRECTORY)) ram_node_of(victim)->directory.self = nullptr;
         e->node = ram_node_of(n);
         struct ram_entry *old = ram_entry_find(ramfs_of(to->fs), ram_node_of(from), from_name);
         if (exchange) {
             old->node = ram_node_of(victim);
-            if (node_is(victim, MODE_DIRECTORY))
-                ram_node_of(victim)->directory.self = old;
+            if (node_is(victim, MODE_DIRECTORY)) ram_node_of(victim)->directory.self = old;
         }
-        if (node_is(n, MODE_DIRECTORY))
-            ram_node_of(n)->directory.self = e;
+        if (node_is(n, MODE_DIRECTORY)) ram_node_of(n)->directory.self = e;
         return exchange ? 0 : ram_remove(from, from_name, n);
     }
     int result = ram_insert(to, to_name, n);
@@ -205,25 +185,19 @@ static int ram_move(struct fs_node *from, struct fs_name from_name, struct fs_no
 static void ram_release(struct fs_node *n) {
     struct ramfs *r = ramfs_of(n->fs);
     struct ram_node *node = ram_node_of(n);
-    if (n->links)
-        return; /* it has a name still */
-    if (node_is(n, MODE_DIRECTORY))
-        free(node->directory.slots);
-    else if (node_is(n, MODE_SYMLINK))
-        free(node->target);
-    else if (node_is(n, MODE_REGULAR))
-        ram_stream_release(node);
+    if (n->links) return; /* it has a name still */
+    if (node_is(n, MODE_DIRECTORY)) free(node->directory.slots);
+    else if (node_is(n, MODE_SYMLINK)) free(node->target);
+    else if (node_is(n, MODE_REGULAR)) ram_stream_release(node);
     fs_node_fini(n);
     free(node);
     r->nodes_used--;
 }
 
-static int ram_create(struct fs_node *dir, struct fs_name name, const struct fs_new *what,
-                      struct fs_node **out) {
+static int ram_create(struct fs_node *dir, struct fs_name name, const struct fs_new *what, struct fs_node **out) {
     struct ramfs *r = ramfs_of(dir->fs);
     struct ram_node *n = r->nodes_used < r->nodes_max ? calloc(1, sizeof(*n)) : nullptr;
-    if (!n)
-        return -ENOSPC;
+    if (!n) return -ENOSPC;
     fs_node_init(&r->fs, &n->node, what);
     n->node.inode = r->next_inode++;
     r->nodes_used++;
@@ -235,8 +209,7 @@ static int ram_create(struct fs_node *dir, struct fs_name name, const struct fs_
     } else if (node_is(&n->node, MODE_REGULAR)) {
         n->file.memory = HANDLE_NONE;
     }
-    if (result == 0 && name.length)
-        result = ram_insert(dir, name, &n->node);
+    if (result == 0 && name.length) result = ram_insert(dir, name, &n->node);
     if (result == 0) {
         *out = &n->node;
         return 0;
@@ -279,8 +252,7 @@ static const struct fs_ops ram_ops = {
 int ramfs_init(struct ramfs *r, int64_t pages_max) {
     static const struct fs_new root = {.mode = MODE_DIRECTORY | 0755};
     int result = fs_init(&r->fs, &ram_ops, nullptr);
-    if (result)
-        return result;
+    if (result) return result;
     struct ram_node *n = calloc(1, sizeof(*n));
     if (!n || hash_grow(r) != 0) {
         free(n);

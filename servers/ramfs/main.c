@@ -23,27 +23,21 @@ static int64_t quota_pages(void) {
 static int module_add(struct ram_module *m, handle_t memory) {
     struct memory_info info;
     long result = sys_memory_control(memory, MEMORY_INFO, (uint64_t)(uintptr_t)&info, 0, 0);
-    if (result < 0)
-        return (int)result;
+    if (result < 0) return (int)result;
     result = sys_vm_map(0, (info.size + 4095) & ~4095UL, VM_READ | VM_SHARED, memory, 0);
-    if (result < 0)
-        return (int)result;
+    if (result < 0) return (int)result;
     *m = (struct ram_module){.memory = memory, .bytes = (const uint8_t *)result, .size = info.size};
     return ramfs_populate(&ramfs, m);
 }
 
 int main(void) {
-    if (ramfs_init(&ramfs, quota_pages()) != 0)
-        return 1;
+    if (ramfs_init(&ramfs, quota_pages()) != 0) return 1;
     for (int i = 0; i < MODULES_MAX; i++) {
         struct handle_info info;
-        if (sys_handle_info(HANDLE_INIT_MODULE + i, &info) < 0)
-            break;
+        if (sys_handle_info(HANDLE_INIT_MODULE + i, &info) < 0) break;
         int result = module_add(&modules[i], HANDLE_INIT_MODULE + i);
-        if (result < 0)
-            service_log("ramfs: boot module %d is damaged (error %d)", i, -result);
-        else if (result > 0)
-            service_log("ramfs: boot module %d: %d entries skipped", i, result);
+        if (result < 0) service_log("ramfs: boot module %d is damaged (error %d)", i, -result);
+        else if (result > 0) service_log("ramfs: boot module %d: %d entries skipped", i, result);
     }
     int result = fs_serve(&ramfs.fs, SERVICE_SCHEME);
     service_log("ramfs: stopped (error %d)", -result);

@@ -30,38 +30,31 @@ static struct ram_node *parent_make(struct populate *p, struct fs_name *name) {
         struct fs_name part = fs_name(name->text, (size_t)(slash - name->text));
         name->length -= part.length + 1;
         name->text = slash + 1;
-        if (part.length == 0 || name_is(part, ".", 1))
-            continue;
-        if (part.length > FS_NAME_MAX || name_is(part, "..", 2))
-            return nullptr;
+        if (part.length == 0 || name_is(part, ".", 1)) continue;
+        if (part.length > FS_NAME_MAX || name_is(part, "..", 2)) return nullptr;
         struct ram_entry *e = ram_entry_find(p->ramfs, dir, part);
         if (!e) {
-            if (fs_make_node(&p->call, &dir->node, part, MODE_DIRECTORY | 0755, 0) != 0)
-                return nullptr;
+            if (fs_make_node(&p->call, &dir->node, part, MODE_DIRECTORY | 0755, 0) != 0) return nullptr;
             e = ram_entry_find(p->ramfs, dir, part);
         }
-        if (!node_is(&e->node->node, MODE_DIRECTORY))
-            return nullptr;
+        if (!node_is(&e->node->node, MODE_DIRECTORY)) return nullptr;
         dir = e->node;
     }
     return dir;
 }
 
-static struct ram_node *link_find(struct populate *p, const struct cpio_reader *r,
-                                  const struct cpio_entry *e) {
+static struct ram_node *link_find(struct populate *p, const struct cpio_reader *r, const struct cpio_entry *e) {
     for (size_t i = 0; i < p->link_count; i++)
-        if (p->links[i].archive == r->archive && p->links[i].inode == e->inode)
-            return p->links[i].node;
+        if (p->links[i].archive == r->archive && p->links[i].inode == e->inode) return p->links[i].node;
     return nullptr;
 }
 
-static void link_remember(struct populate *p, const struct cpio_reader *r,
-                          const struct cpio_entry *e, struct ram_node *n) {
+static void link_remember(struct populate *p, const struct cpio_reader *r, const struct cpio_entry *e,
+                          struct ram_node *n) {
     if (p->link_count == p->link_capacity) {
         size_t capacity = p->link_capacity ? p->link_capacity * 2 : 16;
         struct link *links = realloc(p->links, capacity * sizeof(*links));
-        if (!links)
-            return; /* the others become files of their own */
+        if (!links) return; /* the others become files of their own */
         p->links = links;
         p->link_capacity = capacity;
     }
@@ -77,14 +70,11 @@ static void attributes_set(struct fs_node *n, const struct cpio_entry *e) {
 }
 
 /* Makes way for `name`: false if something is there that can't go (or is to stay: a directory). */
-static bool replace(struct populate *p, struct ram_node *dir, struct fs_name name,
-                    const struct cpio_entry *e) {
+static bool replace(struct populate *p, struct ram_node *dir, struct fs_name name, const struct cpio_entry *e) {
     struct ram_entry *old = ram_entry_find(p->ramfs, dir, name);
-    if (!old)
-        return true;
+    if (!old) return true;
     if (node_is(&old->node->node, MODE_DIRECTORY)) {
-        if ((e->mode & MODE_TYPE) == MODE_DIRECTORY)
-            attributes_set(&old->node->node, e);
+        if ((e->mode & MODE_TYPE) == MODE_DIRECTORY) attributes_set(&old->node->node, e);
         return false;
     }
     return fs_remove(&p->call, &dir->node, name, false) == 0;
@@ -101,8 +91,7 @@ static int entry_make(struct populate *p, const struct cpio_reader *r, const str
     struct fs_name name = fs_name(e->name, e->name_length);
     struct ram_node *dir = parent_make(p, &name);
     uint32_t type = e->mode & MODE_TYPE;
-    if (!dir || name.length > FS_NAME_MAX || name_is(name, "..", 2))
-        return -EINVAL;
+    if (!dir || name.length > FS_NAME_MAX || name_is(name, "..", 2)) return -EINVAL;
     if (name.length == 0 || name_is(name, ".", 1)) {
         attributes_set(&dir->node, e);
         return 0;
@@ -110,10 +99,8 @@ static int entry_make(struct populate *p, const struct cpio_reader *r, const str
     bool linked = type == MODE_REGULAR && e->links > 1;
     struct ram_node *first = linked ? link_find(p, r, e) : nullptr;
     struct ram_entry *old = first ? ram_entry_find(p->ramfs, dir, name) : nullptr;
-    if (old && old->node == first)
-        return 0;
-    if (!replace(p, dir, name, e))
-        return type == MODE_DIRECTORY ? 0 : -EEXIST;
+    if (old && old->node == first) return 0;
+    if (!replace(p, dir, name, e)) return type == MODE_DIRECTORY ? 0 : -EEXIST;
     int result;
     if (first && first->node.links) {
         struct fs_walk to = {.dir = &dir->node, .name = name};
@@ -123,17 +110,13 @@ static int entry_make(struct populate *p, const struct cpio_reader *r, const str
         struct fs_name target = fs_name((const char *)p->module->bytes + e->data, e->size);
         result = fs_symlink(&p->call, &dir->node, name, target);
     } else {
-        result = fs_make_node(&p->call, &dir->node, name, e->mode,
-                              device_number(e->device_major, e->device_minor));
+        result = fs_make_node(&p->call, &dir->node, name, e->mode, device_number(e->device_major, e->device_minor));
     }
-    if (result)
-        return result;
+    if (result) return result;
     struct ram_node *n = ram_entry_find(p->ramfs, dir, name)->node;
     attributes_set(&n->node, e);
-    if (linked && !first)
-        link_remember(p, r, e, n);
-    if (type == MODE_REGULAR && e->size)
-        content_set(p, n, e);
+    if (linked && !first) link_remember(p, r, e, n);
+    if (type == MODE_REGULAR && e->size) content_set(p, n, e);
     return 0;
 }
 
@@ -143,10 +126,8 @@ int ramfs_populate(struct ramfs *r, const struct ram_module *m) {
     struct cpio_entry entry;
     int result, failed = 0;
     p.call = (struct fs_call){.fs = &r->fs, .who = &p.root};
-    while ((result = cpio_next(&reader, &entry)) == 1)
-        failed += entry_make(&p, &reader, &entry) != 0;
-    for (size_t i = 0; i < p.link_count; i++)
-        fs_node_put(&p.links[i].node->node);
+    while ((result = cpio_next(&reader, &entry)) == 1) failed += entry_make(&p, &reader, &entry) != 0;
+    for (size_t i = 0; i < p.link_count; i++) fs_node_put(&p.links[i].node->node);
     free(p.links);
     return result ? result : failed;
 }

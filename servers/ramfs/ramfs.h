@@ -60,12 +60,8 @@ struct ramfs {
     int64_t nodes_max, nodes_used;
 };
 
-static inline struct ramfs *ramfs_of(struct fs *fs) {
-    return (struct ramfs *)fs;
-}
-static inline struct ram_node *ram_node_of(struct fs_node *n) {
-    return (struct ram_node *)n;
-}
+static inline struct ramfs *ramfs_of(struct fs *fs) { return (struct ramfs *)fs; }
+static inline struct ram_node *ram_node_of(struct fs_node *n) { return (struct ram_node *)n; }
 
 /* Sets up with an empty root directory. 0 or -ENOMEM. */
 [[nodiscard]] int ramfs_init(struct ramfs *r, int64_t pages_max);

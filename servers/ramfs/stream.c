@@ -18,19 +18,16 @@ static void refresh_from(struct fs_node *n, const struct memory_info *info) {
     ram_pages_count(n, (int64_t)info->pages);
     if (info->mtime_ns) {
         n->mtime = info->mtime_ns;
-        if (n->ctime < n->mtime)
-            n->ctime = n->mtime;
+        if (n->ctime < n->mtime) n->ctime = n->mtime;
     }
     if (info->atime_ns > n->atime && (n->atime <= n->mtime || n->atime <= n->ctime))
         n->atime = info->atime_ns; /* relatime */
 }
 
 static void active_remove(struct ram_node *n) {
-    if (!n->file.active_link)
-        return;
+    if (!n->file.active_link) return;
     *n->file.active_link = n->file.active_next;
-    if (n->file.active_next)
-        n->file.active_next->file.active_link = n->file.active_link;
+    if (n->file.active_next) n->file.active_next->file.active_link = n->file.active_link;
     n->file.active_link = nullptr;
 }
 
@@ -40,21 +37,17 @@ static void active_add(struct ram_node *n) {
     active_remove(n);
     n->file.active_next = r->active;
     n->file.active_link = &r->active;
-    if (r->active)
-        r->active->file.active_link = &n->file.active_next;
+    if (r->active) r->active->file.active_link = &n->file.active_next;
     r->active = n;
 }
 
 void ram_refresh(struct fs_node *n) {
     struct ram_file *f = &ram_node_of(n)->file;
     struct memory_info info;
-    if (!node_is(n, MODE_REGULAR) || !f->active_link)
-        return;
-    if (sys_memory_control(f->memory, MEMORY_INFO, (uint64_t)(uintptr_t)&info, 0, 0) < 0)
-        return;
+    if (!node_is(n, MODE_REGULAR) || !f->active_link) return;
+    if (sys_memory_control(f->memory, MEMORY_INFO, (uint64_t)(uintptr_t)&info, 0, 0) < 0) return;
     refresh_from(n, &info);
-    if (!n->opens && !info.mappings)
-        active_remove(ram_node_of(n));
+    if (!n->opens && !info.mappings) active_remove(ram_node_of(n));
 }
 
 void ram_refresh_active(struct ramfs *r, uint32_t count) {
@@ -66,8 +59,7 @@ void ram_refresh_active(struct ramfs *r, uint32_t count) {
 
 void ram_times_set(struct fs_node *n) {
     struct ram_file *f = &ram_node_of(n)->file;
-    if (node_is(n, MODE_REGULAR) && f->memory >= 0)
-        sys_memory_control(f->memory, MEMORY_CLEAR_TIMES, 0, 0, 0);
+    if (node_is(n, MODE_REGULAR) && f->memory >= 0) sys_memory_control(f->memory, MEMORY_CLEAR_TIMES, 0, 0, 0);
 }
 
 /* Copies a small file out of the module. */
@@ -76,8 +68,7 @@ static int content_copy(struct fs_node *n, handle_t memory) {
     const uint8_t *bytes = f->module->bytes + f->offset;
     for (int64_t done = 0; done < n->size;) {
         long wrote = sys_write(memory, bytes + done, (size_t)(n->size - done), done, 0, 0);
-        if (wrote <= 0)
-            return wrote ? (int)wrote : -EIO;
+        if (wrote <= 0) return wrote ? (int)wrote : -EIO;
         done += wrote;
     }
     return 0;
@@ -94,20 +85,16 @@ static int memory_make(struct fs_node *n) {
     struct ram_file *f = &ram_node_of(n)->file;
     bool take = f->module && f->offset % PAGE == 0 && n->size >= PAGE;
     int64_t left = pages_left(n); /* 0 would mean no limit: limit_set() sets that */
-    long memory = sys_memory_create((size_t)n->size,
-                                    (take ? MEMORY_TAKE : 0) | (uint32_t)HANDLE_IN_UPPER << 16,
-                                    take ? f->module->memory : HANDLE_NONE,
-                                    take ? f->offset : (uint64_t)left);
-    if (memory < 0)
-        return memory == -ENOMEM || memory == -EMFILE ? -ENOSPC : (int)memory;
+    long memory = sys_memory_create((size_t)n->size, (take ? MEMORY_TAKE : 0) | (uint32_t)HANDLE_IN_UPPER << 16,
+                                    take ? f->module->memory : HANDLE_NONE, take ? f->offset : (uint64_t)left);
+    if (memory < 0) return memory == -ENOMEM || memory == -EMFILE ? -ENOSPC : (int)memory;
     int result = f->module && !take ? content_copy(n, (handle_t)memory) : 0;
     if (result) {
         sys_handle_close((handle_t)memory);
         return result;
     }
     f->memory = (handle_t)memory;
-    if (f->module)
-        ram_times_set(n);
+    if (f->module) ram_times_set(n);
     f->module = nullptr;
     return 0;
 }
@@ -125,25 +112,21 @@ int ram_stream(struct fs_node *n, bool write, handle_t *out) {
     struct ram_file *f = &ram_node_of(n)->file;
     bool exists = f->memory >= 0, limited = !exists && !f->module && pages_left(n);
     int result = exists ? 0 : memory_make(n);
-    if (result)
-        return result;
+    if (result) return result;
     active_add(ram_node_of(n));
-    if (write && !limited)
-        limit_set(n);
+    if (write && !limited) limit_set(n);
     *out = f->memory;
     return 0;
 }
 
 /* What a writer leaves behind counts at once. */
 void ram_closed(struct fs_open *o) {
-    if ((o->flags & FILE_ACCESS_MASK) != FILE_READ_ONLY)
-        ram_refresh(o->node);
+    if ((o->flags & FILE_ACCESS_MASK) != FILE_READ_ONLY) ram_refresh(o->node);
 }
 
 void ram_stream_release(struct ram_node *n) {
     active_remove(n);
-    if (n->file.memory >= 0)
-        sys_handle_close(n->file.memory);
+    if (n->file.memory >= 0) sys_handle_close(n->file.memory);
     ram_pages_count(&n->node, 0);
 }
 
@@ -156,10 +139,8 @@ int ram_resize(struct fs_node *n, int64_t size) {
         return 0;
     }
     int result = f->memory >= 0 ? 0 : memory_make(n);
-    if (result == 0)
-        result = (int)sys_memory_control(f->memory, MEMORY_RESIZE, (uint64_t)size, 0, 0);
-    if (result)
-        return result == -ENOMEM ? -ENOSPC : result;
+    if (result == 0) result = (int)sys_memory_control(f->memory, MEMORY_RESIZE, (uint64_t)size, 0, 0);
+    if (result) return result == -ENOMEM ? -ENOSPC : result;
     active_add(ram_node_of(n));
     n->size = size;
     return 0;

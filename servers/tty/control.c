@@ -21,11 +21,9 @@ static bool is_privileged(struct terminal *t, const struct port_buffer *call) {
 }
 
 /* The caller, if this is its controlling terminal; else -ENOTTY. */
-static int64_t caller_in_session(struct terminal *t, struct port_buffer *call,
-                                 struct caller_info *caller) {
+static int64_t caller_in_session(struct terminal *t, struct port_buffer *call, struct caller_info *caller) {
     long e = scheme_caller(t->scheme, call, caller);
-    if (e < 0)
-        return e;
+    if (e < 0) return e;
     return t->session && caller->session == t->session ? 0 : -ENOTTY;
 }
 
@@ -33,19 +31,16 @@ static int64_t caller_in_session(struct terminal *t, struct port_buffer *call,
 static int64_t session_take(struct terminal *t, struct port_buffer *call, handle_t session) {
     struct caller_info caller;
     long e = scheme_caller(t->scheme, call, &caller);
-    if (e < 0)
-        return e;
+    if (e < 0) return e;
     if (t->session == caller.session && t->session != 0) {
         sys_handle_close(session);
         return 0;
     }
     bool steal = call->request.args[1] == 1 && is_privileged(t, call);
-    if (caller.pid != caller.session || (t->session && !steal))
-        return -EPERM;
+    if (caller.pid != caller.session || (t->session && !steal)) return -EPERM;
     terminal_session_end(t);
     e = scheme_event_add(t->scheme, session, EVENT_IN, t->session_key);
-    if (e < 0)
-        return e;
+    if (e < 0) return e;
     t->session_handle = session;
     t->session = caller.session;
     t->foreground = caller.group;
@@ -55,20 +50,17 @@ static int64_t session_take(struct terminal *t, struct port_buffer *call, handle
 
 /* TIOCSCTTY: the session comes along as a handle (libposix: process_open of its own). */
 static int64_t control_take(struct terminal *t, struct port_buffer *call) {
-    if (!(call->request.flags & REQUEST_HANDLE))
-        return -EINVAL;
+    if (!(call->request.flags & REQUEST_HANDLE)) return -EINVAL;
     handle_t session = (handle_t)call->request.args[3];
     int64_t e = session_take(t, call, session);
-    if (e == 0)
-        (void)request_take_handle(call);
+    if (e == 0) (void)request_take_handle(call);
     return e;
 }
 
 static int64_t control_leave(struct terminal *t, struct port_buffer *call) {
     struct caller_info caller;
     int64_t e = caller_in_session(t, call, &caller);
-    if (e == 0 && caller.pid == caller.session)
-        terminal_session_end(t);
+    if (e == 0 && caller.pid == caller.session) terminal_session_end(t);
     return e;
 }
 
@@ -82,19 +74,14 @@ static int64_t control_set_group(struct terminal *t, struct port_buffer *call) {
     struct caller_info caller;
     int32_t group;
     int64_t e = caller_in_session(t, call, &caller);
-    if (!e)
-        e = terminal_check_background(t, call, SIGTTOU);
-    if (e)
-        return e;
-    if (call->request.length < sizeof(group))
-        return -EINVAL;
+    if (!e) e = terminal_check_background(t, call, SIGTTOU);
+    if (e) return e;
+    if (call->request.length < sizeof(group)) return -EINVAL;
     memcpy(&group, call->data, sizeof(group));
-    if (group <= 0)
-        return -EINVAL;
+    if (group <= 0) return -EINVAL;
     /* Signal 0: is it a group of this session? */
     e = sys_terminal_control(t->session_handle, TERMINAL_SIGNAL, 0, (uint64_t)group);
-    if (e < 0)
-        return e;
+    if (e < 0) return e;
     t->foreground = (uint32_t)group;
     sys_terminal_control(t->session_handle, TERMINAL_FOREGROUND, t->foreground, 0);
     scheme_wake(t->scheme, &t->background);
@@ -103,8 +90,7 @@ static int64_t control_set_group(struct terminal *t, struct port_buffer *call) {
 
 /* --- the line --- */
 static int64_t control_break(struct terminal *t, uint32_t request, uint64_t argument) {
-    if (request == TCSBRK && argument != 0)
-        return 0; /* tcdrain: the waiting is done */
+    if (request == TCSBRK && argument != 0) return 0; /* tcdrain: the waiting is done */
     int64_t e = line_control(t, TIOCSBRK, nullptr, 0, 0);
     if (e == 0) {
         nanosleep(&(struct timespec){.tv_nsec = 250000000}, nullptr);
@@ -117,8 +103,7 @@ static int64_t control_modem(struct terminal *t, struct port_buffer *call) {
     uint32_t request = (uint32_t)call->request.args[0];
     uint32_t room = request == TIOCMGET ? sizeof(int) : 0;
     int64_t e = line_control(t, request, call->data, call->request.length, room);
-    if (e == 0)
-        call->reply.length = room;
+    if (e == 0) call->reply.length = room;
     return e;
 }
 
@@ -126,12 +111,9 @@ static int64_t control_ldisc(struct terminal *t, struct port_buffer *call) {
     uint32_t request = (uint32_t)call->request.args[0], cflag = t->ldisc.termios.cflag;
     uint8_t answer[64];
     size_t length;
-    int e = ldisc_control(&t->ldisc, request, call->request.args[1], call->data,
-                          call->request.length, answer, &length);
-    if (e)
-        return e;
-    if (t->ldisc.termios.cflag != cflag)
-        (void)!line_control(t, TCSETS, &t->ldisc.termios, sizeof(t->ldisc.termios), 0);
+    int e = ldisc_control(&t->ldisc, request, call->request.args[1], call->data, call->request.length, answer, &length);
+    if (e) return e;
+    if (t->ldisc.termios.cflag != cflag) (void)!line_control(t, TCSETS, &t->ldisc.termios, sizeof(t->ldisc.termios), 0);
     memcpy(call->data, answer, length);
     call->reply.length = (uint32_t)length;
     terminal_changed(t);
@@ -159,8 +141,7 @@ static int64_t control_exclusive(struct terminal *t, bool exclusive) {
 }
 
 static int64_t control_hangup(struct terminal *t, struct port_buffer *call) {
-    if (!is_privileged(t, call))
-        return -EPERM;
+    if (!is_privileged(t, call)) return -EPERM;
     terminal_hangup(t);
     return 0;
 }
@@ -169,12 +150,10 @@ int64_t terminal_ioctl(struct tty_file *f, struct port_buffer *call) {
     struct terminal *t = f->terminal;
     uint32_t request = (uint32_t)call->request.args[0];
     uint64_t argument = call->request.args[1];
-    if (f->generation != t->generation)
-        return -EIO;
+    if (f->generation != t->generation) return -EIO;
     if (changes_terminal(request)) {
         int64_t e = terminal_check_background(t, call, SIGTTOU);
-        if (e)
-            return e;
+        if (e) return e;
     }
     if (ldisc_control_drains(request, argument) && ldisc_output_pending(&t->ldisc) > 0)
         return scheme_park(t->scheme, call, &t->drainers);

@@ -9,17 +9,14 @@
 
 int line_open(struct terminal *t) {
     struct call_args args = {
-        .request = {.op = OP_OPEN,
-                    .args = {FILE_READ_WRITE | FILE_NOCTTY},
-                    .length = (uint32_t)strlen(t->line.name)},
+        .request = {.op = OP_OPEN, .args = {FILE_READ_WRITE | FILE_NOCTTY}, .length = (uint32_t)strlen(t->line.name)},
         .in = t->line.name,
         .carry = HANDLE_NONE,
         .handle_flags = HANDLE_IN_UPPER,
         .deadline = time_now_ns() + DRIVER_PATIENCE_NS,
     };
     long e = sys_call(HANDLE_NAMESPACE, &args);
-    if (e < 0)
-        return (int)e;
+    if (e < 0) return (int)e;
     t->line.file = args.reply.handle;
     t->line.watched = 0;
     return 0;
@@ -27,10 +24,8 @@ int line_open(struct terminal *t) {
 
 static void line_watch(struct terminal *t, uint32_t mask) {
     struct line *l = &t->line;
-    if (l->watched == mask)
-        return;
-    if (l->watched)
-        (void)!scheme_event_delete(t->scheme, l->file);
+    if (l->watched == mask) return;
+    if (l->watched) (void)!scheme_event_delete(t->scheme, l->file);
     l->watched = scheme_event_add(t->scheme, l->file, mask, l->key) == 0 ? mask : 0;
 }
 
@@ -39,18 +34,15 @@ static void line_lost(struct terminal *t) {
     sys_handle_close(t->line.file);
     t->line.file = HANDLE_NONE;
     int e = line_open(t); /* waits for the driver's next instance */
-    if (e)
-        service_log("tty: %s is gone (error %d)", t->line.name, -e);
+    if (e) service_log("tty: %s is gone (error %d)", t->line.name, -e);
 }
 
 static void pump_out(struct terminal *t) {
     const uint8_t *bytes;
     size_t count;
     while ((count = ldisc_output_peek(&t->ldisc, &bytes)) > 0) {
-        long n =
-            sys_write(t->line.file, bytes, count, OFFSET_CURRENT, IO_NONBLOCK | IO_NO_SIGNAL, 0);
-        if (n <= 0)
-            return;
+        long n = sys_write(t->line.file, bytes, count, OFFSET_CURRENT, IO_NONBLOCK | IO_NO_SIGNAL, 0);
+        if (n <= 0) return;
         ldisc_output_done(&t->ldisc, (size_t)n);
     }
 }
@@ -64,12 +56,10 @@ static void pump_held(struct line *l, struct ldisc *ld) {
 /* False: the driver is gone. */
 static bool pump_in(struct terminal *t) {
     struct line *l = &t->line;
-    if (l->held_count > 0)
-        pump_held(l, &t->ldisc);
+    if (l->held_count > 0) pump_held(l, &t->ldisc);
     while (l->held_count == 0) {
         long n = sys_read(l->file, l->held, sizeof(l->held), OFFSET_CURRENT, IO_NONBLOCK, 0);
-        if (n <= 0)
-            return n == -EAGAIN || n == -EINTR;
+        if (n <= 0) return n == -EAGAIN || n == -EINTR;
         l->held_at = 0;
         l->held_count = (uint32_t)n;
         pump_held(l, &t->ldisc);
@@ -79,20 +69,17 @@ static bool pump_in(struct terminal *t) {
 
 void line_pump(struct terminal *t) {
     const uint8_t *bytes;
-    if (t->line.file == HANDLE_NONE)
-        return;
+    if (t->line.file == HANDLE_NONE) return;
     if (!pump_in(t)) {
         line_lost(t);
-        if (t->line.file == HANDLE_NONE)
-            return;
+        if (t->line.file == HANDLE_NONE) return;
     }
     pump_out(t);
-    line_watch(t, (t->line.held_count == 0 ? EVENT_IN : 0u) |
-                      (ldisc_output_peek(&t->ldisc, &bytes) > 0 ? EVENT_OUT : 0u));
+    line_watch(t,
+               (t->line.held_count == 0 ? EVENT_IN : 0u) | (ldisc_output_peek(&t->ldisc, &bytes) > 0 ? EVENT_OUT : 0u));
 }
 
-int64_t line_control(struct terminal *t, uint32_t request, void *data, uint32_t length,
-                     uint32_t room) {
+int64_t line_control(struct terminal *t, uint32_t request, void *data, uint32_t length, uint32_t room) {
     struct call_args args = {
         .request = {.op = OP_CONTROL, .args = {request, 1, room}, .length = length},
         .in = data,

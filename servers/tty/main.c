@@ -21,9 +21,7 @@ static struct terminal terminals[TERMINALS_MAX];
 static unsigned terminal_count;
 static struct object_map files;
 
-static struct tty_file *file_of(const struct port_buffer *call) {
-    return object_get(&files, call->request.object);
-}
+static struct tty_file *file_of(const struct port_buffer *call) { return object_get(&files, call->request.object); }
 
 /* The terminal that a path names; null: none. */
 static struct terminal *terminal_named(const uint8_t *path, uint32_t length) {
@@ -39,42 +37,31 @@ static struct terminal *terminal_meant(const struct port_buffer *call) {
 
 static bool in_group(const struct credentials *c, uint32_t gid) {
     for (uint32_t i = 0; i < c->group_count; i++) {
-        if (c->groups[i] == gid)
-            return true;
+        if (c->groups[i] == gid) return true;
     }
     return c->fsgid == gid;
 }
 
-static int64_t check_permission(const struct terminal *t, const struct credentials *c,
-                                uint32_t wanted) {
-    if (!c)
-        return -EACCES;
-    if (c->privileges & PRIVILEGE_ROOT)
-        return 0;
+static int64_t check_permission(const struct terminal *t, const struct credentials *c, uint32_t wanted) {
+    if (!c) return -EACCES;
+    if (c->privileges & PRIVILEGE_ROOT) return 0;
     unsigned shift = c->fsuid == t->uid ? 6 : in_group(c, t->gid) ? 3 : 0;
     return (t->mode >> shift & wanted) == wanted ? 0 : -EACCES;
 }
 
 static int64_t tty_open(struct scheme *s, struct port_buffer *call) {
-    static const uint32_t wanted[] = {PERMISSION_READ, PERMISSION_WRITE,
-                                      PERMISSION_READ | PERMISSION_WRITE, 0};
+    static const uint32_t wanted[] = {PERMISSION_READ, PERMISSION_WRITE, PERMISSION_READ | PERMISSION_WRITE, 0};
     struct terminal *t = terminal_named(call->data, call->request.length);
     uint64_t flags = call->request.args[0];
     const struct credentials *c = scheme_credentials(s, call->request.credentials);
-    if (flat_is_root(call))
-        return flat_open(call);
-    if (!t)
-        return -ENOENT;
-    if (flags & FILE_DIRECTORY)
-        return -ENOTDIR;
+    if (flat_is_root(call)) return flat_open(call);
+    if (!t) return -ENOENT;
+    if (flags & FILE_DIRECTORY) return -ENOTDIR;
     int64_t e = flags & FILE_PATH ? 0 : check_permission(t, c, wanted[flags & FILE_ACCESS_MASK]);
-    if (e)
-        return e;
-    if (t->exclusive && !(c && (c->privileges & PRIVILEGE_ROOT)))
-        return -EBUSY;
+    if (e) return e;
+    if (t->exclusive && !(c && (c->privileges & PRIVILEGE_ROOT))) return -EBUSY;
     struct tty_file *f = terminal_open(t);
-    if (!f)
-        return -ENOMEM;
+    if (!f) return -ENOMEM;
     f->id = object_add(&files, f);
     if (!f->id) {
         terminal_close(f);
@@ -95,8 +82,7 @@ static int64_t tty_close(struct scheme *s, struct port_buffer *call) {
 static int64_t tty_read(struct scheme *s, struct port_buffer *call) {
     static const char *const names[TERMINALS_MAX] = {"0", "1", "2", "3", "4", "5", "6", "7"};
     struct tty_file *f = file_of(call);
-    if (flat_is_root(call))
-        return flat_read(call, names, terminal_count);
+    if (flat_is_root(call)) return flat_read(call, names, terminal_count);
     return f ? terminal_read(f, call) : -EIO;
 }
 
@@ -117,10 +103,8 @@ static int64_t tty_watch(struct scheme *s, struct port_buffer *call) {
 
 static int64_t tty_stat(struct scheme *s, struct port_buffer *call) {
     const struct terminal *t = terminal_meant(call);
-    if (flat_is_root(call))
-        return flat_stat(call);
-    if (!t)
-        return -ENOENT;
+    if (flat_is_root(call)) return flat_stat(call);
+    if (!t) return -ENOENT;
     struct file_attributes a = {
         .device = terminal_device(t),
         .inode = t->number + 1,
@@ -140,32 +124,24 @@ static int64_t tty_stat(struct scheme *s, struct port_buffer *call) {
 static int64_t tty_set_attributes(struct scheme *s, struct port_buffer *call) {
     struct file_attributes a;
     uint32_t size = call->request.length;
-    if (size < sizeof(a))
-        return -EINVAL;
+    if (size < sizeof(a)) return -EINVAL;
     memcpy(&a, call->data, sizeof(a));
     struct tty_file *f = file_of(call);
-    struct terminal *t =
-        f ? f->terminal : terminal_named(call->data + sizeof(a), size - (uint32_t)sizeof(a));
-    if (!t)
-        return -ENOENT;
+    struct terminal *t = f ? f->terminal : terminal_named(call->data + sizeof(a), size - (uint32_t)sizeof(a));
+    if (!t) return -ENOENT;
     const struct credentials *c = scheme_credentials(s, call->request.credentials);
     uint64_t set = call->request.args[1];
     bool privileged = c && (c->privileges & PRIVILEGE_ROOT);
-    if (!privileged && (!c || c->fsuid != t->uid || (set & (SET_UID | SET_GID))))
-        return -EPERM;
-    if (set & SET_MODE)
-        t->mode = a.mode & 07777;
-    if (set & SET_UID)
-        t->uid = a.uid;
-    if (set & SET_GID)
-        t->gid = a.gid;
+    if (!privileged && (!c || c->fsuid != t->uid || (set & (SET_UID | SET_GID)))) return -EPERM;
+    if (set & SET_MODE) t->mode = a.mode & 07777;
+    if (set & SET_UID) t->uid = a.uid;
+    if (set & SET_GID) t->gid = a.gid;
     return 0;
 }
 
 static int64_t tty_access(struct scheme *s, struct port_buffer *call) {
     const struct terminal *t = terminal_meant(call);
-    if (flat_is_root(call))
-        return call->request.args[1] & PERMISSION_WRITE ? -EACCES : 0;
+    if (flat_is_root(call)) return call->request.args[1] & PERMISSION_WRITE ? -EACCES : 0;
     return t ? check_permission(t, scheme_credentials(s, call->request.credentials),
                                 (uint32_t)call->request.args[1] & 7)
              : -ENOENT;
@@ -174,8 +150,7 @@ static int64_t tty_access(struct scheme *s, struct port_buffer *call) {
 /* For ttyname(): where init has put it. */
 static int64_t tty_path(struct scheme *s, struct port_buffer *call) {
     struct tty_file *f = file_of(call);
-    if (!f)
-        return -ENOENT;
+    if (!f) return -ENOENT;
     int length = snprintf((char *)call->data, CALL_DATA_MAX, "/dev/ttyS%u", f->terminal->number);
     call->reply.length = (uint32_t)length;
     return length;
@@ -188,16 +163,13 @@ static int64_t tty_cancel(struct scheme *s, struct port_buffer *call) {
 
 static void tty_event(struct scheme *s, uint64_t key, uint32_t mask) {
     struct terminal *t = &terminals[key / KEYS];
-    if (key % KEYS == KEY_LINE)
-        terminal_changed(t);
-    else
-        terminal_hangup(t); /* the session leader has exited */
+    if (key % KEYS == KEY_LINE) terminal_changed(t);
+    else terminal_hangup(t); /* the session leader has exited */
 }
 
 static void tty_timeout(struct scheme *s) {
     s->deadline = DEADLINE_NEVER;
-    for (unsigned i = 0; i < terminal_count; i++)
-        terminal_timeout(&terminals[i]);
+    for (unsigned i = 0; i < terminal_count; i++) terminal_timeout(&terminals[i]);
 }
 
 static const struct scheme_ops tty_ops = {
@@ -221,8 +193,7 @@ static const struct scheme_ops tty_ops = {
 
 int main(int argc, char **argv) {
     static struct scheme scheme;
-    if (scheme_init(&scheme, SERVICE_SCHEME, &tty_ops, nullptr) != 0)
-        return 1;
+    if (scheme_init(&scheme, SERVICE_SCHEME, &tty_ops, nullptr) != 0) return 1;
     for (int i = 1; i < argc && terminal_count < TERMINALS_MAX; i++) {
         unsigned number = terminal_count++;
         terminals[number].line.key = KEYS * number + KEY_LINE;

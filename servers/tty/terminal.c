@@ -26,31 +26,22 @@ void terminal_init(struct terminal *t, struct scheme *s, unsigned number, const 
 /* --- readiness --- */
 static uint32_t file_ready(const struct tty_file *f) {
     const struct terminal *t = f->terminal;
-    if (f->generation != t->generation)
-        return EVENT_IN | EVENT_OUT | EVENT_ERROR | EVENT_HANGUP;
-    return (ldisc_poll_readable(&t->ldisc) ? EVENT_IN : 0u) |
-           (ldisc_writable(&t->ldisc) ? EVENT_OUT : 0u);
+    if (f->generation != t->generation) return EVENT_IN | EVENT_OUT | EVENT_ERROR | EVENT_HANGUP;
+    return (ldisc_poll_readable(&t->ldisc) ? EVENT_IN : 0u) | (ldisc_writable(&t->ldisc) ? EVENT_OUT : 0u);
 }
 
-int64_t terminal_watch(struct tty_file *f, uint32_t mask) {
-    return watch_arm(&f->watch, mask, file_ready(f));
-}
+int64_t terminal_watch(struct tty_file *f, uint32_t mask) { return watch_arm(&f->watch, mask, file_ready(f)); }
 
 void terminal_changed(struct terminal *t) {
     line_pump(t);
     uint64_t signals = ldisc_take_signals(&t->ldisc);
     for (int signal = 1; signals; signal++, signals >>= 1) {
-        if (signals & 1)
-            terminal_signal(t, signal);
+        if (signals & 1) terminal_signal(t, signal);
     }
-    if (ldisc_output_pending(&t->ldisc) == 0)
-        scheme_wake(t->scheme, &t->drainers);
-    if (ldisc_writable(&t->ldisc))
-        scheme_wake(t->scheme, &t->writers);
-    if (ldisc_readable(&t->ldisc) > 0 || ldisc_poll_readable(&t->ldisc))
-        scheme_wake(t->scheme, &t->readers);
-    for (struct tty_file *f = t->files; f; f = f->next)
-        watch_post(t->scheme, &f->watch, f->id, file_ready(f));
+    if (ldisc_output_pending(&t->ldisc) == 0) scheme_wake(t->scheme, &t->drainers);
+    if (ldisc_writable(&t->ldisc)) scheme_wake(t->scheme, &t->writers);
+    if (ldisc_readable(&t->ldisc) > 0 || ldisc_poll_readable(&t->ldisc)) scheme_wake(t->scheme, &t->readers);
+    for (struct tty_file *f = t->files; f; f = f->next) watch_post(t->scheme, &f->watch, f->id, file_ready(f));
 }
 
 /* --- job control --- */
@@ -61,21 +52,18 @@ void terminal_signal(struct terminal *t, int signal) {
 
 int64_t terminal_check_background(struct terminal *t, struct port_buffer *call, int signal) {
     struct caller_info caller;
-    if (!t->session || scheme_caller(t->scheme, call, &caller) < 0 ||
-        caller.session != t->session || caller.group == t->foreground)
+    if (!t->session || scheme_caller(t->scheme, call, &caller) < 0 || caller.session != t->session ||
+        caller.group == t->foreground)
         return 0;
     uint32_t ignored = signal == SIGTTIN ? TERMINAL_TTIN : TERMINAL_TTOU;
-    if (caller.terminal_state & ignored)
-        return signal == SIGTTIN ? -EIO : 0;
-    if (caller.terminal_state & TERMINAL_ORPHANED)
-        return -EIO;
+    if (caller.terminal_state & ignored) return signal == SIGTTIN ? -EIO : 0;
+    if (caller.terminal_state & TERMINAL_ORPHANED) return -EIO;
     sys_terminal_control(t->session_handle, TERMINAL_SIGNAL, (uint64_t)signal, caller.group);
     return scheme_park(t->scheme, call, &t->background);
 }
 
 void terminal_session_end(struct terminal *t) {
-    if (!t->session)
-        return;
+    if (!t->session) return;
     terminal_signal(t, SIGHUP);
     terminal_signal(t, SIGCONT);
     sys_terminal_control(t->session_handle, TERMINAL_DEVICE, 0, 0);
@@ -101,8 +89,7 @@ void terminal_hangup(struct terminal *t) {
 /* --- files --- */
 struct tty_file *terminal_open(struct terminal *t) {
     struct tty_file *f = malloc(sizeof(*f));
-    if (!f)
-        return nullptr;
+    if (!f) return nullptr;
     *f = (struct tty_file){.next = t->files, .terminal = t, .generation = t->generation};
     t->files = f;
     return f;
@@ -110,8 +97,7 @@ struct tty_file *terminal_open(struct terminal *t) {
 
 void terminal_close(struct tty_file *f) {
     struct tty_file **at = &f->terminal->files;
-    while (*at != f)
-        at = &(*at)->next;
+    while (*at != f) at = &(*at)->next;
     *at = f->next;
     free(f);
 }
@@ -132,21 +118,16 @@ int64_t terminal_read(struct tty_file *f, struct port_buffer *call) {
     int64_t now = time_now_ns(), deadline;
     uint64_t *started = &call->request.args[READ_STARTED];
     size_t size = call->request.args[1] < CALL_DATA_MAX ? call->request.args[1] : CALL_DATA_MAX;
-    if (f->generation != t->generation)
-        return 0;
+    if (f->generation != t->generation) return 0;
     int64_t e = terminal_check_background(t, call, SIGTTIN);
-    if (e || size == 0)
-        return e;
-    if (*started == 0)
-        *started = (uint64_t)now;
-    if (ldisc_read_ready(&t->ldisc, size, (int64_t)*started, now, &deadline))
-        return read_take(t, call, size);
+    if (e || size == 0) return e;
+    if (*started == 0) *started = (uint64_t)now;
+    if (ldisc_read_ready(&t->ldisc, size, (int64_t)*started, now, &deadline)) return read_take(t, call, size);
     if (call->request.args[2] & IO_NONBLOCK) {
         int64_t n = read_take(t, call, size); /* fewer than MIN */
         return n > 0 ? n : -EAGAIN;
     }
-    if (deadline < t->scheme->deadline)
-        t->scheme->deadline = deadline;
+    if (deadline < t->scheme->deadline) t->scheme->deadline = deadline;
     return scheme_park(t->scheme, call, &t->readers);
 }
 
@@ -157,37 +138,31 @@ int64_t terminal_write(struct tty_file *f, struct port_buffer *call) {
     struct terminal *t = f->terminal;
     const struct request *r = &call->request;
     uint64_t done = r->args[WRITE_DONE];
-    if (f->generation != t->generation)
-        return done > 0 ? (int64_t)done : -EIO;
+    if (f->generation != t->generation) return done > 0 ? (int64_t)done : -EIO;
     if (t->ldisc.termios.lflag & TOSTOP) {
         int64_t e = terminal_check_background(t, call, SIGTTOU);
-        if (e)
-            return e;
+        if (e) return e;
     }
     bool mine = t->writing == 0 || t->writing == r->tag;
     while (mine && done < r->length) {
         size_t n = ldisc_write(&t->ldisc, call->data + done, r->length - done);
         done += n;
         line_pump(t);
-        if (n == 0)
-            break;
+        if (n == 0) break;
     }
     if (done == r->length || (r->args[2] & IO_NONBLOCK)) {
-        if (t->writing == r->tag)
-            t->writing = 0;
+        if (t->writing == r->tag) t->writing = 0;
         terminal_changed(t);
         return done > 0 || r->length == 0 ? (int64_t)done : -EAGAIN;
     }
-    if (mine)
-        t->writing = r->tag;
+    if (mine) t->writing = r->tag;
     call->request.args[WRITE_DONE] = done;
     return scheme_park(t->scheme, call, &t->writers);
 }
 
 int64_t terminal_cancel(struct terminal *t, struct port_buffer *call) {
     const struct request *r = &call->request;
-    if (r->op != OP_WRITE)
-        return -EINTR;
+    if (r->op != OP_WRITE) return -EINTR;
     if (t->writing == r->tag) {
         t->writing = 0;
         scheme_wake(t->scheme, &t->writers);

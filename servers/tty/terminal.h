@@ -50,9 +50,7 @@ struct terminal {
 };
 
 /* Numbers and names of serial terminals are Linux's: major 4, minors from 64 on, /dev/ttyS0. */
-static inline uint64_t terminal_device(const struct terminal *t) {
-    return makedev(4, 64 + t->number);
-}
+static inline uint64_t terminal_device(const struct terminal *t) { return makedev(4, 64 + t->number); }
 
 static inline int64_t time_now_ns(void) {
     struct timespec t;
@@ -88,5 +86,4 @@ void terminal_signal(struct terminal *t, int signal);
 /* Moves what can be moved in both directions. */
 void line_pump(struct terminal *t);
 /* Passes an ioctl on to the driver. */
-int64_t line_control(struct terminal *t, uint32_t request, void *data, uint32_t length,
-                     uint32_t room);
+int64_t line_control(struct terminal *t, uint32_t request, void *data, uint32_t length, uint32_t room);

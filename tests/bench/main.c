@@ -37,8 +37,8 @@ static void counters_read(uint64_t out[5]) {
 }
 
 void bench_report(const char *name, double value, const double counters[5]) {
-    printf("bench %s %.1f %.2f %.2f %.2f %.2f %.2f\n", name, value, counters[0], counters[1],
-           counters[2], counters[3], counters[4]);
+    printf("bench %s %.1f %.2f %.2f %.2f %.2f %.2f\n", name, value, counters[0], counters[1], counters[2], counters[3],
+           counters[4]);
 }
 
 static unsigned times = 1; /* -n: that many times each row's count, to trace it */

@@ -18,16 +18,14 @@
 static pid_t partner;
 
 static void need(bool good, const char *what) {
-    if (!good)
-        bench_fail(what);
+    if (!good) bench_fail(what);
 }
 
 static void partner_start(void (*step)(void)) {
     partner = fork();
     need(partner >= 0, "fork");
     if (partner == 0)
-        for (;;)
-            step();
+        for (;;) step();
 }
 static void partner_stop(void) {
     kill(partner, SIGKILL);
@@ -35,8 +33,7 @@ static void partner_stop(void) {
 }
 
 static void null_run(unsigned count) {
-    while (count--)
-        sys_null();
+    while (count--) sys_null();
 }
 
 /* --- scheme calls, to bench_server -------------------------------------------------------------- */
@@ -47,12 +44,9 @@ static char page[4096];
 static void file_open(void) { need((file = open("/scheme/bench/", O_RDWR)) >= 0, "bench: (boot with `bench`)"); }
 static void file_close(void) { close(file); }
 static void file_call(unsigned count, uint32_t length) {
-    struct call_args args = {.request = {.op = OP_USER, .length = length},
-                             .in = page,
-                             .carry = HANDLE_NONE,
-                             .deadline = DEADLINE_NEVER};
-    while (count--)
-        need(sys_call(file, &args) == 0, "call");
+    struct call_args args = {
+        .request = {.op = OP_USER, .length = length}, .in = page, .carry = HANDLE_NONE, .deadline = DEADLINE_NEVER};
+    while (count--) need(sys_call(file, &args) == 0, "call");
 }
 static void call_64_run(unsigned count) { file_call(count, 0); }
 static void call_4k_run(unsigned count) { file_call(count, sizeof(page)); }
@@ -96,8 +90,7 @@ static void event_finish(void) {
 static void yield_once(void) { sched_yield(); }
 static void yield_prepare(void) { partner_start(yield_once); }
 static void yield_run(unsigned count) {
-    while (count--)
-        sched_yield();
+    while (count--) sched_yield();
 }
 
 /* --- rings: batches of 32, the partner serves --------------------------------------------------- */
@@ -111,10 +104,8 @@ static void ring_answer(void) {
         e.result = 0;
         need(ring_put(&ring, &e) == 0, "ring");
     }
-    if (ring_publish(&ring))
-        sys_event_post(pong, 1);
-    if (ring_may_sleep(&ring))
-        event_take(ping);
+    if (ring_publish(&ring)) sys_event_post(pong, 1);
+    if (ring_may_sleep(&ring)) event_take(ping);
 }
 static void ring_prepare(void) {
     events_make();
@@ -126,20 +117,15 @@ static void ring_prepare(void) {
 }
 static void ring_batch(void) {
     struct ring_entry e = {.op = 1};
-    for (e.tag = 0; e.tag < BATCH; e.tag++)
-        need(ring_put(&ring, &e) == 0, "ring");
-    if (ring_publish(&ring))
-        sys_event_post(ping, 1);
+    for (e.tag = 0; e.tag < BATCH; e.tag++) need(ring_put(&ring, &e) == 0, "ring");
+    if (ring_publish(&ring)) sys_event_post(ping, 1);
     for (unsigned done = 0; done < BATCH;) {
-        if (ring_get(&ring, &e) == 1)
-            done++;
-        else if (ring_may_sleep(&ring))
-            event_take(pong);
+        if (ring_get(&ring, &e) == 1) done++;
+        else if (ring_may_sleep(&ring)) event_take(pong);
     }
 }
 static void ring_run(unsigned count) {
-    for (; count >= BATCH; count -= BATCH)
-        ring_batch();
+    for (; count >= BATCH; count -= BATCH) ring_batch();
 }
 static void ring_finish(void) {
     partner_stop();

@@ -367,7 +367,8 @@ static void unlink_run(unsigned n) {
 }
 static void rename_run(unsigned n) {
     for (unsigned i = 0; i < n; i++)
-        need(!rename(i % 2 ? "/tmp/bench.d/b" : "/tmp/bench.d/a", i % 2 ? "/tmp/bench.d/a" : "/tmp/bench.d/b"), "rename");
+        need(!rename(i % 2 ? "/tmp/bench.d/b" : "/tmp/bench.d/a", i % 2 ? "/tmp/bench.d/a" : "/tmp/bench.d/b"),
+             "rename");
     if (n % 2) rename("/tmp/bench.d/b", "/tmp/bench.d/a");
 }
 static void unlink_prepare(void) {

@@ -7,8 +7,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t offset, length;
-    if (!cpio_find(data, size, "sbin/init", &offset, &length) &&
-        (offset > size || length > size - offset))
-        abort();
+    if (!cpio_find(data, size, "sbin/init", &offset, &length) && (offset > size || length > size - offset)) abort();
     return 0;
 }

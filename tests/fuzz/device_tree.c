@@ -9,12 +9,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct bootinfo info;
     info = (struct bootinfo){};
     int error = device_tree_parse(data, size, &info);
-    if (!error != !info.problem)
-        __builtin_trap();
+    if (!error != !info.problem) __builtin_trap();
     for (uint32_t i = 1; i < info.range_count; i++)
-        if (info.ranges[i - 1].start + info.ranges[i - 1].length > info.ranges[i].start)
-            __builtin_trap();
-    if (strnlen(info.command_line, BOOT_COMMAND_MAX) == BOOT_COMMAND_MAX)
-        __builtin_trap();
+        if (info.ranges[i - 1].start + info.ranges[i - 1].length > info.ranges[i].start) __builtin_trap();
+    if (strnlen(info.command_line, BOOT_COMMAND_MAX) == BOOT_COMMAND_MAX) __builtin_trap();
     return 0;
 }

@@ -14,8 +14,7 @@ static void settings_change(struct ldisc *ld, const uint8_t *data, size_t size) 
 }
 
 static void check(const struct ldisc *ld) {
-    if (ld->write_at - ld->read_at > LDISC_INPUT_SIZE ||
-        ld->line_end - ld->read_at > ld->write_at - ld->read_at ||
+    if (ld->write_at - ld->read_at > LDISC_INPUT_SIZE || ld->line_end - ld->read_at > ld->write_at - ld->read_at ||
         ld->out_write - ld->out_read > LDISC_OUTPUT_SIZE)
         abort();
 }
@@ -38,9 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 ldisc_receive(&ld, data, length, 0);
             break;
         case 3:
-            if (ldisc_read_ready(&ld, length, 0, 0, &deadline) &&
-                ldisc_read(&ld, buffer, length) > length)
-                abort();
+            if (ldisc_read_ready(&ld, length, 0, 0, &deadline) && ldisc_read(&ld, buffer, length) > length) abort();
             break;
         case 4: ldisc_write(&ld, data, length); break;
         case 5: {

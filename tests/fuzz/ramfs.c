@@ -9,7 +9,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     host_fs_init(1000);
     int result = ramfs_populate(&host_fs, &module);
     ramfs_fini(&host_fs);
-    if (host_fs.nodes_used || host_fs.entry_count || host_fs.pages_used)
-        __builtin_trap();
+    if (host_fs.nodes_used || host_fs.entry_count || host_fs.pages_used) __builtin_trap();
     return result < -1000;
 }

@@ -14,8 +14,7 @@
 /* --- names --------------------------------------------------------------------------------------- */
 
 static handle_t namespace_without_file(void) {
-    handle_t ns = (handle_t)GOOD(
-        sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_CLONE, nullptr, 0, HANDLE_NONE));
+    handle_t ns = (handle_t)GOOD(sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_CLONE, nullptr, 0, HANDLE_NONE));
     GOOD(sys_namespace_control(ns, NAMESPACE_UNBIND, (char *)"file", 4, HANDLE_NONE));
     return ns;
 }
@@ -25,10 +24,16 @@ static int cat_with(const struct handle_transfer *handles, uint32_t count) {
     static const char strings[] = "busybox\0cat\0/etc/passwd\0PATH=/bin";
     int image = (int)OK(open(TOOL, O_RDONLY | O_CLOEXEC));
     struct spawn_args args = {
-        .image = {.image = image, .interpreter = HANDLE_NONE, .argument_count = 3,
-                  .environment_count = 1, .strings = strings, .strings_size = sizeof(strings),
+        .image = {.image = image,
+                  .interpreter = HANDLE_NONE,
+                  .argument_count = 3,
+                  .environment_count = 1,
+                  .strings = strings,
+                  .strings_size = sizeof(strings),
                   .path = TOOL},
-        .handles = handles, .handle_count = count, .process = HANDLE_NONE,
+        .handles = handles,
+        .handle_count = count,
+        .process = HANDLE_NONE,
     };
     int status = child_wait((pid_t)GOOD(sys_process_spawn(&args)));
     CHECK(WIFEXITED(status));
@@ -37,7 +42,9 @@ static int cat_with(const struct handle_transfer *handles, uint32_t count) {
 TEST(spawned_without_file) {
     int null = (int)OK(open("/dev/null", O_RDWR));
     struct handle_transfer handles[] = {
-        {null, 0, RIGHTS_ALL, 0}, {null, 1, RIGHTS_ALL, 0}, {null, 2, RIGHTS_ALL, 0},
+        {null, 0, RIGHTS_ALL, 0},
+        {null, 1, RIGHTS_ALL, 0},
+        {null, 2, RIGHTS_ALL, 0},
         {HANDLE_NAMESPACE, HANDLE_NAMESPACE, RIGHTS_ALL, HANDLE_KEEP},
         {HANDLE_ROOT, HANDLE_ROOT, RIGHTS_ALL, HANDLE_KEEP},
     };
@@ -48,7 +55,9 @@ TEST(spawned_without_file) {
 
 static long open_by_name(const char *name) {
     struct call_args args = {.request = {.op = OP_OPEN, .length = (uint32_t)strlen(name)},
-                             .in = name, .carry = HANDLE_NONE, .deadline = DEADLINE_NEVER};
+                             .in = name,
+                             .carry = HANDLE_NONE,
+                             .deadline = DEADLINE_NEVER};
     return sys_call(HANDLE_NAMESPACE, &args);
 }
 
@@ -62,15 +71,22 @@ static void files_close(uint64_t file_scheme) {
 
 TEST(no_way_to_file) {
     static const char *const guesses[] = {
-        "/etc/passwd", "etc/passwd", "../../etc/passwd", "/scheme/file/etc/passwd",
-        "/scheme/file/", "/scheme/proc/1/root/etc/passwd", "/proc/1/cwd/etc/passwd",
-        "/scheme/tty/../file/etc/passwd", "/scheme/tty/../../etc/passwd", "/dev/../etc/passwd",
-        "/scheme/proc/self/exe", "/scheme/proc/self/root",
+        "/etc/passwd",
+        "etc/passwd",
+        "../../etc/passwd",
+        "/scheme/file/etc/passwd",
+        "/scheme/file/",
+        "/scheme/proc/1/root/etc/passwd",
+        "/proc/1/cwd/etc/passwd",
+        "/scheme/tty/../file/etc/passwd",
+        "/scheme/tty/../../etc/passwd",
+        "/dev/../etc/passwd",
+        "/scheme/proc/self/exe",
+        "/scheme/proc/self/root",
     };
     struct handle_info root;
     GOOD(sys_handle_info(HANDLE_ROOT, &root));
-    GOOD(sys_handle_duplicate(namespace_without_file(), HANDLE_NAMESPACE, HANDLE_AT | HANDLE_KEEP,
-                              RIGHTS_SAME));
+    GOOD(sys_handle_duplicate(namespace_without_file(), HANDLE_NAMESPACE, HANDLE_AT | HANDLE_KEEP, RIGHTS_SAME));
     files_close(root.scheme);
     for (unsigned i = 0; i < sizeof(guesses) / sizeof(guesses[0]); i++) {
         int fd = open(guesses[i], O_RDONLY);
@@ -89,9 +105,7 @@ static void become_user(void) {
     OK(setgid(USER));
     OK(setuid(USER));
 }
-static void expect_usable(void) {
-    EQUAL(WEXITSTATUS(system("test \"$(echo usable | tr a-z A-Z)\" = USABLE")), 0);
-}
+static void expect_usable(void) { EQUAL(WEXITSTATUS(system("test \"$(echo usable | tr a-z A-Z)\" = USABLE")), 0); }
 
 TEST(fork_bomb) {
     int ends[2];
@@ -104,8 +118,7 @@ TEST(fork_bomb) {
         OK(setrlimit(RLIMIT_NPROC, &tasks));
         become_user();
         for (;;)
-            if (fork() < 0 && errno == EAGAIN)
-                write(ends[1], "x", 1);
+            if (fork() < 0 && errno == EAGAIN) write(ends[1], "x", 1);
     }
     for (int i = 0; i < 1000; i++) /* it has reached the limit, and goes on trying */
         EQUAL(read(ends[0], &byte, 1), 1);
@@ -121,13 +134,11 @@ TEST(memory_hog) {
         become_user();
         for (;;) {
             char *p = mmap(nullptr, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-            for (size_t at = 0; p != MAP_FAILED && at < 1 << 20; at += PAGE)
-                p[at] = 1;
+            for (size_t at = 0; p != MAP_FAILED && at < 1 << 20; at += PAGE) p[at] = 1;
         }
     }
     int status;
-    do
-        expect_usable();
+    do expect_usable();
     while (OK(waitpid(hog, &status, WNOHANG)) == 0);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     expect_usable();
@@ -143,13 +154,11 @@ static void expect_working(void) {
     OK(chdir(".."));
     OK(rmdir("folder"));
     pid_t pid = (pid_t)OK(fork());
-    if (pid == 0)
-        _exit(access("file", R_OK) == 0 ? 5 : 6);
+    if (pid == 0) _exit(access("file", R_OK) == 0 ? 5 : 6);
     EQUAL(WEXITSTATUS(child_wait(pid)), 5);
 }
 TEST(close_everything) {
-    for (int fd = 0; fd < 65536; fd++)
-        close(fd);
+    for (int fd = 0; fd < 65536; fd++) close(fd);
     expect_working();
     EQUAL(open("/dev/null", O_RDWR), 0);
 }
@@ -161,8 +170,7 @@ TEST(dup2_over_everything) {
     int null = (int)OK(open("/dev/null", O_RDWR));
     struct rlimit files;
     OK(getrlimit(RLIMIT_NOFILE, &files));
-    for (int fd = 0; fd < (int)files.rlim_cur; fd++)
-        EQUAL(dup2(null, fd), fd);
+    for (int fd = 0; fd < (int)files.rlim_cur; fd++) EQUAL(dup2(null, fd), fd);
     FAILS(EBADF, dup2(null, (int)files.rlim_cur));
     FAILS(EMFILE, dup(null));
     FAILS(EMFILE, open("/dev/null", O_RDWR));

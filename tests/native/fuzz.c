@@ -43,17 +43,25 @@ static uint64_t draw(void) { /* xorshift64* */
 static long draw_below(long n) { return (long)(draw() % (uint64_t)n); }
 
 static long draw_address(void) {
-    const long addresses[] = {(long)objects.page, (long)objects.page + 2048, (long)objects.page + 4089,
-                              (long)objects.read_only, (long)objects.no_access,
-                              (long)objects.unmapped, 0, -8, (long)0xffff800000001000,
-                              (long)0xffffffff80100000, TIME_PAGE, 0x7fffffff0000};
+    const long addresses[] = {(long)objects.page,
+                              (long)objects.page + 2048,
+                              (long)objects.page + 4089,
+                              (long)objects.read_only,
+                              (long)objects.no_access,
+                              (long)objects.unmapped,
+                              0,
+                              -8,
+                              (long)0xffff800000001000,
+                              (long)0xffffffff80100000,
+                              TIME_PAGE,
+                              0x7fffffff0000};
     long at = draw_below(3) ? draw_below(2) : draw_below(sizeof(addresses) / sizeof(long));
     return addresses[at] + (draw_below(4) ? 8 * draw_below(64) : 0);
 }
 
 static long draw_size(void) {
-    static const long sizes[] = {0, 1, 8, 64, 4095, 4096, 4097, 65536, 65537, 1 << 20, 1L << 40, -1,
-                                 -4096, INT64_MAX, INT64_MIN};
+    static const long sizes[] = {0,     1,       8,        64, 4095,  4096,      4097,     65536,
+                                 65537, 1 << 20, 1L << 40, -1, -4096, INT64_MAX, INT64_MIN};
     return sizes[draw_below(draw_below(3) ? 9 : sizeof(sizes) / sizeof(long))];
 }
 
@@ -74,8 +82,7 @@ static long draw_argument(void) {
 static void page_fill(void) {
     long *words = (long *)objects.page;
     for (unsigned i = 0; i < PAGE / sizeof(long); i++)
-        if (draw_below(2))
-            words[i] = draw_below(3) ? draw_argument() : draw_below(300);
+        if (draw_below(2)) words[i] = draw_below(3) ? draw_argument() : draw_below(300);
 }
 
 /* The calls that end the machine, the case, or things outside of it. */
@@ -121,16 +128,12 @@ static void deadline_set(long number, long *a) {
 static void step(void) {
     long a[6];
     unsigned which = (unsigned)draw_below(CALL_COUNT);
-    for (int i = 0; i < 6; i++)
-        a[i] = draw_argument();
-    if (draw_below(16) == 0)
-        page_fill();
-    if (is_left_out(calls[which].number, a))
-        return;
+    for (int i = 0; i < 6; i++) a[i] = draw_argument();
+    if (draw_below(16) == 0) page_fill();
+    if (is_left_out(calls[which].number, a)) return;
     deadline_set(calls[which].number, a);
     long result = syscall_raw(calls[which].number, a[0], a[1], a[2], a[3], a[4], a[5]);
-    if (calls[which].number == SYSCALL_process_fork && result == 0)
-        _exit(0);
+    if (calls[which].number == SYSCALL_process_fork && result == 0) _exit(0);
     if (result <= -512 && result > -4096) /* peers choose among the smaller ones */
         _exit(EXIT_NO_ERRNO + (int)which);
 }
@@ -140,13 +143,11 @@ static _Noreturn void seed_run(uint64_t seed) {
     alarm(SEED_SECONDS);
     setpgid(0, 0);
     int null = (int)OK(open("/dev/null", O_RDWR));
-    for (int fd = 0; fd < 3; fd++)
-        OK(dup2(null, fd));
+    for (int fd = 0; fd < 3; fd++) OK(dup2(null, fd));
     objects_make(&objects);
     struct rlimit files = {256, 256};
     setrlimit(RLIMIT_NOFILE, &files);
-    for (int i = 0; i < CALLS_PER_SEED; i++)
-        step();
+    for (int i = 0; i < CALLS_PER_SEED; i++) step();
     _exit(0);
 }
 
@@ -156,13 +157,11 @@ static int worker(void *first) {
     int seeds = 0;
     for (uint64_t seed = ((uint64_t *)first)[1]; now_ms() < end; seed += 64, seeds++) {
         pid_t pid = (pid_t)OK(fork());
-        if (pid == 0)
-            seed_run(seed);
+        if (pid == 0) seed_run(seed);
         int64_t limit = now_ms() + 1000 * SEED_SECONDS;
         int status = 0;
         while (waitpid(pid, &status, WNOHANG) == 0) { /* stopped ones are ended, too */
-            if (now_ms() > limit)
-                kill(pid, SIGKILL);
+            if (now_ms() > limit) kill(pid, SIGKILL);
             sleep_ms(1);
         }
         kill(-pid, SIGKILL);
@@ -194,13 +193,11 @@ static bool leaks(struct usage before) {
     struct usage now;
     for (int i = 0; i < 50; i++, sleep_ms(100)) {
         now = usage_now();
-        if (now.used - before.used < LEAK_MAX && now.tasks <= before.tasks &&
-            now.schemes <= before.schemes)
+        if (now.used - before.used < LEAK_MAX && now.tasks <= before.tasks && now.schemes <= before.schemes)
             return false;
     }
-    printf("# %lld KiB, %lld tasks, %lld schemes more than before\n",
-           (long long)(now.used - before.used) / 1024, (long long)(now.tasks - before.tasks),
-           (long long)(now.schemes - before.schemes));
+    printf("# %lld KiB, %lld tasks, %lld schemes more than before\n", (long long)(now.used - before.used) / 1024,
+           (long long)(now.tasks - before.tasks), (long long)(now.schemes - before.schemes));
     fflush(stdout);
     return true;
 }
@@ -211,8 +208,7 @@ static void run(int seconds, unsigned workers, uint64_t first) {
         uint64_t job[2] = {(uint64_t)seconds, first + i};
         pids[i] = child_start(worker, job);
     }
-    for (unsigned i = 0; i < workers && i < 64; i++)
-        EQUAL(child_wait(pids[i]), 0);
+    for (unsigned i = 0; i < workers && i < 64; i++) EQUAL(child_wait(pids[i]), 0);
 }
 
 static unsigned setting(const char *name, unsigned otherwise) {

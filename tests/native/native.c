@@ -10,8 +10,7 @@ handle_t scheme_new(const char *name, uint32_t rank) {
 
 pid_t server_start(handle_t scheme, void (*serve)(handle_t port, struct port_buffer *b)) {
     pid_t pid = (pid_t)OK(fork());
-    if (pid != 0)
-        return pid;
+    if (pid != 0) return pid;
     uintptr_t buffer;
     handle_t port = (handle_t)GOOD(sys_scheme_attach(scheme, HANDLE_NONE, &buffer));
     struct port_buffer *b = (struct port_buffer *)buffer;
@@ -27,8 +26,7 @@ void server_kill(pid_t pid) {
 
 void server_next(handle_t port, struct port_buffer *b) {
     do {
-        while (sys_port_reply_wait(port, 0, DEADLINE_NEVER) != PORT_REQUEST)
-            b->reply.tag = 0;
+        while (sys_port_reply_wait(port, 0, DEADLINE_NEVER) != PORT_REQUEST) b->reply.tag = 0;
     } while (b->request.op == OP_CLOSE);
     b->reply = (struct reply){.handle = HANDLE_NONE};
 }
@@ -58,6 +56,4 @@ long client_call_for(handle_t h, uint16_t op, int64_t ns) {
     return call(h, (struct request){.op = op}, deadline_in(ns));
 }
 
-handle_t client_open(handle_t scheme, uint32_t flags) {
-    return (handle_t)GOOD(client_call(scheme, OP_OPEN, flags, 0));
-}
+handle_t client_open(handle_t scheme, uint32_t flags) { return (handle_t)GOOD(client_call(scheme, OP_OPEN, flags, 0)); }

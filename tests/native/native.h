@@ -16,12 +16,11 @@
 
 /* A system call's own result: not -1 and errno. */
 #define GIVES(expected, call) EQUAL(call, expected)
-#define GOOD(call)                                                                                 \
-    ({                                                                                             \
-        long good_ = (long)(call);                                                                 \
-        if (good_ < 0)                                                                             \
-            test_fail(__FILE__, __LINE__, "%s gives %ld", #call, good_);                           \
-        good_;                                                                                     \
+#define GOOD(call)                                                                                                     \
+    ({                                                                                                                 \
+        long good_ = (long)(call);                                                                                     \
+        if (good_ < 0) test_fail(__FILE__, __LINE__, "%s gives %ld", #call, good_);                                    \
+        good_;                                                                                                         \
     })
 
 static inline int64_t deadline_in(int64_t ns) {

@@ -12,8 +12,7 @@ static char *pages(void) {
 void objects_make(struct objects *o) {
     handle_t *h = o->of_type, ends[2];
     uintptr_t buffer;
-    for (int i = 0; i <= OBJECT_TERMINAL; i++)
-        h[i] = HANDLE_NONE;
+    for (int i = 0; i <= OBJECT_TERMINAL; i++) h[i] = HANDLE_NONE;
     char *p = pages();
     o->page = p + PAGE;
     o->unmapped = p + 2 * PAGE;
@@ -38,8 +37,7 @@ void objects_make(struct objects *o) {
     h[OBJECT_PROCESS] = (handle_t)GOOD(sys_process_open(getpid(), 0));
     h[OBJECT_SYSTEM] = HANDLE_INIT_SYSTEM;
     o->zombie = (pid_t)OK(fork());
-    if (o->zombie == 0)
-        _exit(0);
+    if (o->zombie == 0) _exit(0);
     siginfo_t info;
     OK(waitid(P_PID, (id_t)o->zombie, &info, WEXITED | WNOWAIT));
 }

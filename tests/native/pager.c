@@ -30,19 +30,15 @@ static uint8_t byte_of(uint64_t page) { return (uint8_t)(page * 7 + 1); }
 /* --- the pager ----------------------------------------------------------------------------------- */
 
 static void page_read(uint64_t page, uint8_t *out) {
-    if (page < STORED)
-        memcpy(out, control->page[page], PAGE);
-    else
-        memset(out, control->fill[page % PAGES_MAX], PAGE);
+    if (page < STORED) memcpy(out, control->page[page], PAGE);
+    else memset(out, control->fill[page % PAGES_MAX], PAGE);
 }
 
 static void serve_page_in(uint64_t offset, uint64_t length) {
     static uint8_t bytes[16 * PAGE];
     control->page_ins++;
-    if (control->slow_ms)
-        sleep_ms(control->slow_ms);
-    if (control->die_in_page_in)
-        _exit(1);
+    if (control->slow_ms) sleep_ms(control->slow_ms);
+    if (control->die_in_page_in) _exit(1);
     if (control->page_in_error) {
         sys_memory_control(memory, MEMORY_FAIL, offset, (uint64_t)control->page_in_error, length);
         return;
@@ -55,18 +51,15 @@ static void serve_page_in(uint64_t offset, uint64_t length) {
         sys_memory_control(memory, MEMORY_WRITEBACK_END, 0, 0, UINT64_MAX);
         sys_memory_control(memory, MEMORY_DIRTY_NEXT, 0, 16, 0);
     }
-    if (control->supply_short)
-        length = PAGE;
-    for (uint64_t done = 0; done < length; done += PAGE)
-        page_read((offset + done) / PAGE, bytes + done);
+    if (control->supply_short) length = PAGE;
+    for (uint64_t done = 0; done < length; done += PAGE) page_read((offset + done) / PAGE, bytes + done);
     sys_memory_control(memory, MEMORY_SUPPLY, offset, (uint64_t)bytes, length);
 }
 
 static void serve_reserve(struct port_buffer *b) {
     uint64_t offset = b->request.args[0], length = b->request.args[1];
     control->reserves++;
-    if (control->die_in_reserve)
-        _exit(1);
+    if (control->die_in_reserve) _exit(1);
     server_answer(b, -control->reserve_error);
     if (control->reserve_pages && length > (uint64_t)control->reserve_pages * PAGE)
         length = (uint64_t)control->reserve_pages * PAGE;
@@ -76,10 +69,8 @@ static void serve_reserve(struct port_buffer *b) {
 
 static void page_store(uint64_t page) {
     uint8_t bytes[PAGE] = {};
-    if (sys_read(memory, bytes, PAGE, (int64_t)(page * PAGE), 0, 0) <= 0)
-        return;
-    if (page < STORED)
-        memcpy(control->page[page], bytes, PAGE);
+    if (sys_read(memory, bytes, PAGE, (int64_t)(page * PAGE), 0, 0) <= 0) return;
+    if (page < STORED) memcpy(control->page[page], bytes, PAGE);
     control->fill[page % PAGES_MAX] = bytes[0];
 }
 
@@ -88,14 +79,12 @@ static int64_t write_back(void) {
     long offset = 0;
     uint64_t length;
     control->write_backs++;
-    while ((offset = sys_memory_control(memory, MEMORY_DIRTY_NEXT, (uint64_t)offset,
-                                        (uint64_t)&length, 0)) >= 0) {
+    while ((offset = sys_memory_control(memory, MEMORY_DIRTY_NEXT, (uint64_t)offset, (uint64_t)&length, 0)) >= 0) {
         uint64_t at = (uint64_t)offset;
         sys_memory_control(memory, MEMORY_WRITEBACK_BEGIN, at, 0, length);
         for (uint64_t done = 0; !control->write_back_error && done < length; done += PAGE)
             page_store((at + done) / PAGE);
-        sys_memory_control(memory, MEMORY_WRITEBACK_END, at, (uint64_t)control->write_back_error,
-                           length);
+        sys_memory_control(memory, MEMORY_WRITEBACK_END, at, (uint64_t)control->write_back_error, length);
         offset += (long)length;
     }
     return -control->write_back_error;
@@ -103,8 +92,7 @@ static int64_t write_back(void) {
 
 static void memory_get(handle_t port) {
     long h = sys_memory_control(port, MEMORY_ADOPT, FILE_ID, 0, 0);
-    if (h < 0)
-        h = sys_memory_create_paged(port, FILE_ID, (size_t)control->size);
+    if (h < 0) h = sys_memory_create_paged(port, FILE_ID, (size_t)control->size);
     memory = (handle_t)h;
 }
 
@@ -121,10 +109,10 @@ static void serve_one(handle_t port, struct port_buffer *b) {
     case OP_PAGE_IN: serve_page_in(r.args[0], r.args[1]); break;
     case OP_RESERVE: serve_reserve(b); break;
     case OP_WRITEBACK:
-        if (!control->stop_writing)
-            (void)write_back();
+        if (!control->stop_writing) (void)write_back();
         break;
-    case OP_SYNC: (void)write_back(); /* the kernel keeps the error, and tells it */
+    case OP_SYNC:
+        (void)write_back(); /* the kernel keeps the error, and tells it */
         server_answer(b, 0);
         break;
     case OP_SET_ATTRIBUTES: /* truncate: args[0] */
@@ -132,8 +120,7 @@ static void serve_one(handle_t port, struct port_buffer *b) {
         break;
     case OP_REOPEN: server_answer(b, 0); break;
     default:
-        if (r.tag)
-            server_answer(b, -ENOSYS);
+        if (r.tag) server_answer(b, -ENOSYS);
     }
 }
 
@@ -141,10 +128,8 @@ static void serve(handle_t port, struct port_buffer *b) {
     control->instances++;
     memory_get(port);
     for (;;) {
-        if (sys_port_reply_wait(port, 0, DEADLINE_NEVER) == PORT_REQUEST)
-            serve_one(port, b);
-        else
-            b->reply.tag = 0;
+        if (sys_port_reply_wait(port, 0, DEADLINE_NEVER) == PORT_REQUEST) serve_one(port, b);
+        else b->reply.tag = 0;
     }
 }
 
@@ -155,10 +140,8 @@ static pid_t pager;
 static handle_t setup(int64_t size) {
     control = mmap(nullptr, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(control != MAP_FAILED);
-    for (unsigned i = 0; i < PAGES_MAX; i++)
-        control->fill[i] = byte_of(i);
-    for (unsigned i = 0; i < STORED; i++)
-        memset(control->page[i], byte_of(i), PAGE);
+    for (unsigned i = 0; i < PAGES_MAX; i++) control->fill[i] = byte_of(i);
+    for (unsigned i = 0; i < STORED; i++) memset(control->page[i], byte_of(i), PAGE);
     control->size = size;
     scheme = scheme_new("pager", 20);
     pager = server_start(scheme, serve);
@@ -169,17 +152,14 @@ static void pager_restart(void) {
     pager = server_start(scheme, serve);
 }
 
-static long get(handle_t f, void *to, size_t n, int64_t at) {
-    return sys_read(f, to, n, at, 0, DEADLINE_NEVER);
-}
+static long get(handle_t f, void *to, size_t n, int64_t at) { return sys_read(f, to, n, at, 0, DEADLINE_NEVER); }
 static long put(handle_t f, const void *from, size_t n, int64_t at) {
     return sys_write(f, from, n, at, 0, DEADLINE_NEVER);
 }
 static void expect_page(handle_t f, uint64_t page, uint8_t byte) {
     uint8_t bytes[PAGE];
     GIVES(PAGE, get(f, bytes, PAGE, (int64_t)(page * PAGE)));
-    for (unsigned i = 0; i < PAGE; i++)
-        EQUAL(bytes[i], byte);
+    for (unsigned i = 0; i < PAGE; i++) EQUAL(bytes[i], byte);
 }
 static uint8_t *map(handle_t f, size_t length, uint32_t flags) {
     return (uint8_t *)GOOD(sys_vm_map(0, length, VM_READ | VM_WRITE | flags, f, 0));
@@ -208,8 +188,7 @@ TEST(a_slow_pager) {
             expect_page(f, 5, byte_of(5));
             _exit(0);
         }
-    for (int i = 0; i < 4; i++)
-        EQUAL(child_wait(readers[i]), 0);
+    for (int i = 0; i < 4; i++) EQUAL(child_wait(readers[i]), 0);
     EQUAL(control->page_ins, 1); /* they waited for the same message */
 }
 TEST(a_reader_is_killed_while_it_waits) {
@@ -235,8 +214,7 @@ TEST(a_short_pager) {
     server_kill(pager); /* the rest of its run is asked for anew */
     control->supply_short = false;
     pager = server_start(scheme, serve);
-    for (uint64_t page = 0; page < 40; page++)
-        expect_page(f, page, byte_of(page));
+    for (uint64_t page = 0; page < 40; page++) expect_page(f, page, byte_of(page));
 }
 TEST(page_in_fails) {
     uint8_t byte;
@@ -245,8 +223,7 @@ TEST(page_in_fails) {
     GIVES(-EIO, get(f, &byte, 1, 0));
     uint8_t *m = map(f, PAGE, VM_SHARED);
     pid_t child = (pid_t)OK(fork());
-    if (child == 0)
-        _exit(m[0]);
+    if (child == 0) _exit(m[0]);
     int status = child_wait(child);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
     control->page_in_error = 0;
@@ -319,8 +296,7 @@ TEST(the_pager_dies_in_reserve) {
     handle_t f = setup(40 * PAGE);
     control->die_in_reserve = true;
     pid_t writer = (pid_t)OK(fork());
-    if (writer == 0)
-        _exit(put(f, "x", 1, 0) != 1);
+    if (writer == 0) _exit(put(f, "x", 1, 0) != 1);
     child_wait(pager);
     control->die_in_reserve = false;
     pager = server_start(scheme, serve);
@@ -368,8 +344,7 @@ TEST(truncate_against_mmap) {
     EQUAL(m[10 * PAGE + 99], byte_of(10));
     EQUAL(m[10 * PAGE + 100], 0); /* the tail of the last page is zeroed */
     pid_t child = (pid_t)OK(fork());
-    if (child == 0)
-        _exit(m[20 * PAGE]);
+    if (child == 0) _exit(m[20 * PAGE]);
     int status = child_wait(child);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
 }
@@ -382,15 +357,12 @@ TEST(truncate_against_read_and_write) {
             for (int n = 0; n < 300; n++) {
                 int64_t at = (n * 13 % 32) * (int64_t)PAGE + 5;
                 long result = i == 0 ? put(f, bytes, sizeof(bytes), at) : get(f, bytes, sizeof(bytes), at);
-                if (result < 0)
-                    _exit(1);
+                if (result < 0) _exit(1);
             }
             _exit(0);
         }
-    for (int n = 0; n < 100; n++)
-        GIVES(0, truncate_to(f, (uint64_t)(n * 11 % 32) * PAGE + (uint64_t)n));
-    for (int i = 0; i < 3; i++)
-        EQUAL(child_wait(children[i]), 0);
+    for (int n = 0; n < 100; n++) GIVES(0, truncate_to(f, (uint64_t)(n * 11 % 32) * PAGE + (uint64_t)n));
+    for (int i = 0; i < 3; i++) EQUAL(child_wait(children[i]), 0);
     GIVES(0, truncate_to(f, 0));
     GIVES(0, get(f, bytes, 1, 0));
 }
@@ -407,19 +379,16 @@ TEST(append_from_four_processes) {
                     _exit(1);
             _exit(0);
         }
-    for (int i = 0; i < 4; i++)
-        EQUAL(child_wait(children[i]), 0);
+    for (int i = 0; i < 4; i++) EQUAL(child_wait(children[i]), 0);
     int counts[4] = {};
     for (int n = 0; n < 800; n++) {
         char record[64];
         GIVES(64, get(f, record, 64, n * 64));
         CHECK(record[0] >= 'a' && record[0] < 'e');
-        for (int i = 1; i < 64; i++)
-            EQUAL(record[i], record[0]);
+        for (int i = 1; i < 64; i++) EQUAL(record[i], record[0]);
         counts[record[0] - 'a']++;
     }
-    for (int i = 0; i < 4; i++)
-        EQUAL(counts[i], 200);
+    for (int i = 0; i < 4; i++) EQUAL(counts[i], 200);
 }
 
 /* The file is half as large again as the machine's memory. */
@@ -427,8 +396,7 @@ TEST(more_pages_than_memory) {
     struct memory_totals totals;
     GOOD(sys_system_info(SYSTEM_MEMORY, &totals, sizeof(totals)));
     uint64_t pages = totals.total / PAGE * 3 / 2;
-    if (pages > PAGES_MAX)
-        SKIP("too much memory: boot with 64 MiB");
+    if (pages > PAGES_MAX) SKIP("too much memory: boot with 64 MiB");
     handle_t f = setup((int64_t)(pages * PAGE));
     static uint8_t bytes[16 * PAGE];
     for (uint64_t page = 0; page + 16 <= pages; page += 16) { /* reading */
@@ -439,8 +407,7 @@ TEST(more_pages_than_memory) {
         memset(bytes, (int)(page / 16 % 251), sizeof(bytes));
         GIVES(sizeof(bytes), put(f, bytes, sizeof(bytes), (int64_t)(page * PAGE)));
     }
-    for (uint64_t page = 0; page + 16 <= pages; page += 160)
-        expect_page(f, page + 3, (uint8_t)(page / 16 % 251));
+    for (uint64_t page = 0; page + 16 <= pages; page += 160) expect_page(f, page + 3, (uint8_t)(page / 16 % 251));
 }
 
 /* One thread is in calls whose answers go to pages that the other forks away at the same time. */
@@ -458,12 +425,13 @@ static void *caller(void *file) {
     static uint8_t data[4 * PAGE];
     handle_t h = *(handle_t *)file;
     for (int n = 1; n <= 60; n++) {
-        struct call_args args = {.request = {.op = OP_USER, .args = {(uint64_t)n}}, .out = data,
-                                 .out_size = sizeof(data), .carry = HANDLE_NONE,
+        struct call_args args = {.request = {.op = OP_USER, .args = {(uint64_t)n}},
+                                 .out = data,
+                                 .out_size = sizeof(data),
+                                 .carry = HANDLE_NONE,
                                  .deadline = DEADLINE_NEVER};
         GIVES(0, sys_call(h, &args));
-        for (unsigned i = 0; i < sizeof(data); i++)
-            EQUAL(data[i], n);
+        for (unsigned i = 0; i < sizeof(data); i++) EQUAL(data[i], n);
     }
     calls_done = true;
     return nullptr;
@@ -475,8 +443,7 @@ TEST(fork_during_a_call) {
     EQUAL(pthread_create(&thread, nullptr, caller, &scheme), 0);
     while (!calls_done) {
         pid_t pid = (pid_t)OK(fork());
-        if (pid == 0)
-            _exit(0);
+        if (pid == 0) _exit(0);
         EQUAL(child_wait(pid), 0);
     }
     pthread_join(thread, nullptr);

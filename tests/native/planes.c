@@ -31,8 +31,7 @@ static void expect_no_calls(void (*move)(int in, int out), int in, int out) {
 
 static void read_file(int in, int) {
     lseek(in, 0, SEEK_SET);
-    for (int i = 0; i < MIB / BLOCK; i++)
-        EQUAL(read(in, block, BLOCK), BLOCK);
+    for (int i = 0; i < MIB / BLOCK; i++) EQUAL(read(in, block, BLOCK), BLOCK);
 }
 
 static void write_then_read(int in, int out) {
@@ -48,8 +47,7 @@ static void write_then_read(int in, int out) {
 
 TEST(file) {
     int fd = (int)OK(open("mebibyte", O_RDWR | O_CREAT, 0600));
-    for (int i = 0; i < MIB / BLOCK; i++)
-        EQUAL(write(fd, block, BLOCK), BLOCK);
+    for (int i = 0; i < MIB / BLOCK; i++) EQUAL(write(fd, block, BLOCK), BLOCK);
     expect_no_calls(read_file, fd, fd);
 }
 

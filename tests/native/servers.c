@@ -39,8 +39,7 @@ static void answer_now(handle_t port, struct port_buffer *b) {
 static void serve_cancel(handle_t port, struct port_buffer *b, enum misbehaviour how, uint32_t tag) {
     b->reply.tag = 0;
     do {
-        while (sys_port_reply_wait(port, 0, DEADLINE_NEVER) != PORT_REQUEST)
-            ;
+        while (sys_port_reply_wait(port, 0, DEADLINE_NEVER) != PORT_REQUEST);
     } while (b->request.op != OP_CANCEL || b->request.args[0] != tag);
     shared->cancels++;
     for (int i = 0; how == BUSY_CANCEL && i < 3; i++) {
@@ -50,8 +49,7 @@ static void serve_cancel(handle_t port, struct port_buffer *b, enum misbehaviour
     }
     b->reply = (struct reply){.tag = tag, .handle = HANDLE_NONE};
     b->reply.result = how == CANCELLED ? -EINTR : how == BUSY_CANCEL ? 6 : 5;
-    if (how == HANG)
-        b->reply.tag = 0;
+    if (how == HANG) b->reply.tag = 0;
 }
 
 static void serve_one(handle_t port, struct port_buffer *b) {
@@ -82,9 +80,7 @@ static void serve_one(handle_t port, struct port_buffer *b) {
         server_answer(b, 7);
         b->reply.tag = tag;
         break;
-    case LEAVE:
-        sys_handle_close(port);
-        _exit(0);
+    case LEAVE: sys_handle_close(port); _exit(0);
     case BAD_HANDLE:
         b->reply.flags = REPLY_HANDLE;
         b->reply.handle = 12345;
@@ -101,8 +97,7 @@ static void serve_one(handle_t port, struct port_buffer *b) {
 static void serve(handle_t port, struct port_buffer *b) {
     shared->instances++;
     for (;;) {
-        while (sys_port_reply_wait(port, 0, DEADLINE_NEVER) != PORT_REQUEST)
-            b->reply.tag = 0;
+        while (sys_port_reply_wait(port, 0, DEADLINE_NEVER) != PORT_REQUEST) b->reply.tag = 0;
         if (b->request.op == OP_CLOSE) {
             shared->closes++;
             b->reply.tag = 0;
@@ -146,12 +141,10 @@ TEST(calls_wait_for_the_next_instance) {
     EQUAL(WEXITSTATUS(child_wait(waiting)), 7);
     server_kill(server);
     pid_t more[8];
-    for (int i = 0; i < 8; i++)
-        more[i] = user_start(ANSWER);
+    for (int i = 0; i < 8; i++) more[i] = user_start(ANSWER);
     sleep_ms(50);
     server_start(scheme, serve);
-    for (int i = 0; i < 8; i++)
-        EQUAL(WEXITSTATUS(child_wait(more[i])), 7);
+    for (int i = 0; i < 8; i++) EQUAL(WEXITSTATUS(child_wait(more[i])), 7);
     EQUAL(shared->instances, 2);
 }
 
@@ -222,15 +215,13 @@ TEST(a_queued_call_is_withdrawn) {
 TEST(two_answers_to_one_call) {
     setup();
     server_start(scheme, serve);
-    for (int i = 0; i < 20; i++)
-        GIVES(7, user(scheme, TWICE));
+    for (int i = 0; i < 20; i++) GIVES(7, user(scheme, TWICE));
     expect_alive();
 }
 TEST(an_answer_to_nobody) {
     setup();
     server_start(scheme, serve);
-    for (int i = 0; i < 20; i++)
-        GIVES(7, user(scheme, WRONG_TAG));
+    for (int i = 0; i < 20; i++) GIVES(7, user(scheme, WRONG_TAG));
     expect_alive();
 }
 TEST(nonsense_in_answers) {
@@ -240,12 +231,14 @@ TEST(nonsense_in_answers) {
     GIVES(-EIO, user(scheme, BAD_HANDLE));
     GIVES(-EIO, user(scheme, BAD_RESULT));
     GIVES(7, user(scheme, OPEN_NOTHING) < 0 ? 7 : 0);
-    struct call_args args = {.request = {.op = BAD_LENGTH}, .out = data, .out_size = 16,
-                             .carry = HANDLE_NONE, .deadline = deadline_in(SECOND)};
+    struct call_args args = {.request = {.op = BAD_LENGTH},
+                             .out = data,
+                             .out_size = 16,
+                             .carry = HANDLE_NONE,
+                             .deadline = deadline_in(SECOND)};
     GIVES(7, sys_call(scheme, &args));
     CHECK(args.reply.length <= 16);
-    for (int i = 16; i < 64; i++)
-        EQUAL(data[i], 0);
+    for (int i = 16; i < 64; i++) EQUAL(data[i], 0);
     expect_alive();
 }
 
@@ -264,18 +257,15 @@ TEST(a_client_is_killed_in_a_call) {
 TEST(a_client_is_killed_in_an_open) {
     setup(); /* the file that it gets nevertheless is closed again */
     pid_t client = (pid_t)OK(fork());
-    if (client == 0)
-        _exit(client_open(scheme, 0) < 0);
+    if (client == 0) _exit(client_open(scheme, 0) < 0);
     sleep_ms(50);
     kill(client, SIGKILL);
     child_wait(client);
     server_start(scheme, serve);
     for (int i = 0; i < 50; i++) {
         pid_t pid = (pid_t)OK(fork());
-        if (pid == 0)
-            _exit(client_open(scheme, 0) < 0);
-        if (i % 2)
-            kill(pid, SIGKILL);
+        if (pid == 0) _exit(client_open(scheme, 0) < 0);
+        if (i % 2) kill(pid, SIGKILL);
         child_wait(pid);
     }
     expect_alive();
@@ -287,13 +277,10 @@ TEST(many_clients_are_killed) {
         pid_t clients[8];
         for (int i = 0; i < 8; i++)
             if ((clients[i] = (pid_t)OK(fork())) == 0)
-                for (;;)
-                    user(scheme, ANSWER);
+                for (;;) user(scheme, ANSWER);
         sleep_ms(5);
-        for (int i = 0; i < 8; i++)
-            kill(clients[i], SIGKILL);
-        for (int i = 0; i < 8; i++)
-            child_wait(clients[i]);
+        for (int i = 0; i < 8; i++) kill(clients[i], SIGKILL);
+        for (int i = 0; i < 8; i++) child_wait(clients[i]);
     }
     expect_alive();
 }
@@ -317,8 +304,7 @@ TEST(a_queued_call_on_a_file_survives_a_restart) {
     handle_t file = client_open(scheme, 0);
     server_kill(server);
     pid_t client = (pid_t)OK(fork());
-    if (client == 0)
-        _exit((int)user(file, ANSWER));
+    if (client == 0) _exit((int)user(file, ANSWER));
     sleep_ms(50);
     server_start(scheme, serve);
     EQUAL(WEXITSTATUS(child_wait(client)), 7);
@@ -331,8 +317,7 @@ TEST(restarts_under_load) {
         if ((clients[i] = (pid_t)OK(fork())) == 0) {
             for (int n = 0; n < 300; n++) {
                 long result = user(scheme, ANSWER);
-                if (result != 7 && result != -ENOLINK)
-                    _exit(1);
+                if (result != 7 && result != -ENOLINK) _exit(1);
             }
             _exit(0);
         }
@@ -342,8 +327,7 @@ TEST(restarts_under_load) {
         server_kill(server);
     }
     server_start(scheme, serve);
-    for (int i = 0; i < 4; i++)
-        EQUAL(child_wait(clients[i]), 0);
+    for (int i = 0; i < 4; i++) EQUAL(child_wait(clients[i]), 0);
 }
 
 TEST(two_processes_cannot_serve) {
@@ -358,8 +342,7 @@ TEST(a_port_is_its_process_own) {
     uintptr_t buffer;
     handle_t port = (handle_t)GOOD(sys_scheme_attach(scheme, HANDLE_NONE, &buffer));
     pid_t child = (pid_t)OK(fork());
-    if (child == 0)
-        _exit(sys_port_reply_wait(port, PORT_NO_WAIT, 0) >= 0);
+    if (child == 0) _exit(sys_port_reply_wait(port, PORT_NO_WAIT, 0) >= 0);
     EQUAL(child_wait(child), 0);
     GIVES(-EAGAIN, sys_port_reply_wait(port, PORT_NO_WAIT, 0));
 }

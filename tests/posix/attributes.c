@@ -61,8 +61,7 @@ TEST(chmod_changes_ctime_and_mode) {
     OK(chmod("a", 04751));
     struct stat after = stat_of("a");
     EQUAL(after.st_mode & 07777, 04751);
-    CHECK(after.st_ctim.tv_sec > before.st_ctim.tv_sec ||
-          after.st_ctim.tv_nsec != before.st_ctim.tv_nsec);
+    CHECK(after.st_ctim.tv_sec > before.st_ctim.tv_sec || after.st_ctim.tv_nsec != before.st_ctim.tv_nsec);
     FAILS(ENOENT, chmod("none", 0644));
     OK(symlink("a", "s"));
     OK(chmod("s", 0600));
@@ -138,8 +137,7 @@ TEST(modification_times) {
     EQUAL(write(fd, "x", 1), 1);
     OK(close(fd));
     struct stat after = stat_of("a");
-    CHECK(after.st_mtim.tv_nsec != before.st_mtim.tv_nsec ||
-          after.st_mtim.tv_sec != before.st_mtim.tv_sec);
+    CHECK(after.st_mtim.tv_nsec != before.st_mtim.tv_nsec || after.st_mtim.tv_sec != before.st_mtim.tv_sec);
     file_make("b", "");
     struct stat d2 = stat_of(".");
     CHECK(d2.st_mtim.tv_nsec != d.st_mtim.tv_nsec || d2.st_mtim.tv_sec != d.st_mtim.tv_sec);

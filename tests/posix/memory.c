@@ -74,8 +74,7 @@ TEST(protection) {
 TEST(fixed_mappings_replace) {
     char *p = map(3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
     memset(p, 'o', 3 * PAGE);
-    char *q = mmap(p + PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-                   -1, 0);
+    char *q = mmap(p + PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     CHECK(q == p + PAGE);
     EQUAL(q[0], 0);
     EQUAL(p[PAGE - 1], 'o');

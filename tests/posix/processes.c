@@ -166,8 +166,7 @@ static int run_program(char *const *argv, char *const *environment, char *out, s
 
 TEST(exec_arguments_and_environment) {
     char out[256];
-    char *argv[] = {"/bin/sh",   "-c", "echo \"$0|$1|$2|$VAR\"; exit 9", "zero", "",
-                    "two words", NULL};
+    char *argv[] = {"/bin/sh", "-c", "echo \"$0|$1|$2|$VAR\"; exit 9", "zero", "", "two words", NULL};
     char *environment[] = {"VAR=value", NULL};
     int status = run_program(argv, environment, out, sizeof(out));
     EQUAL(WEXITSTATUS(status), 9);

@@ -152,8 +152,7 @@ TEST(faults) {
     }
     EQUAL(last, SIGILL);
     if (!sigsetjmp(escape, 1)) {
-        __asm__ volatile("xor %%edx, %%edx; mov $1, %%eax; xor %%ecx, %%ecx; div %%ecx" ::
-                             : "eax", "ecx", "edx");
+        __asm__ volatile("xor %%edx, %%edx; mov $1, %%eax; xor %%ecx, %%ecx; div %%ecx" ::: "eax", "ecx", "edx");
     }
     EQUAL(last, SIGFPE);
     sigset_t now;

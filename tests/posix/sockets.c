@@ -52,10 +52,8 @@ TEST(passing_descriptors) {
         struct cmsghdr align;
     } control;
     struct iovec v = {&data, 1};
-    struct msghdr m = {.msg_iov = &v,
-                       .msg_iovlen = 1,
-                       .msg_control = control.bytes,
-                       .msg_controllen = sizeof(control.bytes)};
+    struct msghdr m = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
     memset(&control, 0, sizeof(control));
     OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
     OK(pipe(p));

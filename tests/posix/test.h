@@ -31,57 +31,54 @@ struct test {
     struct test *next;
 };
 void test_register(struct test *test);
-_Noreturn void test_fail(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+_Noreturn void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 _Noreturn void test_skip(const char *why);
 
-#define TEST(id)                                                                                   \
-    static void id(void);                                                                          \
-    __attribute__((constructor)) static void register_##id(void) {                                 \
-        static struct test test = {.name = #id, .run = id};                                        \
-        test_register(&test);                                                                      \
-    }                                                                                              \
+#define TEST(id)                                                                                                       \
+    static void id(void);                                                                                              \
+    __attribute__((constructor)) static void register_##id(void) {                                                     \
+        static struct test test = {.name = #id, .run = id};                                                            \
+        test_register(&test);                                                                                          \
+    }                                                                                                                  \
     static void id(void)
 
 #define SKIP(why) test_skip(why)
 
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            test_fail(__FILE__, __LINE__, "%s (errno %d)", #condition, errno);                     \
-        }                                                                                          \
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            test_fail(__FILE__, __LINE__, "%s (errno %d)", #condition, errno);                                         \
+        }                                                                                                              \
     } while (0)
 
 /* Two integers are equal. */
-#define EQUAL(a, b)                                                                                \
-    do {                                                                                           \
-        long long left_ = (long long)(a), right_ = (long long)(b);                                 \
-        if (left_ != right_) {                                                                     \
-            test_fail(__FILE__, __LINE__, "%s is %lld, not %lld (errno %d)", #a, left_, right_,    \
-                      errno);                                                                      \
-        }                                                                                          \
+#define EQUAL(a, b)                                                                                                    \
+    do {                                                                                                               \
+        long long left_ = (long long)(a), right_ = (long long)(b);                                                     \
+        if (left_ != right_) {                                                                                         \
+            test_fail(__FILE__, __LINE__, "%s is %lld, not %lld (errno %d)", #a, left_, right_, errno);                \
+        }                                                                                                              \
     } while (0)
 
 /* A call that must succeed; its result. */
-#define OK(call)                                                                                   \
-    ({                                                                                             \
-        errno = 0;                                                                                 \
-        long long result_ = (long long)(call);                                                     \
-        if (result_ == -1) {                                                                       \
-            test_fail(__FILE__, __LINE__, "%s: %s", #call, strerror(errno));                       \
-        }                                                                                          \
-        result_;                                                                                   \
+#define OK(call)                                                                                                       \
+    ({                                                                                                                 \
+        errno = 0;                                                                                                     \
+        long long result_ = (long long)(call);                                                                         \
+        if (result_ == -1) {                                                                                           \
+            test_fail(__FILE__, __LINE__, "%s: %s", #call, strerror(errno));                                           \
+        }                                                                                                              \
+        result_;                                                                                                       \
     })
 
 /* A call that must return -1 with this errno. */
-#define FAILS(error, call)                                                                         \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        long long result_ = (long long)(call);                                                     \
-        if (result_ != -1 || errno != (error)) {                                                   \
-            test_fail(__FILE__, __LINE__, "%s: result %lld, errno %d, not %s", #call, result_,     \
-                      errno, #error);                                                              \
-        }                                                                                          \
+#define FAILS(error, call)                                                                                             \
+    do {                                                                                                               \
+        errno = 0;                                                                                                     \
+        long long result_ = (long long)(call);                                                                         \
+        if (result_ != -1 || errno != (error)) {                                                                       \
+            test_fail(__FILE__, __LINE__, "%s: result %lld, errno %d, not %s", #call, result_, errno, #error);         \
+        }                                                                                                              \
     } while (0)
 
 /* --- helpers ---------------------------------------------------------------------------------- */

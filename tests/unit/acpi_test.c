@@ -14,8 +14,7 @@ static void put(unsigned at, uint64_t v, unsigned size) { memcpy(memory + at, &v
 static void sum(unsigned at, unsigned length, unsigned field) {
     uint8_t total = 0;
     memory[at + field] = 0;
-    for (unsigned i = 0; i < length; i++)
-        total = (uint8_t)(total + memory[at + i]);
+    for (unsigned i = 0; i < length; i++) total = (uint8_t)(total + memory[at + i]);
     memory[at + field] = (uint8_t)-total;
 }
 static void table(unsigned at, const char *signature, unsigned length) {
@@ -28,8 +27,8 @@ enum { RSDP = 0x10, ROOT = 0x100, MADT = 0x200, FADT = 0x400, HPET = 0x600, MCFG
 
 static void good(void) {
     static const uint8_t madt[] = {
-        0, 8, 0, 0, 1, 0, 0, 0,          0, 8, 1, 4, 1, 0, 0, 0,   0, 8, 2, 9, 0, 0, 0, 0,
-        1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0, 2, 10, 0, 9, 20, 0, 0, 0, 0x0d, 0,
+        0, 8, 0,  0, 1, 0, 0, 0,    0,    8, 1, 4, 1, 0, 0,  0, 0, 8,  2, 9, 0, 0,    0,
+        0, 1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0, 2, 10, 0, 9, 20, 0, 0, 0, 0x0d, 0,
     };
     static const uint8_t s5[] = {0x08, '_', 'S', '5', '_', 0x12, 6, 4, 0x0a, 5, 0x01, 0, 0};
     memset(memory, 0, sizeof(memory));

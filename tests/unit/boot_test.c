@@ -40,8 +40,7 @@ TEST(ranges_split_and_cover) {
 TEST(ranges_table_is_bounded) {
     info = (struct bootinfo){};
     int error = 0;
-    for (uint64_t i = 0; i < 300 && !error; i++)
-        error = boot_range_set(&info, i * 0x2000, 0x1000, BOOT_MEMORY_FREE);
+    for (uint64_t i = 0; i < 300 && !error; i++) error = boot_range_set(&info, i * 0x2000, 0x1000, BOOT_MEMORY_FREE);
     CHECK(error == -ENOSPC && info.range_count <= BOOT_RANGES_MAX);
 }
 
@@ -56,8 +55,7 @@ TEST(ranges_agree_with_a_model) {
         enum boot_memory_kind kind = (enum boot_memory_kind)(rand() % 3);
         CHECK(!boot_range_set(&info, start * PAGE_SIZE, length * PAGE_SIZE, kind));
         memset(model + start, kind, length);
-        for (unsigned i = 0; i < 256; i++)
-            CHECK(boot_range_kind(&info, i * PAGE_SIZE + 5) == model[i]);
+        for (unsigned i = 0; i < 256; i++) CHECK(boot_range_kind(&info, i * PAGE_SIZE + 5) == model[i]);
         check_sorted();
     }
 }
@@ -99,8 +97,7 @@ static int mb_parse(void) {
 static void mb_start(bool with_map) {
     memset(mb, 0, sizeof(mb));
     mb_size = 8;
-    if (!with_map)
-        return;
+    if (!with_map) return;
     uint32_t tag = tag_begin(6);
     put32(24);
     put32(0);

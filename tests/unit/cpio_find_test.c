@@ -9,9 +9,8 @@ static size_t length;
 
 /* Adds an entry, with the name's field padded to `name_size`. */
 static void add(const char *name, size_t name_size, unsigned mode, const char *data) {
-    length += (size_t)sprintf(
-        archive + length, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 1, mode, 0,
-        0, 1, 0, (unsigned)strlen(data), 0, 0, 0, 0, (unsigned)name_size, 0);
+    length += (size_t)sprintf(archive + length, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 1, mode,
+                              0, 0, 1, 0, (unsigned)strlen(data), 0, 0, 0, 0, (unsigned)name_size, 0);
     memset(archive + length, 0, name_size);
     memcpy(archive + length, name, strlen(name));
     length = (length + name_size + 3) / 4 * 4;

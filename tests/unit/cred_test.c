@@ -16,8 +16,7 @@ static struct credentials user(uint32_t uid) {
                                 .privileges = uid ? 0 : PRIVILEGE_ROOT};
 }
 
-static int change(const struct credentials *old, uint32_t uid, uint32_t euid, uint32_t suid,
-                  struct credentials *out) {
+static int change(const struct credentials *old, uint32_t uid, uint32_t euid, uint32_t suid, struct credentials *out) {
     struct credentials wish = *old;
     wish.uid = uid;
     wish.euid = wish.fsuid = euid;

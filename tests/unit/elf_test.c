@@ -37,18 +37,8 @@ static struct file good(void) {
               .phoff = sizeof(struct header),
               .phentsize = 56,
               .phnum = 4},
-        .p = {{.type = 1,
-               .flags = 5,
-               .offset = 0,
-               .vaddr = 0x400000,
-               .filesz = 0x2000,
-               .memsz = 0x2000},
-              {.type = 1,
-               .flags = 6,
-               .offset = 0x2340,
-               .vaddr = 0x403340,
-               .filesz = 0x100,
-               .memsz = 0x4000},
+        .p = {{.type = 1, .flags = 5, .offset = 0, .vaddr = 0x400000, .filesz = 0x2000, .memsz = 0x2000},
+              {.type = 1, .flags = 6, .offset = 0x2340, .vaddr = 0x403340, .filesz = 0x100, .memsz = 0x4000},
               {.type = 3, .offset = 0x100, .vaddr = 0x400100, .filesz = 20, .memsz = 20},
               {.type = 0x6474e551, .flags = 6}},
     };
@@ -71,8 +61,7 @@ TEST(good_image) {
     CHECK(!i.position_independent && i.entry == 0x400100);
     CHECK(i.low == 0x400000 && i.high == 0x408000);
     CHECK(i.phdr_vaddr == 0x400040 && i.phdr_count == 4);
-    CHECK(i.segments[0].flags == (VM_READ | VM_EXEC) &&
-          i.segments[1].flags == (VM_READ | VM_WRITE));
+    CHECK(i.segments[0].flags == (VM_READ | VM_EXEC) && i.segments[1].flags == (VM_READ | VM_WRITE));
     CHECK(i.segments[1].memory_size == 0x4000 && i.segments[1].file_size == 0x100);
 }
 

@@ -67,8 +67,7 @@ TEST(input_and_its_credit) {
     static uint8_t data[LINK_DATA_MAX];
     begin();
     host_reads();
-    for (int i = 0; i < LINK_WINDOW / LINK_DATA_MAX; i++)
-        send_frame('I', data, sizeof(data));
+    for (int i = 0; i < LINK_WINDOW / LINK_DATA_MAX; i++) send_frame('I', data, sizeof(data));
     CHECK(l.input_count == LINK_WINDOW && !l.broken);
     link_input_done(&l, 100);
     CHECK(host_reads() == 0); /* not worth a frame yet */
@@ -86,8 +85,7 @@ TEST(input_and_its_credit) {
 TEST(input_beyond_the_window) {
     static uint8_t data[LINK_DATA_MAX];
     begin();
-    for (int i = 0; i < LINK_WINDOW / LINK_DATA_MAX; i++)
-        send_frame('I', data, sizeof(data));
+    for (int i = 0; i < LINK_WINDOW / LINK_DATA_MAX; i++) send_frame('I', data, sizeof(data));
     send_frame('I', "x", 1);
     CHECK(l.broken);
     end();

@@ -6,14 +6,11 @@
 struct ramfs host_fs;
 int64_t host_now = 1000000000;
 
-static int64_t clock_host(void) {
-    return host_now;
-}
+static int64_t clock_host(void) { return host_now; }
 
 void host_fs_init(int64_t pages_max) {
     memset(&host_fs, 0, sizeof(host_fs));
-    if (ramfs_init(&host_fs, pages_max) != 0)
-        __builtin_trap();
+    if (ramfs_init(&host_fs, pages_max) != 0) __builtin_trap();
     host_fs.fs.now = clock_host;
 }
 
@@ -21,8 +18,13 @@ struct fs_call host_call(uint32_t uid, uint32_t gid) {
     static struct credentials who[8];
     static unsigned next;
     struct credentials *c = &who[next++ % 8];
-    *c = (struct credentials){.uid = uid, .euid = uid, .fsuid = uid, .gid = gid, .egid = gid,
-                              .fsgid = gid, .privileges = uid ? 0 : PRIVILEGE_ROOT};
+    *c = (struct credentials){.uid = uid,
+                              .euid = uid,
+                              .fsuid = uid,
+                              .gid = gid,
+                              .egid = gid,
+                              .fsgid = gid,
+                              .privileges = uid ? 0 : PRIVILEGE_ROOT};
     return (struct fs_call){.fs = &host_fs.fs, .who = c, .pid = 1, .root = host_fs.fs.root};
 }
 
@@ -32,9 +34,7 @@ int ram_stream(struct fs_node *n, bool write, handle_t *out) {
     return 0;
 }
 void ram_closed(struct fs_open *o) {}
-void ram_stream_release(struct ram_node *n) {
-    ram_pages_count(&n->node, 0);
-}
+void ram_stream_release(struct ram_node *n) { ram_pages_count(&n->node, 0); }
 void ram_pages_count(struct fs_node *n, int64_t pages) {
     host_fs.pages_used += pages - n->blocks / 8;
     n->blocks = pages * 8;
@@ -46,6 +46,4 @@ int ram_resize(struct fs_node *n, int64_t size) {
     n->size = size;
     return 0;
 }
-int ram_allocate(struct fs_node *n, int64_t end) {
-    return 0;
-}
+int ram_allocate(struct fs_node *n, int64_t end) { return 0; }

@@ -32,14 +32,12 @@ static uint32_t roll(uint32_t n) {
 static const char *random_path(char *out) {
     static const char *const parts[] = {"a", "b", "c", "d", "e", "a", "b", "l", "m", ".", "..", "f"};
     size_t length = 0;
-    if (roll(12) == 0)
-        out[length++] = '/';
+    if (roll(12) == 0) out[length++] = '/';
     for (uint32_t i = 0, n = 1 + roll(3); i < n; i++) {
         const char *part = parts[roll(sizeof(parts) / sizeof(parts[0]))];
         length += (size_t)sprintf(out + length, "%s%s", i ? roll(8) ? "/" : "//" : "", part);
     }
-    if (roll(10) == 0)
-        out[length++] = '/';
+    if (roll(10) == 0) out[length++] = '/';
     out[length] = 0;
     return out;
 }
@@ -51,14 +49,11 @@ struct side { /* where both start: the root, or an open file */
 
 static struct side random_start(void) {
     uint32_t i = roll(HELD * 3);
-    if (i < HELD && held[i].open)
-        return (struct side){held[i].fd, held[i].open->node};
+    if (i < HELD && held[i].open) return (struct side){held[i].fd, held[i].open->node};
     return (struct side){AT_FDCWD, host_fs.fs.root};
 }
 
-static int host_result(long result) {
-    return result < 0 ? -errno : 0;
-}
+static int host_result(long result) { return result < 0 ? -errno : 0; }
 
 struct step {
     struct fs_call call;
@@ -72,25 +67,34 @@ static void compare_stat(struct step *s, bool follow, int *ours, int *theirs) {
     struct stat st;
     *ours = fs_stat(&s->call, s->from.node, host_name(s->path), follow ? 0 : FILE_NOFOLLOW, &a);
     *theirs = host_result(fstatat(s->from.fd, s->path, &st, follow ? 0 : AT_SYMLINK_NOFOLLOW));
-    if (*ours || *theirs)
-        return;
+    if (*ours || *theirs) return;
     /* Streams lose set-id bits when they are opened for writing, the host's files when written. */
     uint32_t early = S_ISREG(st.st_mode) ? MODE_SETUID | MODE_SETGID : 0;
     bool same = (a.mode | early) == (st.st_mode | early) && a.uid == st.st_uid && a.gid == st.st_gid &&
                 a.links == st.st_nlink && (S_ISDIR(st.st_mode) || a.size == st.st_size);
     if (!same)
-        printf("# stat: mode %o %o, owner %u:%u %u:%u, links %lu %lu, size %ld %ld\n", a.mode,
-               st.st_mode, a.uid, a.gid, st.st_uid, st.st_gid, a.links, st.st_nlink, (long)a.size,
-               (long)st.st_size);
+        printf("# stat: mode %o %o, owner %u:%u %u:%u, links %lu %lu, size %ld %ld\n", a.mode, st.st_mode, a.uid, a.gid,
+               st.st_uid, st.st_gid, a.links, st.st_nlink, (long)a.size, (long)st.st_size);
     *theirs = same ? 0 : 1;
 }
 
 static void compare_open(struct step *s, int *ours, int *theirs) {
-    static const uint32_t choices[] = {O_RDONLY, O_WRONLY, O_RDWR, O_CREAT | O_WRONLY,
-                                       O_CREAT | O_EXCL | O_RDWR, O_DIRECTORY, O_NOFOLLOW,
-                                       O_PATH, O_PATH | O_NOFOLLOW, O_CREAT, O_TRUNC | O_WRONLY,
-                                       O_CREAT | O_TRUNC | O_RDWR, O_CREAT | O_DIRECTORY,
-                                       O_PATH | O_DIRECTORY, O_NOATIME, O_CREAT | O_NOFOLLOW};
+    static const uint32_t choices[] = {O_RDONLY,
+                                       O_WRONLY,
+                                       O_RDWR,
+                                       O_CREAT | O_WRONLY,
+                                       O_CREAT | O_EXCL | O_RDWR,
+                                       O_DIRECTORY,
+                                       O_NOFOLLOW,
+                                       O_PATH,
+                                       O_PATH | O_NOFOLLOW,
+                                       O_CREAT,
+                                       O_TRUNC | O_WRONLY,
+                                       O_CREAT | O_TRUNC | O_RDWR,
+                                       O_CREAT | O_DIRECTORY,
+                                       O_PATH | O_DIRECTORY,
+                                       O_NOATIME,
+                                       O_CREAT | O_NOFOLLOW};
     uint32_t flags = choices[roll(sizeof(choices) / sizeof(choices[0]))] | O_NONBLOCK;
     struct fs_open *o = nullptr;
     struct fs_plane plane;
@@ -100,10 +104,8 @@ static void compare_open(struct step *s, int *ours, int *theirs) {
     *theirs = host_result(fd);
     uint32_t i = roll(HELD);
     if (*ours || *theirs || roll(3) || S_ISFIFO(o->node->mode)) {
-        if (o)
-            fs_close(&host_fs.fs, o);
-        if (fd >= 0)
-            close(fd);
+        if (o) fs_close(&host_fs.fs, o);
+        if (fd >= 0) close(fd);
         return;
     }
     if (held[i].open) {
@@ -119,8 +121,7 @@ static void compare_read_link(struct step *s, int *ours, int *theirs) {
     *ours = fs_readlink(&s->call, s->from.node, host_name(s->path), text, sizeof(text));
     long length = readlinkat(s->from.fd, s->path, host_text, sizeof(host_text));
     *theirs = length < 0 ? -errno : (int)length;
-    if (*ours >= 0 && *ours == length && memcmp(text, host_text, (size_t)length) != 0)
-        *theirs = -1000;
+    if (*ours >= 0 && *ours == length && memcmp(text, host_text, (size_t)length) != 0) *theirs = -1000;
 }
 
 static void compare_path(int *ours, int *theirs) {
@@ -128,17 +129,13 @@ static void compare_path(int *ours, int *theirs) {
     uint32_t i = roll(HELD);
     struct fs_call c = host_call(0, 0);
     *ours = *theirs = 0;
-    if (!held[i].open || !S_ISDIR(held[i].open->node->mode))
-        return;
+    if (!held[i].open || !S_ISDIR(held[i].open->node->mode)) return;
     *ours = fs_path(&c, held[i].open->node, text, sizeof(text));
-    if (seteuid(0) != 0 || fchdir(held[i].fd) != 0)
-        abort();
+    if (seteuid(0) != 0 || fchdir(held[i].fd) != 0) abort();
     long length = syscall(SYS_getcwd, host_text, sizeof(host_text));
     *theirs = length < 0 ? -errno : (int)length - 1;
-    if (*ours > 0 && *ours == *theirs && memcmp(text, host_text, (size_t)*ours) != 0)
-        *theirs = -1000;
-    if (chdir("/") != 0)
-        abort();
+    if (*ours > 0 && *ours == *theirs && memcmp(text, host_text, (size_t)*ours) != 0) *theirs = -1000;
+    if (chdir("/") != 0) abort();
 }
 
 static void compare_attributes(struct step *s, uint32_t which, int *ours, int *theirs) {
@@ -191,11 +188,9 @@ static const char *run_step(struct step *s, int *ours, int *theirs) {
     case 5: {
         bool follow = roll(2); /* as root: the host may have protected_hardlinks */
         s->call = host_call(0, 0);
-        if (seteuid(0) != 0)
-            abort();
+        if (seteuid(0) != 0) abort();
         *ours = fs_link(&s->call, s->from.node, path, follow ? 0 : FILE_NOFOLLOW, s->to.node, other);
-        *theirs = host_result(linkat(s->from.fd, s->path, s->to.fd, s->other,
-                                     follow ? AT_SYMLINK_FOLLOW : 0));
+        *theirs = host_result(linkat(s->from.fd, s->path, s->to.fd, s->other, follow ? AT_SYMLINK_FOLLOW : 0));
         return "link";
     }
     case 6:
@@ -212,8 +207,7 @@ static const char *run_step(struct step *s, int *ours, int *theirs) {
         static const uint32_t flags[] = {0, 0, 0, RENAME_KEEP, RENAME_SWAP};
         s->flags = flags[roll(5)];
         *ours = fs_rename(&s->call, s->from.node, path, s->to.node, other, s->flags);
-        *theirs = host_result(syscall(SYS_renameat2, s->from.fd, s->path, s->to.fd, s->other,
-                                      s->flags));
+        *theirs = host_result(syscall(SYS_renameat2, s->from.fd, s->path, s->to.fd, s->other, s->flags));
         return "rename";
     }
     case 11: compare_stat(s, true, ours, theirs); return "stat";
@@ -237,18 +231,14 @@ static const char *run_step(struct step *s, int *ours, int *theirs) {
 }
 
 /* --- the whole tree ------------------------------------------------------------------------------- */
-static int by_text(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 static size_t list_host(char **out, const char *path) {
     size_t count = 0;
     DIR *d = opendir(path);
     for (struct dirent *e; d && (e = readdir(d));)
-        if (asprintf(&out[count], "%s %d", e->d_name, e->d_type) > 0)
-            count++;
-    if (d)
-        closedir(d);
+        if (asprintf(&out[count], "%s %d", e->d_name, e->d_type) > 0) count++;
+    if (d) closedir(d);
     return count;
 }
 
@@ -260,8 +250,7 @@ static size_t list_ours(char **out, struct fs_node *dir) {
     size_t count = 0;
     while ((got = fs_read(&c, &o, buffer, sizeof(buffer), offset, IO_DIRECTORY, &offset)) > 0)
         for (int64_t at = 0; at < got; at += *(uint16_t *)(buffer + at + 16))
-            if (asprintf(&out[count], "%s %d", buffer + at + 19, buffer[at + 18]) > 0)
-                count++;
+            if (asprintf(&out[count], "%s %d", buffer + at + 19, buffer[at + 18]) > 0) count++;
     return count;
 }
 
@@ -278,14 +267,11 @@ static void compare_tree(struct fs_node *dir, const char *path) {
         struct fs_name name = fs_name(ours[i], strcspn(ours[i], " "));
         char below[512];
         snprintf(below, sizeof(below), "%s/%.*s", path, (int)name.length, ours[i]);
-        if (ours[i][0] != '.' && host_fs.fs.ops->lookup(&c, dir, name, &child) == 0 &&
-            node_is(child, MODE_DIRECTORY))
+        if (ours[i][0] != '.' && host_fs.fs.ops->lookup(&c, dir, name, &child) == 0 && node_is(child, MODE_DIRECTORY))
             compare_tree(child, below);
     }
-    for (size_t i = 0; i < n; i++)
-        free(ours[i]);
-    for (size_t i = 0; i < m; i++)
-        free(theirs[i]);
+    for (size_t i = 0; i < n; i++) free(ours[i]);
+    for (size_t i = 0; i < m; i++) free(theirs[i]);
 }
 
 static bool step_once(uint64_t seed, int number) {
@@ -298,17 +284,13 @@ static bool step_once(uint64_t seed, int number) {
     random_path(s.other);
     s.call = host_call(uid, uid);
     int ours = 0, theirs = 0;
-    if (seteuid(0) != 0 || setegid(uid) != 0 || seteuid(uid) != 0)
-        abort();
+    if (seteuid(0) != 0 || setegid(uid) != 0 || seteuid(uid) != 0) abort();
     host_now += 1000;
     const char *name = run_step(&s, &ours, &theirs);
-    if (seteuid(0) != 0 || setegid(0) != 0)
-        abort();
-    if (ours == theirs)
-        return true;
-    printf("# seed %lu step %d: %s \"%s\" \"%s\" mode %o flags %o uid %u from %d to %d: %d, host %d\n",
-           seed, number, name, s.path, s.other, s.mode, s.flags, uid, s.from.fd, s.to.fd, ours,
-           theirs);
+    if (seteuid(0) != 0 || setegid(0) != 0) abort();
+    if (ours == theirs) return true;
+    printf("# seed %lu step %d: %s \"%s\" \"%s\" mode %o flags %o uid %u from %d to %d: %d, host %d\n", seed, number,
+           name, s.path, s.other, s.mode, s.flags, uid, s.from.fd, s.to.fd, ours, theirs);
     return false;
 }
 
@@ -321,8 +303,7 @@ static void run_seed(uint64_t seed) {
             CHECK(!"same as the host");
             break;
         }
-        if (i % 50 == 0)
-            compare_tree(host_fs.fs.root, ".");
+        if (i % 50 == 0) compare_tree(host_fs.fs.root, ".");
     }
     for (int i = 0; i < HELD; i++) {
         if (held[i].open) {
@@ -362,14 +343,12 @@ TEST(same_as_host) {
         if (pid == 0) {
             umask(0);
             unit_failed = chroot(root) != 0 || chdir("/") != 0;
-            if (!unit_failed)
-                run_seed(seed);
+            if (!unit_failed) run_seed(seed);
             fflush(stdout);
             _exit(unit_failed);
         }
         CHECK(waitpid(pid, &status, 0) == pid && status == 0);
-        if (status)
-            break;
+        if (status) break;
     }
     folder_remove(folder);
 }

@@ -18,13 +18,9 @@ static void finish(void) {
     CHECK(host_fs.nodes_used == 0 && host_fs.entry_count == 0 && host_fs.pages_used == 0);
 }
 
-static struct fs_node *top(void) {
-    return host_fs.fs.root;
-}
+static struct fs_node *top(void) { return host_fs.fs.root; }
 
-static int make(const char *path, uint32_t mode) {
-    return fs_make_node(&root_call, top(), host_name(path), mode, 0);
-}
+static int make(const char *path, uint32_t mode) { return fs_make_node(&root_call, top(), host_name(path), mode, 0); }
 
 static struct fs_node *node(const char *path) {
     struct fs_walk w;
@@ -43,13 +39,10 @@ static struct fs_open *must_open(const char *path, uint32_t flags) {
     return o;
 }
 
-static void done(struct fs_open *o) {
-    fs_close(&host_fs.fs, o);
-}
+static void done(struct fs_open *o) { fs_close(&host_fs.fs, o); }
 
 static bool left_for(const char *path) {
-    return host_fs.fs.path_length == strlen(path) &&
-           memcmp(host_fs.fs.path, path, strlen(path)) == 0;
+    return host_fs.fs.path_length == strlen(path) && memcmp(host_fs.fs.path, path, strlen(path)) == 0;
 }
 
 static int stat_result(struct fs_call *c, const char *path) {
@@ -109,8 +102,7 @@ TEST(long_names_and_paths) {
     CHECK(make(name, MODE_REGULAR) == -ENAMETOOLONG);
     name[255] = 0;
     CHECK(make(name, MODE_REGULAR) == 0);
-    for (int i = 1; i < 4999; i += 2)
-        name[i] = '/';
+    for (int i = 1; i < 4999; i += 2) name[i] = '/';
     name[256] = 'x';
     name[4096] = 0;
     CHECK(stat_result(&root_call, name) == -ENAMETOOLONG);
@@ -128,22 +120,19 @@ TEST(cookies_survive_changes) {
     struct fs_open *o = must_open(".", FILE_DIRECTORY);
     bool seen[200] = {};
     int64_t offset = 0, got;
-    for (int round = 0; (got = fs_read(&root_call, o, buffer, sizeof(buffer), offset, IO_DIRECTORY,
-                                       &offset)) > 0; round++) {
+    for (int round = 0; (got = fs_read(&root_call, o, buffer, sizeof(buffer), offset, IO_DIRECTORY, &offset)) > 0;
+         round++) {
         for (int64_t at = 0; at < got; at += *(uint16_t *)(buffer + at + 16)) {
             const char *entry = buffer + at + 19;
-            if (strncmp(entry, "file", 4) != 0)
-                continue;
+            if (strncmp(entry, "file", 4) != 0) continue;
             CHECK(!seen[atoi(entry + 4)]);
             seen[atoi(entry + 4)] = true;
             CHECK(fs_remove(&root_call, top(), host_name(entry), false) == 0);
         }
         snprintf(name, sizeof(name), "new%d", round);
-        if (round < 20)
-            CHECK(make(name, MODE_REGULAR) == 0);
+        if (round < 20) CHECK(make(name, MODE_REGULAR) == 0);
     }
-    for (int i = 0; i < 200; i++)
-        CHECK(seen[i]);
+    for (int i = 0; i < 200; i++) CHECK(seen[i]);
     CHECK(fs_read(&root_call, o, buffer, 10, 0, IO_DIRECTORY, &offset) == -EINVAL);
     CHECK(fs_read(&root_call, o, buffer, 10, 0, 0, &offset) == -EISDIR);
     done(o);
@@ -225,8 +214,7 @@ TEST(fifo_data) {
     char big[70000], back[70000];
     int64_t next = 0;
     uint64_t written = 0;
-    for (size_t i = 0; i < sizeof(big); i++)
-        big[i] = (char)(i * 7 + i / 251);
+    for (size_t i = 0; i < sizeof(big); i++) big[i] = (char)(i * 7 + i / 251);
     CHECK(make("p", MODE_FIFO | 0666) == 0);
     struct fs_open *both = must_open("p", FILE_READ_WRITE);
     struct fs_open *writer = must_open("p", FILE_WRITE_ONLY);
@@ -273,8 +261,8 @@ TEST(fifo_reader_sees_the_next_writer) {
 /* --- locks --------------------------------------------------------------------------------------- */
 enum { GETLK = 5, SETLK = 6, SETLKW = 7, OFD_SETLK = 37, OFD_SETLKW = 38 };
 
-static int lock_as(uint32_t pid, uint32_t tag, struct fs_open *o, uint32_t command, int16_t type,
-                   int64_t begin, int64_t length) {
+static int lock_as(uint32_t pid, uint32_t tag, struct fs_open *o, uint32_t command, int16_t type, int64_t begin,
+                   int64_t length) {
     struct fs_call c = host_call(0, 0);
     struct fs_flock range = {.type = type, .start = begin, .length = length};
     c.pid = pid;
@@ -313,8 +301,7 @@ TEST(locks_of_processes) {
 TEST(lock_circle) {
     start();
     struct fs_open *o = must_open("f", FILE_CREATE | FILE_READ_WRITE);
-    for (uint32_t pid = 1; pid <= 3; pid++)
-        CHECK(lock_as(pid, pid, o, SETLK, LOCK_EXCLUSIVE, pid, 1) == 0);
+    for (uint32_t pid = 1; pid <= 3; pid++) CHECK(lock_as(pid, pid, o, SETLK, LOCK_EXCLUSIVE, pid, 1) == 0);
     CHECK(lock_as(1, 11, o, SETLKW, LOCK_SHARED, 2, 1) == FS_WAIT);
     CHECK(lock_as(2, 12, o, SETLKW, LOCK_SHARED, 3, 1) == FS_WAIT);
     CHECK(lock_as(3, 13, o, SETLKW, LOCK_SHARED, 1, 1) == -EDEADLK);
@@ -324,8 +311,7 @@ TEST(lock_circle) {
     CHECK(lock_as(1, 11, o, SETLKW, LOCK_SHARED, 2, 1) == 0); /* runs again */
     fs_lock_cancel(&host_fs.fs, 13);
     CHECK(!host_fs.fs.lock_waits);
-    for (uint32_t pid = 1; pid <= 3; pid++)
-        fs_locks_drop(o->node, pid, false);
+    for (uint32_t pid = 1; pid <= 3; pid++) fs_locks_drop(o->node, pid, false);
     done(o);
     finish();
 }
@@ -358,8 +344,7 @@ TEST(lock_ranges_at_random) {
         state = state * 1664525 + 1013904223;
         uint32_t r = state >> 8, owner = r % 3, type = r / 3 % 3;
         int64_t a = r / 9 % 64, b = r / 576 % 64;
-        struct fs_lock want = {.start = a < b ? a : b, .end = a < b ? b : a, .owner = owner + 1,
-                               .type = (int16_t)type};
+        struct fs_lock want = {.start = a < b ? a : b, .end = a < b ? b : a, .owner = owner + 1, .type = (int16_t)type};
         bool conflict = false;
         for (uint32_t o = 0; o < 3; o++)
             for (int64_t i = want.start; i <= want.end; i++)
@@ -367,20 +352,17 @@ TEST(lock_ranges_at_random) {
                             (model[o][i] == LOCK_EXCLUSIVE || type == LOCK_EXCLUSIVE);
         bool found = type != LOCK_NONE && lock_conflict(list, &want);
         CHECK(found == conflict);
-        if (conflict)
-            continue;
+        if (conflict) continue;
         CHECK(lock_set(&list, &want) == 0);
         memset(&model[owner][want.start], (int)type, (size_t)(want.end - want.start + 1));
         int64_t last_start = 0;
         for (struct fs_lock *l = list; l; l = l->next) {
             CHECK(l->start >= last_start);
             last_start = l->start;
-            for (int64_t i = l->start; i <= l->end; i++)
-                CHECK(model[l->owner - 1][i] == l->type);
+            for (int64_t i = l->start; i <= l->end; i++) CHECK(model[l->owner - 1][i] == l->type);
         }
     }
-    for (uint64_t owner = 1; owner <= 3; owner++)
-        lock_drop(&list, owner);
+    for (uint64_t owner = 1; owner <= 3; owner++) lock_drop(&list, owner);
     CHECK(!list);
 }
 
@@ -409,17 +391,16 @@ TEST(extended_attributes) {
 }
 
 /* --- archives ------------------------------------------------------------------------------------ */
-static size_t put(char *at, const char *name, uint32_t inode, uint32_t mode, uint32_t links,
-                  const char *data, size_t size) {
+static size_t put(char *at, const char *name, uint32_t inode, uint32_t mode, uint32_t links, const char *data,
+                  size_t size) {
     size_t name_size = strlen(name) + 1;
-    size_t n = (size_t)sprintf(at, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x%s",
-                               inode, mode, 3, 4, links, 99, size, 0, 0, 1, 3, name_size, 0, name) + 1;
-    while (n % 4)
-        at[n++] = 0;
+    size_t n = (size_t)sprintf(at, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x%s", inode, mode, 3, 4,
+                               links, 99, size, 0, 0, 1, 3, name_size, 0, name) +
+               1;
+    while (n % 4) at[n++] = 0;
     memcpy(at + n, data, size);
     n += size;
-    while (n % 4)
-        at[n++] = 0;
+    while (n % 4) at[n++] = 0;
     return n;
 }
 
@@ -443,8 +424,8 @@ TEST(populate_from_archives) {
     struct ram_module module = {.bytes = (uint8_t *)bytes, .size = n};
     CHECK(ramfs_populate(&host_fs, &module) == 2); /* the last two */
     CHECK(fs_stat(&root_call, top(), host_name("etc"), 0, &a) == 0 && a.mode == 040700 && a.uid == 3);
-    CHECK(fs_stat(&root_call, top(), host_name("etc/passwd"), 0, &a) == 0 && a.size == 2 &&
-          a.mode == 0100600 && a.mtime_s == 99);
+    CHECK(fs_stat(&root_call, top(), host_name("etc/passwd"), 0, &a) == 0 && a.size == 2 && a.mode == 0100600 &&
+          a.mtime_s == 99);
     CHECK(node("bin/ls") == node("bin/busybox") && node("bin/ls")->links == 2);
     CHECK(node("bin/cp") != node("bin/ls") && node("bin/cp")->size == 5);
     CHECK(fs_stat(&root_call, top(), host_name("bin/sh"), 0, &a) == 0 && a.size == 3);

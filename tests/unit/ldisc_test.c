@@ -30,8 +30,7 @@ static const char *sent(void) {
 static const char *get(size_t size) {
     static char text[LDISC_INPUT_SIZE + 1];
     int64_t deadline;
-    if (!ldisc_read_ready(&ld, size, 0, 0, &deadline))
-        return "(waits)";
+    if (!ldisc_read_ready(&ld, size, 0, 0, &deadline)) return "(waits)";
     text[ldisc_read(&ld, (uint8_t *)text, size)] = 0;
     return text;
 }
@@ -53,8 +52,7 @@ static void set_raw(uint8_t minimum, uint8_t time) {
 }
 
 static bool is(const char *a, const char *b) {
-    if (strcmp(a, b) == 0)
-        return true;
+    if (strcmp(a, b) == 0) return true;
     printf("# got \"%s\", expected \"%s\"\n", a, b);
     return false;
 }

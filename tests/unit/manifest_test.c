@@ -10,11 +10,10 @@ static unsigned line;
 static int parse(const char *text) { return manifest_parse(&m, text, strlen(text), &line); }
 
 TEST(everything) {
-    CHECK(
-        parse("# UART\nprogram /lib/drivers/serial -v x\n\nscheme serial 10\nscheme other 0x14\n"
-              "opens log\tfile # both\nopens tty\nports 0x3f8 8\nisa-irq 4\nmmio 0xfee00000 4096\n"
-              "grant log\ngrant modules\nmount /dev/x\nrestart once\npriority 40\n"
-              "when exec=com2\nunless quiet") == 0);
+    CHECK(parse("# UART\nprogram /lib/drivers/serial -v x\n\nscheme serial 10\nscheme other 0x14\n"
+                "opens log\tfile # both\nopens tty\nports 0x3f8 8\nisa-irq 4\nmmio 0xfee00000 4096\n"
+                "grant log\ngrant modules\nmount /dev/x\nrestart once\npriority 40\n"
+                "when exec=com2\nunless quiet") == 0);
     CHECK(m.argument_count == 3 && strcmp(m.arguments[0], "/lib/drivers/serial") == 0);
     CHECK(strcmp(m.arguments[2], "x") == 0 && !m.arguments[3]);
     CHECK(m.scheme_count == 2 && strcmp(m.schemes[0].name, "serial") == 0);

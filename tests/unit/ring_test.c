@@ -34,12 +34,10 @@ TEST(entries_in_order_round_and_round) {
 TEST(full_until_released) {
     struct ring_entry e = request(1);
     rings_make();
-    for (int i = 0; i < CAPACITY; i++)
-        CHECK(ring_put(&client, &e) == 0);
+    for (int i = 0; i < CAPACITY; i++) CHECK(ring_put(&client, &e) == 0);
     CHECK(ring_put(&client, &e) == -EAGAIN);
     (void)!ring_publish(&client);
-    for (int i = 0; i < CAPACITY; i++)
-        CHECK(ring_get(&server, &e) == 1);
+    for (int i = 0; i < CAPACITY; i++) CHECK(ring_get(&server, &e) == 1);
     CHECK(ring_get(&server, &e) == 0);
     CHECK(ring_put(&client, &e) == -EAGAIN);
     (void)!ring_publish(&server);
@@ -64,8 +62,7 @@ TEST(a_lying_peer_is_found_out) {
         m->requests.tail = lies[i];
         CHECK(ring_get(&server, &e) == -EPROTO);
         rings_make();
-        for (int n = 0; n < CAPACITY; n++)
-            CHECK(ring_put(&client, &e) == 0);
+        for (int n = 0; n < CAPACITY; n++) CHECK(ring_put(&client, &e) == 0);
         m->requests.head = lies[i];
         CHECK(ring_put(&client, &e) == -EPROTO);
     }
@@ -96,17 +93,13 @@ static void *server_thread(void *unused) {
         if (got == 1) {
             served++;
             e = (struct ring_entry){.tag = e.tag, .result = (int64_t)e.tag * 2};
-            if (ring_put(&server, &e) != 0)
-                break; /* the client's bound makes this impossible */
+            if (ring_put(&server, &e) != 0) break; /* the client's bound makes this impossible */
         } else {
-            if (ring_publish(&server))
-                sem_post(&client_event);
-            if (ring_may_sleep(&server))
-                sem_wait(&server_event);
+            if (ring_publish(&server)) sem_post(&client_event);
+            if (ring_may_sleep(&server)) sem_wait(&server_event);
         }
     }
-    if (ring_publish(&server))
-        sem_post(&client_event);
+    if (ring_publish(&server)) sem_post(&client_event);
     return unused;
 }
 
@@ -121,10 +114,8 @@ TEST(two_threads_lose_no_wake_up) {
     bool good = true;
     while (done < MANY) {
         e = request(sent);
-        while (sent < MANY && sent - done < CAPACITY && ring_put(&client, &e) == 0)
-            e = request(++sent);
-        if (ring_publish(&client))
-            sem_post(&server_event);
+        while (sent < MANY && sent - done < CAPACITY && ring_put(&client, &e) == 0) e = request(++sent);
+        if (ring_publish(&client)) sem_post(&server_event);
         if (ring_get(&client, &e) == 1) {
             good &= e.tag == done && e.result == (int64_t)done * 2;
             done++;

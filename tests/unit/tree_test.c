@@ -10,8 +10,7 @@ static bool in[COUNT];
 static struct tree tree;
 
 static int check_height(struct tree_node *n, struct tree_node *parent) {
-    if (!n)
-        return 0;
+    if (!n) return 0;
     CHECK(n->parent == parent);
     int left = check_height(n->child[0], n), right = check_height(n->child[1], n);
     CHECK(right - left == n->balance && n->balance >= -1 && n->balance <= 1);
@@ -21,8 +20,7 @@ static int check_height(struct tree_node *n, struct tree_node *parent) {
 static void check_all(void) {
     size_t expected = 0, found = 0;
     struct tree_node *last = NULL;
-    for (size_t i = 0; i < COUNT; i++)
-        expected += in[i];
+    for (size_t i = 0; i < COUNT; i++) expected += in[i];
     for (struct tree_node *n = tree_first(&tree); n; last = n, n = tree_next(n)) {
         CHECK(!last || last->key <= n->key);
         CHECK(tree_prev(n) == last);
@@ -43,8 +41,7 @@ TEST(random_operations) {
             tree_insert(&tree, &nodes[i]);
         }
         in[i] = !in[i];
-        if (round % 50 == 0)
-            check_all();
+        if (round % 50 == 0) check_all();
     }
     for (uint64_t key = 0; key < 302; key++) {
         struct tree_node *le = tree_find_le(&tree, key), *ge = tree_find_ge(&tree, key);
@@ -63,8 +60,7 @@ TEST(equal_keys_keep_their_order) {
         tree_insert(&t, &n[i]);
     }
     struct tree_node *at = tree_first(&t);
-    for (int i = 0; i < 10; i++, at = tree_next(at))
-        CHECK(at == &n[i]);
+    for (int i = 0; i < 10; i++, at = tree_next(at)) CHECK(at == &n[i]);
 }
 
 UNIT_MAIN

@@ -14,8 +14,7 @@ enum token { TOKEN_BEGIN = 1, TOKEN_END, TOKEN_PROPERTY, TOKEN_NOP, TOKEN_FINISH
 enum node { NODE_OTHER, NODE_MEMORY, NODE_CHOSEN };
 
 struct header {
-    uint32_t magic, total, tokens, names, reserved, version, compatible, cpu, names_size,
-        tokens_size;
+    uint32_t magic, total, tokens, names, reserved, version, compatible, cpu, names_size, tokens_size;
 };
 struct tree {
     const uint8_t *at, *end; /* the tokens not yet read */
@@ -31,16 +30,13 @@ static uint32_t big32(const void *p) {
     memcpy(&v, p, sizeof(v));
     return __builtin_bswap32(v);
 }
-static uint64_t big64(const void *p) {
-    return (uint64_t)big32(p) << 32 | big32((const char *)p + 4);
-}
+static uint64_t big64(const void *p) { return (uint64_t)big32(p) << 32 | big32((const char *)p + 4); }
 
 /* The next n bytes, padded to whole tokens, or null. */
 static const void *take(struct tree *t, size_t n) {
     const uint8_t *p = t->at;
     size_t left = (size_t)(t->end - p);
-    if (n > left || align_up(n, 4) > left)
-        return nullptr;
+    if (n > left || align_up(n, 4) > left) return nullptr;
     t->at += align_up(n, 4);
     return p;
 }
@@ -48,20 +44,16 @@ static const void *take(struct tree *t, size_t n) {
 static bool begin_node(struct tree *t) {
     size_t left = (size_t)(t->end - t->at), n = strnlen((const char *)t->at, left);
     const char *name = n < left ? take(t, n + 1) : nullptr;
-    if (!name)
-        return false;
+    if (!name) return false;
     if (++t->depth == 2)
-        t->node = !strncmp(name, "memory@", 7) ? NODE_MEMORY
-                  : !strcmp(name, "chosen")    ? NODE_CHOSEN
-                                               : NODE_OTHER;
+        t->node = !strncmp(name, "memory@", 7) ? NODE_MEMORY : !strcmp(name, "chosen") ? NODE_CHOSEN : NODE_OTHER;
     return true;
 }
 
 /* The root of machine virt has two cells for each address and size. */
 static bool add_memory(struct bootinfo *out, const char *value, size_t n) {
     for (; n >= 16; n -= 16, value += 16)
-        if (boot_range_set(out, big64(value), big64(value + 8), BOOT_MEMORY_FREE))
-            return false;
+        if (boot_range_set(out, big64(value), big64(value + 8), BOOT_MEMORY_FREE)) return false;
     return n == 0;
 }
 
@@ -76,10 +68,8 @@ static bool read_property(struct tree *t) {
     size_t n = head ? big32(head) : 0;
     const char *value = head ? take(t, n) : nullptr;
     const char *name = head ? name_at(t, big32(head + 4)) : nullptr;
-    if (!value || !name)
-        return false;
-    if (t->depth == 2 && t->node == NODE_MEMORY && !strcmp(name, "reg"))
-        return add_memory(t->out, value, n);
+    if (!value || !name) return false;
+    if (t->depth == 2 && t->node == NODE_MEMORY && !strcmp(name, "reg")) return add_memory(t->out, value, n);
     if (t->depth == 2 && t->node == NODE_CHOSEN && !strcmp(name, "bootargs"))
         memcpy(t->out->command_line, value, min(n, BOOT_COMMAND_MAX - 1UL));
     return true;
@@ -89,16 +79,13 @@ static bool read_tokens(struct tree *t) {
     for (const void *token; (token = take(t, 4));) {
         switch (big32(token)) {
         case TOKEN_BEGIN:
-            if (!begin_node(t))
-                return false;
+            if (!begin_node(t)) return false;
             break;
         case TOKEN_END:
-            if (!t->depth--)
-                return false;
+            if (!t->depth--) return false;
             break;
         case TOKEN_PROPERTY:
-            if (!read_property(t))
-                return false;
+            if (!read_property(t)) return false;
             break;
         case TOKEN_NOP: break;
         case TOKEN_FINISH: return t->depth == 0;
@@ -117,8 +104,8 @@ int device_tree_parse(const void *data, size_t size, struct bootinfo *out) {
     for (size_t i = 0; size >= sizeof(h) && i < sizeof(h) / 4; i++)
         ((uint32_t *)&h)[i] = big32((const uint32_t *)data + i);
     out->problem = "no usable device tree at the start of RAM";
-    if (h.magic != MAGIC || h.version < VERSION || h.total > size ||
-        !within(h.tokens, h.tokens_size, h.total) || !within(h.names, h.names_size, h.total))
+    if (h.magic != MAGIC || h.version < VERSION || h.total > size || !within(h.tokens, h.tokens_size, h.total) ||
+        !within(h.names, h.names_size, h.total))
         return -EINVAL;
     struct tree t = {
         .at = (const uint8_t *)data + h.tokens,
@@ -127,8 +114,7 @@ int device_tree_parse(const void *data, size_t size, struct bootinfo *out) {
         .names_size = h.names_size,
         .out = out,
     };
-    if (!read_tokens(&t))
-        return -EINVAL;
+    if (!read_tokens(&t)) return -EINVAL;
     out->problem = nullptr;
     return 0;
 }

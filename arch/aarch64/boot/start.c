@@ -26,8 +26,7 @@ void boot_start(void) {
     boot.image_start = image_to_phys(image_start);
     boot.image_end = image_to_phys(image_end);
     if (!device_tree_parse(phys_to_virt(RAM_START), boot.image_start - RAM_START, &boot) &&
-        boot_range_set(&boot, boot.image_start, boot.image_end - boot.image_start,
-                       BOOT_MEMORY_RESERVED))
+        boot_range_set(&boot, boot.image_start, boot.image_end - boot.image_start, BOOT_MEMORY_RESERVED))
         boot.problem = "the memory map has too many entries";
     map_ram();
     kernel_main(&boot);

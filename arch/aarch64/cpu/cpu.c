@@ -27,9 +27,7 @@ void arch_init_interrupts(void) { gic_init(); }
 /* Other CPUs stay off; this is the arch's last step of boot. */
 void arch_start_cpus(void (*)(void)) { missing_list(); }
 
-void arch_irq_window(void) {
-    asm volatile("msr daifclr, #2\n\tisb\n\tmsr daifset, #2" ::: "memory");
-}
+void arch_irq_window(void) { asm volatile("msr daifclr, #2\n\tisb\n\tmsr daifset, #2" ::: "memory"); }
 
 /* WFI ends with a pending interrupt even while it is masked. */
 void arch_cpu_idle(void) {
@@ -39,8 +37,7 @@ void arch_cpu_idle(void) {
 
 /* FEAT_RNG: ID_AA64ISAR0_EL1[63:60]; RNDR is S3_3_C2_C4_0, and sets Z if it has nothing. */
 bool arch_random(uint64_t *out) {
-    if (!(read_sysreg(id_aa64isar0_el1) >> 60))
-        return false;
+    if (!(read_sysreg(id_aa64isar0_el1) >> 60)) return false;
     uint64_t value, good;
     asm volatile("mrs %0, s3_3_c2_c4_0\n\tcset %1, ne" : "=r"(value), "=r"(good)::"cc");
     *out = value;

@@ -15,6 +15,5 @@ void missing_called(const char *name) { panic("%s is not implemented on aarch64"
 
 void missing_list(void) {
     klog(LOG_WARN, "aarch64: %u functions of the contract are not implemented:", missing_count);
-    for (uint32_t i = 0; i < missing_count; i++)
-        klog(LOG_WARN, "  %s", missing_names[i]);
+    for (uint32_t i = 0; i < missing_count; i++) klog(LOG_WARN, "  %s", missing_names[i]);
 }

@@ -12,15 +12,13 @@ static bool released;
 static volatile char *uart(uint32_t offset) { return (char *)phys_to_virt(VIRT_UART) + offset; }
 
 static void uart_put(char c) {
-    for (int i = 0; i < UART_WAIT_TRIES && (mmio_read32(uart(UART_FLAGS)) & UART_FULL); i++)
-        cpu_pause();
+    for (int i = 0; i < UART_WAIT_TRIES && (mmio_read32(uart(UART_FLAGS)) & UART_FULL); i++) cpu_pause();
     mmio_write32(uart(UART_DATA), (uint8_t)c);
 }
 
 void arch_console_write(const char *text, size_t len) {
     for (size_t i = 0; !released && i < len; i++) {
-        if (text[i] == '\n')
-            uart_put('\r');
+        if (text[i] == '\n') uart_put('\r');
         uart_put(text[i]);
     }
 }

@@ -8,8 +8,7 @@
 #define FRAMES_MAX 40
 
 void arch_halt(void) {
-    for (;;)
-        asm volatile("msr daifset, #15\n\twfi" ::: "memory");
+    for (;;) asm volatile("msr daifset, #15\n\twfi" ::: "memory");
 }
 
 /* PSCI takes no code: tests are judged by their report. */
@@ -30,11 +29,9 @@ void arch_backtrace(void (*line)(const char *)) {
     uintptr_t frame = (uintptr_t)__builtin_frame_address(0), limit = frame + KERNEL_STACK_SIZE;
     for (int i = 0; i < FRAMES_MAX && frame % 16 == 0; i++) {
         const uintptr_t *record = (const uintptr_t *)frame; /* the caller's, return address */
-        if (record[1] < KERNEL_BASE)
-            return;
+        if (record[1] < KERNEL_BASE) return;
         symbol_print(record[1], line);
-        if (record[0] <= frame || record[0] >= limit)
-            return;
+        if (record[0] <= frame || record[0] >= limit) return;
         frame = record[0];
     }
 }

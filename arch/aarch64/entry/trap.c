@@ -12,6 +12,6 @@ void trap_handle(struct trapframe *f) {
     }
     panic("exception, vector %lu: esr %#lx far %016lx pc %016lx pstate %lx sp %016lx\n"
           "  x0 %016lx x1 %016lx x2 %016lx x3 %016lx x19 %016lx x29 %016lx x30 %016lx",
-          f->kind, f->syndrome, f->fault, f->pc, f->pstate, f->sp, f->x[0], f->x[1], f->x[2],
-          f->x[3], f->x[19], f->x[29], f->x[30]);
+          f->kind, f->syndrome, f->fault, f->pc, f->pstate, f->sp, f->x[0], f->x[1], f->x[2], f->x[3], f->x[19],
+          f->x[29], f->x[30]);
 }

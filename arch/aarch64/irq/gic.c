@@ -10,12 +10,8 @@ enum { GICC_CTLR = 0x00, GICC_PMR = 0x04, GICC_IAR = 0x0c, GICC_EOIR = 0x10 };
 #define IAR_NUMBER 0x3ff
 #define IAR_SPURIOUS 1020 /* from here on */
 
-static volatile char *distributor(uint32_t offset) {
-    return (char *)phys_to_virt(VIRT_GIC_DISTRIBUTOR) + offset;
-}
-static volatile char *interface(uint32_t offset) {
-    return (char *)phys_to_virt(VIRT_GIC_CPU) + offset;
-}
+static volatile char *distributor(uint32_t offset) { return (char *)phys_to_virt(VIRT_GIC_DISTRIBUTOR) + offset; }
+static volatile char *interface(uint32_t offset) { return (char *)phys_to_virt(VIRT_GIC_CPU) + offset; }
 
 void gic_init(void) {
     mmio_write32(distributor(GICD_ISENABLER), 1u << VIRT_TIMER_IRQ);
@@ -26,14 +22,10 @@ void gic_init(void) {
 
 void irq_handle(void) {
     uint32_t taken = mmio_read32(interface(GICC_IAR)), number = taken & IAR_NUMBER;
-    if (number >= IAR_SPURIOUS)
-        return;
+    if (number >= IAR_SPURIOUS) return;
     cpu_count(COUNT_IRQ);
-    if (number == VIRT_TIMER_IRQ)
-        clock_timer_stop(); /* the line is a level */
-    else
-        klog(LOG_ERROR, "unexpected interrupt %u", number);
+    if (number == VIRT_TIMER_IRQ) clock_timer_stop(); /* the line is a level */
+    else klog(LOG_ERROR, "unexpected interrupt %u", number);
     mmio_write32(interface(GICC_EOIR), taken);
-    if (number == VIRT_TIMER_IRQ)
-        trap_timer();
+    if (number == VIRT_TIMER_IRQ) trap_timer();
 }

@@ -9,8 +9,7 @@ static pte_t *leaf_find(vaddr_t va, bool create) {
     for (unsigned shift = 39; shift > PAGE_SHIFT; shift -= 9) {
         pte_t *e = &table[va >> shift & 511];
         paddr_t below = pte_get(e) ? pte_paddr(pte_get(e)) : create ? frame_alloc_table() : 0;
-        if (!below)
-            return nullptr;
+        if (!below) return nullptr;
         pte_set(e, below | PTE_PRESENT);
         table = phys_to_virt(below);
     }
@@ -19,8 +18,7 @@ static pte_t *leaf_find(vaddr_t va, bool create) {
 
 int kernel_map(vaddr_t va, paddr_t pa, uint64_t flags) {
     pte_t *leaf = leaf_find(va, true);
-    if (!leaf)
-        return -ENOMEM;
+    if (!leaf) return -ENOMEM;
     ASSERT(!pte_get(&leaf[pt_index(va)]));
     /* The kernel's own pages take no faults to note their use. */
     flags |= PTE_PRESENT | PTE_ACCESSED | (flags & PTE_WRITE ? PTE_DIRTY : 0);

@@ -11,9 +11,7 @@
 
 static uint64_t base, to_ns, to_ticks; /* fixed point, SHIFT */
 
-static uint64_t scale(uint64_t v, uint64_t by) {
-    return (uint64_t)((unsigned __int128)v * by >> SHIFT);
-}
+static uint64_t scale(uint64_t v, uint64_t by) { return (uint64_t)((unsigned __int128)v * by >> SHIFT); }
 
 void clock_init_boot(void) {
     uint64_t hz = read_sysreg(cntfrq_el0);

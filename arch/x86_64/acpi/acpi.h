@@ -6,7 +6,7 @@
 #pragma once
 #include <kernel/types.h>
 
-#define ACPI_IOAPICS_MAX   8
+#define ACPI_IOAPICS_MAX 8
 #define ACPI_OVERRIDES_MAX 24
 
 struct acpi_register { /* Generic Address Structure, §5.2.3.2 */

@@ -7,8 +7,8 @@
 #include <kernel/mm.h>
 
 #define TEST_EXIT_PORT 0xf4 /* QEMU's isa-debug-exit; status 2 × value + 1 */
-#define TEST_EXIT_OK   0x10
-#define SLEEP_ENABLE   (1u << 13) /* PM1_CNT.SLP_EN, ACPI 6.5 §4.8.4.2.1 */
+#define TEST_EXIT_OK 0x10
+#define SLEEP_ENABLE (1u << 13) /* PM1_CNT.SLP_EN, ACPI 6.5 §4.8.4.2.1 */
 
 static struct acpi_info info;
 
@@ -17,38 +17,32 @@ const struct acpi_info *acpi_info(void) { return &info; }
 /* Tables in RAM are in the physmap; some firmware puts the first ones below 1 MiB, or in a hole. */
 static const void *map_table(paddr_t at, size_t length) {
     paddr_t first = align_down(at, PAGE_SIZE), end = align_up(at + length, PAGE_SIZE), page = first;
-    if (end < first)
-        return nullptr;
-    while (page < end && physmap_has(page))
-        page += PAGE_SIZE;
-    if (page >= end)
-        return phys_to_virt(at);
+    if (end < first) return nullptr;
+    while (page < end && physmap_has(page)) page += PAGE_SIZE;
+    if (page >= end) return phys_to_virt(at);
     const char *window = vmap_device(first, end - first, 0);
     return window ? window + (at - first) : nullptr;
 }
 
 void acpi_init(paddr_t rsdp) {
-    if (acpi_parse(rsdp, map_table, &info))
-        panic("no valid ACPI tables: the interrupt controllers are unknown");
+    if (acpi_parse(rsdp, map_table, &info)) panic("no valid ACPI tables: the interrupt controllers are unknown");
     if (!info.lapic_address || !info.ioapic_count || !info.cpu_count)
         panic("the ACPI tables name no local APIC, no I/O APIC or no CPU");
-    klog(LOG_DEBUG, "acpi: %u CPUs, %u I/O APICs, HPET at %#lx, ECAM at %#lx", info.cpu_count,
-         info.ioapic_count, info.hpet_address, info.mcfg_address);
+    klog(LOG_DEBUG, "acpi: %u CPUs, %u I/O APICs, HPET at %#lx, ECAM at %#lx", info.cpu_count, info.ioapic_count,
+         info.hpet_address, info.mcfg_address);
 }
 
 void arch_power_off(int code) {
     out8(TEST_EXIT_PORT, code ? (uint8_t)code : TEST_EXIT_OK);
     if (info.sleep_found && info.pm1a_control) {
         out16(info.pm1a_control, (uint16_t)(info.sleep_a << 10 | SLEEP_ENABLE));
-        if (info.pm1b_control)
-            out16(info.pm1b_control, (uint16_t)(info.sleep_b << 10 | SLEEP_ENABLE));
+        if (info.pm1b_control) out16(info.pm1b_control, (uint16_t)(info.sleep_b << 10 | SLEEP_ENABLE));
     }
     arch_halt();
 }
 
 void arch_reboot(void) {
-    if (info.reset_supported && info.reset.space == 1)
-        out8((uint16_t)info.reset.address, info.reset_value);
+    if (info.reset_supported && info.reset.space == 1) out8((uint16_t)info.reset.address, info.reset_value);
     out8(0x64, 0xfe); /* the keyboard controller's reset line */
     struct table_pointer none = {};
     asm volatile("lidt %0; int3" ::"m"(none)); /* triple fault */

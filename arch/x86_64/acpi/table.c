@@ -29,12 +29,18 @@ static_assert(sizeof(struct root_pointer) == 36 && sizeof(struct table_header) =
 
 enum madt_type { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_LAPIC_ADDRESS = 5 };
 enum fadt_offset {
-    FADT_DSDT = 40, FADT_PM1A_CONTROL = 64, FADT_PM1B_CONTROL = 68, FADT_FLAGS = 112,
-    FADT_RESET = 116, FADT_RESET_VALUE = 128, FADT_X_DSDT = 140, FADT_X_PM1A_CONTROL = 172,
+    FADT_DSDT = 40,
+    FADT_PM1A_CONTROL = 64,
+    FADT_PM1B_CONTROL = 68,
+    FADT_FLAGS = 112,
+    FADT_RESET = 116,
+    FADT_RESET_VALUE = 128,
+    FADT_X_DSDT = 140,
+    FADT_X_PM1A_CONTROL = 172,
     FADT_X_PM1B_CONTROL = 184,
 };
 #define FADT_RESET_SUPPORTED (1u << 10)
-#define LAPIC_ENABLED        1u
+#define LAPIC_ENABLED 1u
 
 struct table {
     const uint8_t *data;
@@ -44,29 +50,24 @@ struct table {
 /* Little-endian field of `size` bytes at an offset; 0 if it is outside of the table. */
 static uint64_t field(const struct table *t, size_t offset, size_t size) {
     uint64_t v = 0;
-    if (offset <= t->length && size <= t->length - offset)
-        memcpy(&v, t->data + offset, size);
+    if (offset <= t->length && size <= t->length - offset) memcpy(&v, t->data + offset, size);
     return v;
 }
 
 static bool checksum_ok(const uint8_t *data, size_t length) {
     uint8_t sum = 0;
-    for (size_t i = 0; i < length; i++)
-        sum = (uint8_t)(sum + data[i]);
+    for (size_t i = 0; i < length; i++) sum = (uint8_t)(sum + data[i]);
     return sum == 0;
 }
 
 static struct table table_map(paddr_t at, acpi_map_fn *map) {
     struct table_header h;
     const void *p = at ? map(at, sizeof(h)) : nullptr;
-    if (!p)
-        return (struct table){};
+    if (!p) return (struct table){};
     memcpy(&h, p, sizeof(h));
-    if (h.length < sizeof(h) || h.length > TABLE_LENGTH_MAX)
-        return (struct table){};
+    if (h.length < sizeof(h) || h.length > TABLE_LENGTH_MAX) return (struct table){};
     p = map(at, h.length);
-    if (!p || !checksum_ok(p, h.length))
-        return (struct table){};
+    if (!p || !checksum_ok(p, h.length)) return (struct table){};
     return (struct table){p, h.length};
 }
 
@@ -92,8 +93,7 @@ static void parse_madt_entry(const struct table *e, struct acpi_info *out) {
         }
         break;
     case MADT_LAPIC_ADDRESS:
-        if (e->length >= 12)
-            out->lapic_address = field(e, 4, 8);
+        if (e->length >= 12) out->lapic_address = field(e, 4, 8);
         break;
     default: break;
     }
@@ -103,8 +103,7 @@ static void parse_madt(const struct table *t, struct acpi_info *out) {
     out->lapic_address = field(t, 36, 4);
     for (size_t at = 44; at + 2 <= t->length;) {
         struct table entry = {t->data + at, field(t, at + 1, 1)};
-        if (entry.length < 2 || entry.length > t->length - at)
-            return;
+        if (entry.length < 2 || entry.length > t->length - at) return;
         parse_madt_entry(&entry, out);
         at += entry.length;
     }
@@ -113,11 +112,9 @@ static void parse_madt(const struct table *t, struct acpi_info *out) {
 /* A small integer constant of AML (ACPI 6.5 §20.2.3): ZeroOp, OneOp or BytePrefix. */
 static bool aml_byte(const struct table *t, size_t *at, uint8_t *out) {
     uint8_t op = (uint8_t)field(t, (*at)++, 1);
-    if (*at > t->length)
-        return false;
+    if (*at > t->length) return false;
     *out = op;
-    if (op == 0x0a)
-        *out = (uint8_t)field(t, (*at)++, 1);
+    if (op == 0x0a) *out = (uint8_t)field(t, (*at)++, 1);
     return (op <= 1 || op == 0x0a) && *at <= t->length;
 }
 
@@ -129,8 +126,7 @@ static void scan_sleep(const struct table *t, struct acpi_info *out) {
     for (size_t at = 36 + 2; at + 8 < t->length; at++) {
         const uint8_t *p = t->data + at;
         bool named = p[-1] == 0x08 || (p[-2] == 0x08 && p[-1] == '\\');
-        if (memcmp(p, "_S5_\x12", 5) || !named)
-            continue;
+        if (memcmp(p, "_S5_\x12", 5) || !named) continue;
         size_t next = at + 5 + 1 + (p[5] >> 6) + 1; /* the length's extra bytes; NumElements */
         if (aml_byte(t, &next, &out->sleep_a) && aml_byte(t, &next, &out->sleep_b)) {
             out->sleep_found = true;
@@ -141,8 +137,7 @@ static void scan_sleep(const struct table *t, struct acpi_info *out) {
 
 static uint16_t control_port(const struct table *t, size_t offset, size_t extended) {
     uint64_t port = field(t, extended, 1) == 1 ? field(t, extended + 4, 8) : 0;
-    if (!port)
-        port = field(t, offset, 4);
+    if (!port) port = field(t, offset, 4);
     return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
@@ -157,8 +152,7 @@ static void parse_fadt(const struct table *t, acpi_map_fn *map, struct acpi_info
     }
     uint64_t at = field(t, FADT_X_DSDT, 8);
     struct table dsdt = table_map(at ? at : field(t, FADT_DSDT, 4), map);
-    if (dsdt.data)
-        scan_sleep(&dsdt, out);
+    if (dsdt.data) scan_sleep(&dsdt, out);
 }
 
 static void parse_table(const struct table *t, acpi_map_fn *map, struct acpi_info *out) {
@@ -179,19 +173,15 @@ int acpi_parse(paddr_t rsdp, acpi_map_fn *map, struct acpi_info *out) {
     *out = (struct acpi_info){};
     struct root_pointer r = {};
     const void *p = rsdp ? map(rsdp, ROOT_POINTER_V1_SIZE) : nullptr;
-    if (!p || memcmp(p, "RSD PTR ", 8) || !checksum_ok(p, ROOT_POINTER_V1_SIZE))
-        return -EINVAL;
+    if (!p || memcmp(p, "RSD PTR ", 8) || !checksum_ok(p, ROOT_POINTER_V1_SIZE)) return -EINVAL;
     memcpy(&r, p, ROOT_POINTER_V1_SIZE);
-    if (r.revision >= 2 && (p = map(rsdp, sizeof(r))) && checksum_ok(p, sizeof(r)))
-        memcpy(&r, p, sizeof(r));
+    if (r.revision >= 2 && (p = map(rsdp, sizeof(r))) && checksum_ok(p, sizeof(r))) memcpy(&r, p, sizeof(r));
     size_t width = r.xsdt ? 8 : 4;
     struct table root = table_map(r.xsdt ? r.xsdt : r.rsdt, map);
-    if (!root.data || memcmp(root.data, width == 8 ? "XSDT" : "RSDT", 4))
-        return -EINVAL;
+    if (!root.data || memcmp(root.data, width == 8 ? "XSDT" : "RSDT", 4)) return -EINVAL;
     for (size_t at = sizeof(struct table_header); at + width <= root.length; at += width) {
         struct table t = table_map(field(&root, at, width), map);
-        if (t.data)
-            parse_table(&t, map, out);
+        if (t.data) parse_table(&t, map, out);
     }
     return 0;
 }

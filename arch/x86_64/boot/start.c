@@ -10,9 +10,9 @@
 #include <kernel/lib.h>
 #include "../../../kernel/boot/range.h"
 
-#define EARLY_END      (4ULL << 30)
-#define SIZE_2M        (2ULL << 20)
-#define SIZE_1G        (1ULL << 30)
+#define EARLY_END (4ULL << 30)
+#define SIZE_2M (2ULL << 20)
+#define SIZE_1G (1ULL << 30)
 #define MULTIBOOT2_EAX 0x36d76289
 
 [[gnu::aligned(PAGE_SIZE)]] struct boot_stack boot_stack; /* named by header.S; the page below it is unmapped */
@@ -32,13 +32,11 @@ NORETURN static BOOT_CODE void boot_fail(const char *why) {
 }
 
 static BOOT_CODE const void *early_map(paddr_t start, size_t length) {
-    return start && start < EARLY_END && length <= EARLY_END - start ? phys_to_virt(start)
-                                                                     : nullptr;
+    return start && start < EARLY_END && length <= EARLY_END - start ? phys_to_virt(start) : nullptr;
 }
 
 static BOOT_CODE uint64_t *table_new(void) {
-    if (bump_end - bump_start < PAGE_SIZE)
-        boot_fail("no memory for page tables");
+    if (bump_end - bump_start < PAGE_SIZE) boot_fail("no memory for page tables");
     bump_end -= PAGE_SIZE;
     uint64_t *table = phys_to_virt(bump_end);
     memset(table, 0, PAGE_SIZE);
@@ -50,8 +48,7 @@ static BOOT_CODE uint64_t *entry_at(vaddr_t va, unsigned shift) {
     uint64_t *table = root;
     for (unsigned at = 39; at > shift; at -= 9) {
         uint64_t *e = &table[va >> at & 511];
-        if (!*e)
-            *e = virt_to_phys(table_new()) | PTE_PRESENT | PTE_WRITE;
+        if (!*e) *e = virt_to_phys(table_new()) | PTE_PRESENT | PTE_WRITE;
         table = phys_to_virt(pte_paddr(*e));
     }
     return &table[va >> shift & 511];
@@ -92,22 +89,19 @@ static BOOT_CODE void parse(uint32_t magic, uint32_t info) {
         boot.problem = "no boot information";
     } else if (magic == MULTIBOOT2_EAX) {
         uint32_t size = *(const uint32_t *)data;
-        if (early_map(info, size))
-            error = multiboot2_parse(info, data, size, &boot);
+        if (early_map(info, size)) error = multiboot2_parse(info, data, size, &boot);
         if (!error) /* it holds a copy of the RSDP */
             error = boot_range_set(&boot, info, size, BOOT_MEMORY_RESERVED);
     } else if (early_map(info, PAGE_SIZE)) {
         error = pvh_parse(data, PAGE_SIZE, early_map, &boot);
     }
-    if (error)
-        boot_fail(boot.problem ? boot.problem : "the boot information is not usable");
+    if (error) boot_fail(boot.problem ? boot.problem : "the boot information is not usable");
 }
 
 /* The stack protector's canary: its zero byte stops string functions. */
 [[clang::no_stack_protector]] static BOOT_CODE void seed_canary(void) {
     uint64_t seed;
-    if (!arch_random(&seed))
-        seed = read_tsc() * 0x9e3779b97f4a7c15;
+    if (!arch_random(&seed)) seed = read_tsc() * 0x9e3779b97f4a7c15;
     __stack_chk_guard = seed & ~0xffULL;
 }
 
@@ -115,8 +109,7 @@ static BOOT_CODE void parse(uint32_t magic, uint32_t info) {
 static BOOT_CODE void choose_bump(void) {
     for (uint32_t i = 0; i < boot.range_count; i++) {
         struct boot_range r = boot.ranges[i];
-        if (r.kind != BOOT_MEMORY_FREE || r.start >= EARLY_END)
-            continue;
+        if (r.kind != BOOT_MEMORY_FREE || r.start >= EARLY_END) continue;
         paddr_t end = min(r.start + r.length, EARLY_END);
         if (end - r.start > bump_end - bump_start) {
             bump_start = r.start;
@@ -126,17 +119,14 @@ static BOOT_CODE void choose_bump(void) {
 }
 
 static BOOT_CODE void reserve(paddr_t start, uint64_t length) {
-    if (boot_range_set(&boot, start, length, BOOT_MEMORY_RESERVED))
-        boot_fail("the memory map has too many entries");
+    if (boot_range_set(&boot, start, length, BOOT_MEMORY_RESERVED)) boot_fail("the memory map has too many entries");
 }
 
 static BOOT_CODE void reserve_modules(void) {
     for (uint32_t i = 0; i < boot.module_count; i++) {
         const struct boot_module *m = &boot.modules[i];
-        for (paddr_t at = align_down(m->start, PAGE_SIZE); at < m->start + m->length;
-             at += PAGE_SIZE)
-            if (boot_range_kind(&boot, at) != BOOT_MEMORY_FREE)
-                boot_fail("a boot module is not in free memory");
+        for (paddr_t at = align_down(m->start, PAGE_SIZE); at < m->start + m->length; at += PAGE_SIZE)
+            if (boot_range_kind(&boot, at) != BOOT_MEMORY_FREE) boot_fail("a boot module is not in free memory");
         reserve(m->start, m->length);
     }
 }
@@ -144,10 +134,8 @@ static BOOT_CODE void reserve_modules(void) {
 static BOOT_CODE void choose_trampoline(void) {
     reserve(0, PAGE_SIZE);
     for (paddr_t at = 0x8000; at < 0x9f000 && !trampoline_page; at += PAGE_SIZE)
-        if (boot_range_kind(&boot, at) == BOOT_MEMORY_FREE)
-            trampoline_page = at;
-    if (trampoline_page)
-        reserve(trampoline_page, PAGE_SIZE);
+        if (boot_range_kind(&boot, at) == BOOT_MEMORY_FREE) trampoline_page = at;
+    if (trampoline_page) reserve(trampoline_page, PAGE_SIZE);
 }
 
 static BOOT_CODE void build_tables(void) {

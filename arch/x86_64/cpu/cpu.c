@@ -34,13 +34,12 @@ void cpu_features_init(void) {
         uint32_t present;
         const char *name;
     } needed[] = {
-        {basic.c >> 26 & 1, "XSAVE"},   {basic.d >> 24 & 1, "FXSR"}, {extended.d >> 20 & 1, "NX"},
+        {basic.c >> 26 & 1, "XSAVE"},      {basic.d >> 24 & 1, "FXSR"},    {extended.d >> 20 & 1, "NX"},
         {extended.d >> 11 & 1, "SYSCALL"}, {seven.b >> 0 & 1, "FSGSBASE"}, {seven.b >> 7 & 1, "SMEP"},
-        {seven.b >> 20 & 1, "SMAP"},    {basic.d >> 16 & 1, "PAT"},
+        {seven.b >> 20 & 1, "SMAP"},       {basic.d >> 16 & 1, "PAT"},
     };
     for (size_t i = 0; i < array_size(needed); i++)
-        if (!needed[i].present)
-            panic("this CPU lacks %s", needed[i].name);
+        if (!needed[i].present) panic("this CPU lacks %s", needed[i].name);
 }
 
 /* Segment descriptors for 64-bit mode (SDM vol. 3 §3.4.5), and the TSS (§8.2.3). */
@@ -51,8 +50,7 @@ void cpu_descriptors_init(struct arch_cpu *c, vaddr_t ist_top[IST_COUNT]) {
         .kernel_data = 0x00cf93000000ffff,
         .user_data = 0x00cff3000000ffff,
         .user_code = 0x00affb000000ffff,
-        .tss_low = (tss & 0xff000000) << 32 | (tss & 0xffffff) << 16 | 0x890000000000 |
-                   (sizeof(c->tss) - 1),
+        .tss_low = (tss & 0xff000000) << 32 | (tss & 0xffffff) << 16 | 0x890000000000 | (sizeof(c->tss) - 1),
         .tss_high = tss >> 32,
     };
     c->tss.iomap = sizeof(c->tss); /* no I/O permission bitmap */
@@ -75,8 +73,8 @@ void cpu_descriptors_init(struct arch_cpu *c, vaddr_t ist_top[IST_COUNT]) {
                  "mov %%eax, %%es\n\t"
                  "mov %%eax, %%fs\n\t"
                  "mov %%eax, %%gs\n\t"
-                 "ltr %w3"
-                 ::"m"(pointer), "i"(KERNEL_CS), "i"(KERNEL_SS), "r"(TSS_SELECTOR)
+                 "ltr %w3" ::"m"(pointer),
+                 "i"(KERNEL_CS), "i"(KERNEL_SS), "r"(TSS_SELECTOR)
                  : "rax", "memory");
     write_msr(MSR_GS_BASE, (uint64_t)c);
     write_msr(MSR_KERNEL_GS_BASE, 0);
@@ -86,10 +84,9 @@ void cpu_registers_init(void) {
     write_msr(MSR_PAT, 0x0007010600070106); /* WB, WC, UC-, UC; twice */
     write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_SCE | EFER_NXE);
     write_cr0((read_cr0() & ~(uint64_t)(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE | CR0_WP);
-    uint64_t cr4 = read_cr4() | CR4_PGE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE |
-                   CR4_OSXSAVE | CR4_SMEP | CR4_SMAP;
-    if (read_cpuid(7, 0).c & 4)
-        cr4 |= CR4_UMIP;
+    uint64_t cr4 =
+        read_cr4() | CR4_PGE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP;
+    if (read_cpuid(7, 0).c & 4) cr4 |= CR4_UMIP;
     write_cr4(cr4);
     write_msr(MSR_STAR, (uint64_t)(KERNEL_SS | 3) << 48 | (uint64_t)KERNEL_CS << 32);
     write_msr(MSR_LSTAR, (uint64_t)syscall_entry);
@@ -99,8 +96,7 @@ void cpu_registers_init(void) {
 }
 
 void arch_cpu_idle(void) {
-    if (atomic_load_explicit(&cpu_current()->need_resched, memory_order_acquire))
-        return;
+    if (atomic_load_explicit(&cpu_current()->need_resched, memory_order_acquire)) return;
     irq_off_end();
     asm volatile("sti; hlt; cli" ::: "memory"); /* STI holds interrupts back for one instruction */
     irq_off_begin();
@@ -113,18 +109,15 @@ void arch_irq_window(void) {
 }
 
 void arch_halt(void) {
-    for (;;)
-        asm volatile("cli; hlt");
+    for (;;) asm volatile("cli; hlt");
 }
 
 bool arch_random(uint64_t *out) {
-    if (!cpu_features.rdrand)
-        return false;
+    if (!cpu_features.rdrand) return false;
     for (int tries = 0; tries < 10; tries++) { /* SDM vol. 1 §7.3.17.1 */
         bool ok;
         asm volatile("rdrand %0" : "=r"(*out), "=@ccc"(ok));
-        if (ok)
-            return true;
+        if (ok) return true;
     }
     return false;
 }

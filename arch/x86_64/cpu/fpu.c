@@ -11,7 +11,7 @@
 
 #define XCR0_STATES 0xe7 /* x87 SSE AVX opmask ZMM_Hi256 Hi16_ZMM: no PKRU, no AMX */
 #define MXCSR_INITIAL 0x1f80
-#define FCW_INITIAL   0x37f
+#define FCW_INITIAL 0x37f
 
 size_t fpu_size;
 uint64_t fpu_mask;
@@ -33,14 +33,11 @@ void fpu_init_cpu(void) {
     fpu_mask = states.a & XCR0_STATES;
     asm volatile("xsetbv" ::"c"(0), "a"((uint32_t)fpu_mask), "d"(0));
     fpu_size = align_up(read_cpuid(0xd, 0).b, 64);
-    if (fpu_size > XSAVE_AREA_MAX)
-        panic("the XSAVE area has %lu bytes", fpu_size);
+    if (fpu_size > XSAVE_AREA_MAX) panic("the XSAVE area has %lu bytes", fpu_size);
     fpu_load_initial();
 }
 
-void fpu_save(void *area) {
-    asm volatile("xsave64 (%0)" ::"r"(area), "a"((uint32_t)fpu_mask), "d"(0) : "memory");
-}
+void fpu_save(void *area) { asm volatile("xsave64 (%0)" ::"r"(area), "a"((uint32_t)fpu_mask), "d"(0) : "memory"); }
 void fpu_restore(const void *area) {
     asm volatile("xrstor64 (%0)" ::"r"(area), "a"((uint32_t)fpu_mask), "d"(0) : "memory");
 }

@@ -10,8 +10,7 @@ paddr_t boot_rsdp;
 
 void arch_init_early(const struct bootinfo *boot) {
     vaddr_t ist_top[IST_COUNT];
-    for (unsigned i = 1; i < IST_COUNT; i++)
-        ist_top[i] = (vaddr_t)ist_stacks[i] + IST_STACK_SIZE;
+    for (unsigned i = 1; i < IST_COUNT; i++) ist_top[i] = (vaddr_t)ist_stacks[i] + IST_STACK_SIZE;
     boot_cpu.boot_stack = (vaddr_t)(&boot_stack + 1);
     boot_rsdp = boot->rsdp;
     cpu_descriptors_init(&boot_cpu, ist_top);

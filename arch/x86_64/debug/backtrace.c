@@ -10,9 +10,9 @@
 #include <kernel/log.h>
 #include <kernel/thread.h>
 
-#define FRAMES_MAX   40
-#define STOP_TICKS   (1ULL << 31)
-#define TEST_PANIC   0x11
+#define FRAMES_MAX 40
+#define STOP_TICKS (1ULL << 31)
+#define TEST_PANIC 0x11
 
 static _Atomic bool stopping;
 static _Atomic uint32_t dump_turn; /* 1: some CPU prints */
@@ -26,10 +26,8 @@ static bool on_stack(uintptr_t at, uintptr_t top, size_t size) {
 static bool on_known_stack(uintptr_t at) {
     const struct arch_cpu *c = arch_cpu();
     const struct thread *t = c->cpu.current;
-    bool known = on_stack(at, c->boot_stack, KERNEL_STACK_SIZE) ||
-                 (t && on_stack(at, t->stack, KERNEL_STACK_SIZE));
-    for (unsigned i = 1; i < IST_COUNT; i++)
-        known |= on_stack(at, c->tss.ist[i - 1] + 16, IST_STACK_SIZE);
+    bool known = on_stack(at, c->boot_stack, KERNEL_STACK_SIZE) || (t && on_stack(at, t->stack, KERNEL_STACK_SIZE));
+    for (unsigned i = 1; i < IST_COUNT; i++) known |= on_stack(at, c->tss.ist[i - 1] + 16, IST_STACK_SIZE);
     return known;
 }
 
@@ -37,8 +35,7 @@ void arch_backtrace(void (*line)(const char *)) {
     uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
     for (int i = 0; i < FRAMES_MAX && on_known_stack(frame); i++) {
         const uintptr_t *pair = (const uintptr_t *)frame; /* saved rbp, return address */
-        if (pair[1] < KERNEL_BASE)
-            return;
+        if (pair[1] < KERNEL_BASE) return;
         symbol_print(pair[1], line);
         frame = pair[0];
     }
@@ -47,21 +44,18 @@ void arch_backtrace(void (*line)(const char *)) {
 static void dump_cpu(const struct trapframe *f) {
     char text[160];
     const struct cpu *cpu = cpu_current();
-    while (atomic_exchange(&dump_turn, 1))
-        cpu_pause();
+    while (atomic_exchange(&dump_turn, 1)) cpu_pause();
     print_format(text, sizeof(text), "CPU %u: %s, rip %016lx rsp %016lx, %u locks held\n", cpu->id,
                  cpu->current ? cpu->current->name : "no thread", f->rip, f->rsp, cpu->spin_depth);
     print_line(text);
-    if (!frame_from_user(f))
-        arch_backtrace(print_line);
+    if (!frame_from_user(f)) arch_backtrace(print_line);
     atomic_store(&dump_turn, 0);
 }
 
 void nmi_handle(struct trapframe *f) {
     dump_cpu(f);
     atomic_fetch_add(&arch_cpu()->dumps, 1);
-    if (!atomic_load(&stopping))
-        return; /* an operator's question (QEMU: `nmi`): go on */
+    if (!atomic_load(&stopping)) return; /* an operator's question (QEMU: `nmi`): go on */
     atomic_store(&arch_cpu()->stopped, true);
     arch_halt();
 }
@@ -70,8 +64,8 @@ void trap_fatal(struct trapframe *f, const char *what) {
     panic("%s\n  vector %lu code %#lx cr2 %016lx rip %016lx rflags %lx rsp %016lx\n"
           "  rax %016lx rbx %016lx rcx %016lx rdx %016lx\n"
           "  rsi %016lx rdi %016lx rbp %016lx r8 %016lx r12 %016lx",
-          what, f->vector, f->number, read_cr2(), f->rip, f->rflags, f->rsp, f->rax, f->rbx, f->rcx,
-          f->rdx, f->rsi, f->rdi, f->rbp, f->r8, f->r12);
+          what, f->vector, f->number, read_cr2(), f->rip, f->rflags, f->rsp, f->rax, f->rbx, f->rcx, f->rdx, f->rsi,
+          f->rdi, f->rbp, f->r8, f->r12);
 }
 
 void arch_panic_stop(void) {

@@ -10,10 +10,10 @@
 
 enum { COM1 = 0x3f8, UART_DATA = 0, UART_INTERRUPTS = 1, UART_FIFO = 2, UART_LINE = 3 };
 enum { UART_MODEM = 4, UART_STATUS = 5, UART_DIVISOR_LOW = 0, UART_DIVISOR_HIGH = 1 };
-#define UART_EMPTY      0x20
+#define UART_EMPTY 0x20
 #define UART_WAIT_TRIES 100000
-#define GLYPH_WIDTH     8
-#define GLYPH_HEIGHT    16
+#define GLYPH_WIDTH 8
+#define GLYPH_HEIGHT 16
 
 extern const uint8_t console_font[256][GLYPH_HEIGHT];
 
@@ -37,33 +37,26 @@ static void uart_init(void) {
 }
 
 static void uart_put(char c) {
-    for (int i = 0; i < UART_WAIT_TRIES && !(in8(COM1 + UART_STATUS) & UART_EMPTY); i++)
-        cpu_pause();
+    for (int i = 0; i < UART_WAIT_TRIES && !(in8(COM1 + UART_STATUS) & UART_EMPTY); i++) cpu_pause();
     out8(COM1 + UART_DATA, (uint8_t)c);
 }
 
 static void screen_init(const struct boot_framebuffer *f) {
-    if (!f->width)
-        return;
+    if (!f->width) return;
     screen.pixels = (uint32_t *)(FRAMEBUFFER_WINDOW + f->address % PAGE_SIZE);
     screen.stride = f->pitch / 4;
     screen.columns = f->width / GLYPH_WIDTH;
     screen.rows = f->height / GLYPH_HEIGHT;
-    screen.colour = 0xc0u >> (8 - f->red_bits) << f->red_shift |
-                    0xc0u >> (8 - f->green_bits) << f->green_shift |
+    screen.colour = 0xc0u >> (8 - f->red_bits) << f->red_shift | 0xc0u >> (8 - f->green_bits) << f->green_shift |
                     0xc0u >> (8 - f->blue_bits) << f->blue_shift;
-    for (uint32_t y = 0; y < f->height; y++)
-        memset(screen.pixels + (size_t)y * screen.stride, 0, f->width * 4);
-    if (screen.rows < 2 || !screen.columns)
-        screen.pixels = nullptr;
+    for (uint32_t y = 0; y < f->height; y++) memset(screen.pixels + (size_t)y * screen.stride, 0, f->width * 4);
+    if (screen.rows < 2 || !screen.columns) screen.pixels = nullptr;
 }
 
 static void screen_draw(uint32_t column, uint32_t row, uint8_t c) {
-    uint32_t *line = screen.pixels + (size_t)row * GLYPH_HEIGHT * screen.stride +
-                     (size_t)column * GLYPH_WIDTH;
+    uint32_t *line = screen.pixels + (size_t)row * GLYPH_HEIGHT * screen.stride + (size_t)column * GLYPH_WIDTH;
     for (uint32_t y = 0; y < GLYPH_HEIGHT; y++, line += screen.stride)
-        for (uint32_t x = 0; x < GLYPH_WIDTH; x++)
-            line[x] = console_font[c][y] & (0x80 >> x) ? screen.colour : 0;
+        for (uint32_t x = 0; x < GLYPH_WIDTH; x++) line[x] = console_font[c][y] & (0x80 >> x) ? screen.colour : 0;
 }
 
 static void screen_clear_row(uint32_t row) {
@@ -79,28 +72,21 @@ static void screen_put(uint8_t c) {
         screen_clear_row(screen.row);
         screen_clear_row((screen.row + 1) % screen.rows);
     }
-    if (c != '\n')
-        screen_draw(screen.column++, screen.row, c);
+    if (c != '\n') screen_draw(screen.column++, screen.row, c);
 }
 
 /* Twice: as the first thing of all, with null, for the serial line; then with the screen. */
 void console_init(const struct bootinfo *boot) {
-    if (boot)
-        screen_init(&boot->framebuffer);
-    else
-        uart_init();
+    if (boot) screen_init(&boot->framebuffer);
+    else uart_init();
 }
 
 void arch_console_write(const char *text, size_t len) {
-    if (released)
-        return;
+    if (released) return;
     for (size_t i = 0; i < len; i++) {
-        if (uart_present && text[i] == '\n')
-            uart_put('\r');
-        if (uart_present)
-            uart_put(text[i]);
-        if (screen.pixels)
-            screen_put((uint8_t)text[i]);
+        if (uart_present && text[i] == '\n') uart_put('\r');
+        if (uart_present) uart_put(text[i]);
+        if (screen.pixels) screen_put((uint8_t)text[i]);
     }
 }
 
@@ -108,6 +94,5 @@ void arch_console_release(void) { released = true; }
 
 void arch_panic_begin(void) {
     released = false;
-    if (uart_present)
-        out8(COM1 + UART_INTERRUPTS, 0); /* whatever a driver had set */
+    if (uart_present) out8(COM1 + UART_INTERRUPTS, 0); /* whatever a driver had set */
 }

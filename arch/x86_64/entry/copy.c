@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: MIT
 /*
  * Access to user memory. Each instruction that may fault has an entry in a fault table: trap.c
- * resolves the fault, or resumes at the label (also after a #GP: XRSTOR checks what it loads). SMAP is open (STAC) only around these instructions.
+ * resolves the fault, or resumes at the label (also after a #GP: XRSTOR checks what it loads).
+ * SMAP is open (STAC) only around these instructions.
  */
 #include <asm/arch.h>
 #include <kernel/lock.h>
 
-#define MAY_FAULT(table, instruction, resume)                                                      \
+#define MAY_FAULT(table, instruction, resume)                                                                          \
     ".pushsection ." table ", \"a\"\n\t.quad " instruction ", " resume "\n\t.popsection\n\t"
 
 /* false: not all could be copied. The fault handler clears AC when it resumes at the label. */
-#define DEFINE_COPY(name, table)                                                                   \
-    static inline bool name(void *to, const void *from, size_t n) {                                \
-        size_t words = n / 8, tail = n % 8;                                                        \
-        asm goto("stac\n"                                                                          \
-                 "1: rep movsq\n\t"                                                                \
-                 "mov %[tail], %%rcx\n"                                                            \
-                 "2: rep movsb\n\t"                                                                \
-                 "clac\n\t" MAY_FAULT(table, "1b", "%l[fault]") MAY_FAULT(table, "2b", "%l[fault]")   \
-                 : "+D"(to), "+S"(from), "+c"(words)                                               \
-                 : [tail] "r"(tail)                                                                \
-                 : "memory"                                                                        \
-                 : fault);                                                                         \
-        return true;                                                                               \
-    fault:                                                                                         \
-        return false;                                                                              \
+#define DEFINE_COPY(name, table)                                                                                       \
+    static inline bool name(void *to, const void *from, size_t n) {                                                    \
+        size_t words = n / 8, tail = n % 8;                                                                            \
+        asm goto("stac\n"                                                                                              \
+                 "1: rep movsq\n\t"                                                                                    \
+                 "mov %[tail], %%rcx\n"                                                                                \
+                 "2: rep movsb\n\t"                                                                                    \
+                 "clac\n\t" MAY_FAULT(table, "1b", "%l[fault]") MAY_FAULT(table, "2b", "%l[fault]")                    \
+                 : "+D"(to), "+S"(from), "+c"(words)                                                                   \
+                 : [tail] "r"(tail)                                                                                    \
+                 : "memory"                                                                                            \
+                 : fault);                                                                                             \
+        return true;                                                                                                   \
+    fault:                                                                                                             \
+        return false;                                                                                                  \
     }
 DEFINE_COPY(copy_or_fault, "fault_table")
 DEFINE_COPY(copy_or_fail, "fault_table_nofault")
@@ -51,15 +52,13 @@ int copy_to_user_nofault(uaddr_t to, const void *from, size_t n) {
 
 int clear_user(uaddr_t to, size_t n) {
     lock_check_none();
-    if (!is_user_range(to, n))
-        return -EFAULT;
+    if (!is_user_range(to, n)) return -EFAULT;
     size_t words = n / 8, tail = n % 8;
     asm goto("stac\n"
              "1: rep stosq\n\t"
              "mov %[tail], %%rcx\n"
              "2: rep stosb\n\t"
-             "clac\n\t" MAY_FAULT("fault_table", "1b", "%l[fault]")
-                 MAY_FAULT("fault_table", "2b", "%l[fault]")
+             "clac\n\t" MAY_FAULT("fault_table", "1b", "%l[fault]") MAY_FAULT("fault_table", "2b", "%l[fault]")
              : "+D"(to), "+c"(words)
              : "a"(0), [tail] "r"(tail)
              : "memory"
@@ -105,21 +104,16 @@ int user_strncpy(char *to, uaddr_t from, size_t size) {
     for (size_t n = 0; n < size;) {
         uaddr_t at = from + n;
         uint64_t word;
-        if (at >= USER_END || at < from)
-            return -EFAULT;
+        if (at >= USER_END || at < from) return -EFAULT;
         if (size - n >= 8 && at % PAGE_SIZE <= PAGE_SIZE - 8) {
-            if (!load64(&word, at))
-                return -EFAULT;
+            if (!load64(&word, at)) return -EFAULT;
             __builtin_memcpy(to + n, &word, 8);
             uint64_t zeros = (word - 0x0101010101010101) & ~word & 0x8080808080808080;
-            if (zeros)
-                return (int)(n + (size_t)__builtin_ctzll(zeros) / 8);
+            if (zeros) return (int)(n + (size_t)__builtin_ctzll(zeros) / 8);
             n += 8;
         } else {
-            if (!load8((uint8_t *)to + n, at))
-                return -EFAULT;
-            if (!to[n])
-                return (int)n;
+            if (!load8((uint8_t *)to + n, at)) return -EFAULT;
+            if (!to[n]) return (int)n;
             n++;
         }
     }
@@ -128,8 +122,7 @@ int user_strncpy(char *to, uaddr_t from, size_t size) {
 
 int user_load32_nofault(uint32_t *out, uaddr_t from) {
     uint32_t v;
-    if (!is_user_range(from, 4))
-        return -EFAULT;
+    if (!is_user_range(from, 4)) return -EFAULT;
     asm goto("stac\n"
              "1: mov (%1), %0\n\t"
              "clac\n\t" MAY_FAULT("fault_table_nofault", "1b", "%l[fault]")
@@ -145,8 +138,7 @@ fault:
 
 int user_cmpxchg32_nofault(uaddr_t at, uint32_t *expected, uint32_t desired) {
     uint32_t old = *expected;
-    if (!is_user_range(at, 4))
-        return -EFAULT;
+    if (!is_user_range(at, 4)) return -EFAULT;
     asm goto("stac\n"
              "1: lock cmpxchg %2, (%1)\n\t"
              "clac\n\t" MAY_FAULT("fault_table_nofault", "1b", "%l[fault]")
@@ -163,8 +155,7 @@ fault:
 /* Extended registers straight to and from a signal frame: no detour through a kernel copy. */
 int user_fpu_save(uaddr_t to) {
     lock_check_none();
-    if (!is_user_range(to, fpu_size))
-        return -EFAULT;
+    if (!is_user_range(to, fpu_size)) return -EFAULT;
     asm goto("stac\n"
              "1: xsave64 (%0)\n\t"
              "clac\n\t" MAY_FAULT("fault_table", "1b", "%l[fault]")
@@ -179,8 +170,7 @@ fault:
 
 int user_fpu_restore(uaddr_t from, bool extended) {
     lock_check_none();
-    if (!is_user_range(from, fpu_size))
-        return -EFAULT;
+    if (!is_user_range(from, fpu_size)) return -EFAULT;
     if (extended)
         asm goto("stac\n"
                  "1: xrstor64 (%0)\n\t"

@@ -10,10 +10,10 @@
 #include <kernel/lib.h>
 #include <kernel/thread.h>
 
-#define UC_FLAGS          7 /* UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS */
-#define FP_XSTATE_MAGIC1  0x46505853
-#define FP_XSTATE_MAGIC2  0x46505845
-#define RED_ZONE          128 /* System V ABI, AMD64 supplement §3.2.2 */
+#define UC_FLAGS 7 /* UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS */
+#define FP_XSTATE_MAGIC1 0x46505853
+#define FP_XSTATE_MAGIC2 0x46505845
+#define RED_ZONE 128 /* System V ABI, AMD64 supplement §3.2.2 */
 
 struct signal_context { /* struct sigcontext */
     uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip;
@@ -50,16 +50,16 @@ static_assert(sizeof(struct xsave_middle) == 576 - XSAVE_SOFTWARE);
 static int fp_push(uaddr_t to) {
     const uint32_t magic2 = FP_XSTATE_MAGIC2;
     const struct xsave_middle middle = {
-        .software = {
-            .magic = FP_XSTATE_MAGIC1,
-            .extended_size = (uint32_t)fpu_size + sizeof(magic2),
-            .features = fpu_mask,
-            .size = (uint32_t)fpu_size,
-        },
+        .software =
+            {
+                .magic = FP_XSTATE_MAGIC1,
+                .extended_size = (uint32_t)fpu_size + sizeof(magic2),
+                .features = fpu_mask,
+                .size = (uint32_t)fpu_size,
+            },
     };
     int error = copy_to_user(to + XSAVE_SOFTWARE, &middle, sizeof(middle));
-    if (!error)
-        error = copy_to_user(to + fpu_size, &magic2, sizeof(magic2));
+    if (!error) error = copy_to_user(to + fpu_size, &magic2, sizeof(magic2));
     return error ? error : user_fpu_save(to);
 }
 
@@ -70,12 +70,9 @@ static int fp_pop(uaddr_t from) {
         return 0;
     }
     int error = copy_from_user(&middle.software, from + XSAVE_SOFTWARE, sizeof(middle.software));
-    if (error)
-        return error;
-    bool extended =
-        middle.software.magic == FP_XSTATE_MAGIC1 && middle.software.size == fpu_size;
-    if (!extended)
-        fpu_load_initial();
+    if (error) return error;
+    bool extended = middle.software.magic == FP_XSTATE_MAGIC1 && middle.software.size == fpu_size;
+    if (!extended) fpu_load_initial();
     return user_fpu_restore(from, extended);
 }
 
@@ -109,14 +106,13 @@ int arch_signal_push(struct trapframe *f, const struct signal_delivery *d) {
     frame.return_address = d->restorer;
     frame.context.flags = UC_FLAGS;
     frame.context.link = 0;
-    frame.context.stack = (struct stack_info){
-        .base = d->stack_base, .flags = (int32_t)d->stack_flags, .size = d->stack_size};
+    frame.context.stack =
+        (struct stack_info){.base = d->stack_base, .flags = (int32_t)d->stack_flags, .size = d->stack_size};
     registers_get(&frame.context.registers, f);
     frame.context.registers.fp_state = fp;
     frame.context.mask = d->mask;
     frame.info = *d->info;
-    if (copy_to_user(at, &frame, sizeof(frame)) || fp_push(fp))
-        return -EFAULT;
+    if (copy_to_user(at, &frame, sizeof(frame)) || fp_push(fp)) return -EFAULT;
     fpu_load_initial();
     f->rdi = (uint64_t)d->info->signal;
     f->rsi = at + offsetof(struct signal_frame, info);
@@ -132,9 +128,7 @@ int arch_signal_push(struct trapframe *f, const struct signal_delivery *d) {
 int arch_signal_pop(struct trapframe *f, uint64_t *mask) {
     struct user_context context;
     /* The handler's return took the return address. */
-    if (copy_from_user(&context, f->rsp, sizeof(context)) ||
-        fp_pop(context.registers.fp_state))
-        return -EFAULT;
+    if (copy_from_user(&context, f->rsp, sizeof(context)) || fp_pop(context.registers.fp_state)) return -EFAULT;
     registers_put(f, &context.registers);
     *mask = context.mask;
     return 0;

@@ -28,24 +28,20 @@ static_assert(BOOT_STACK_SIZE >= KERNEL_STACK_SIZE + PAGE_SIZE);
 
 void switch_stacks(uint64_t *save, uint64_t load); /* entry.S */
 
-struct trapframe *arch_frame(struct thread *t) {
-    return (struct trapframe *)fpu_area(t->stack) - 1;
-}
+struct trapframe *arch_frame(struct thread *t) { return (struct trapframe *)fpu_area(t->stack) - 1; }
 
 static void user_state_save(struct thread *t) {
     void *area = fpu_area(t->stack);
     if (likely(cpu_features.xsaveopt))
         asm volatile("xsaveopt64 (%0)" ::"r"(area), "a"((uint32_t)fpu_mask), "d"(0) : "memory");
-    else
-        fpu_save(area);
+    else fpu_save(area);
     t->arch.fs_base = user_fs_base();
     t->arch.gs_base = user_gs_base();
 }
 
 struct thread *arch_switch(struct thread *prev, struct thread *next) {
     struct arch_cpu *c = arch_cpu();
-    if (prev->arch.pagetable)
-        user_state_save(prev);
+    if (prev->arch.pagetable) user_state_save(prev);
     c->cpu.current = next;
     c->cpu.previous = prev;
     if (next->arch.pagetable) {
@@ -75,25 +71,21 @@ void arch_thread_set_entry(struct thread *t, void (*entry)(void *), void *arg) {
 
 void arch_thread_set_pagetable(struct thread *t, struct pagetable *pt) {
     t->arch.pagetable = pt;
-    if (t != thread_current())
-        return;
+    if (t != thread_current()) return;
     pt_activate(pt ? pt : &kernel_pagetable);
     arch_cpu()->tss.rsp0 = (uint64_t)fpu_area(t->stack);
 }
 
 void arch_thread_set_tls(struct thread *t, uaddr_t base) {
     base = min(base, USER_END); /* WRFSBASE takes canonical addresses only */
-    if (t == thread_current())
-        user_fs_base_set(base);
-    else
-        t->arch.fs_base = base;
+    if (t == thread_current()) user_fs_base_set(base);
+    else t->arch.fs_base = base;
 }
 
 /* The frame of a system call in progress no longer is what the fast path out may assume. */
 static void frame_changed(struct trapframe *f) {
     struct thread *t = thread_current();
-    if (f == arch_frame(t))
-        atomic_fetch_or_explicit(&t->work, WORK_FRAME, memory_order_relaxed);
+    if (f == arch_frame(t)) atomic_fetch_or_explicit(&t->work, WORK_FRAME, memory_order_relaxed);
 }
 
 /* IRET with a non-canonical rip would fault in the kernel; the page at USER_END is never mapped. */

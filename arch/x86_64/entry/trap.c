@@ -9,9 +9,23 @@
 #include <kernel/thread.h>
 
 enum vector { /* SDM vol. 3 table 6-1 */
-    VECTOR_DE, VECTOR_DB, VECTOR_NMI, VECTOR_BP, VECTOR_OF, VECTOR_BR, VECTOR_UD, VECTOR_NM,
-    VECTOR_DF, VECTOR_NP = 11, VECTOR_SS, VECTOR_GP, VECTOR_PF, VECTOR_MF = 16, VECTOR_AC,
-    VECTOR_MC, VECTOR_XM,
+              VECTOR_DE,
+              VECTOR_DB,
+              VECTOR_NMI,
+              VECTOR_BP,
+              VECTOR_OF,
+              VECTOR_BR,
+              VECTOR_UD,
+              VECTOR_NM,
+              VECTOR_DF,
+              VECTOR_NP = 11,
+              VECTOR_SS,
+              VECTOR_GP,
+              VECTOR_PF,
+              VECTOR_MF = 16,
+              VECTOR_AC,
+              VECTOR_MC,
+              VECTOR_XM,
 };
 enum page_fault_code { PF_PRESENT = 1, PF_WRITE = 2, PF_FETCH = 16 };
 
@@ -54,8 +68,7 @@ static void gate_set(unsigned vector, const void *entry, unsigned ist, unsigned 
 }
 
 void idt_init(void) {
-    for (unsigned v = 0; v < 256; v++)
-        gate_set(v, trap_vectors[v], 0, v == VECTOR_BP || v == VECTOR_OF ? 3 : 0);
+    for (unsigned v = 0; v < 256; v++) gate_set(v, trap_vectors[v], 0, v == VECTOR_BP || v == VECTOR_OF ? 3 : 0);
     gate_set(VECTOR_NMI, nmi_entry, IST_NMI, 0);
     gate_set(VECTOR_DF, double_fault_entry, IST_DOUBLE_FAULT, 0);
     gate_set(VECTOR_MC, machine_check_entry, IST_MACHINE_CHECK, 0);
@@ -67,27 +80,28 @@ void idt_load(void) {
 }
 
 static unsigned fault_flags(const struct trapframe *f) {
-    return (f->number & PF_PRESENT ? FAULT_PRESENT : 0) |
-           (f->number & PF_WRITE ? FAULT_WRITE : 0) | (f->number & PF_FETCH ? FAULT_EXEC : 0) |
-           (frame_from_user(f) ? FAULT_USER : 0);
+    return (f->number & PF_PRESENT ? FAULT_PRESENT : 0) | (f->number & PF_WRITE ? FAULT_WRITE : 0) |
+           (f->number & PF_FETCH ? FAULT_EXEC : 0) | (frame_from_user(f) ? FAULT_USER : 0);
 }
 
 static void page_fault_from_user(struct trapframe *f) {
     uaddr_t address = read_cr2();
     cpu_count(COUNT_FAULT);
     int error = -EFAULT;
-    if (address < USER_END)
-        error = trap_page_fault(f, address, fault_flags(f));
+    if (address < USER_END) error = trap_page_fault(f, address, fault_flags(f));
     if (error == -EFAULT || error == -EACCES)
         trap_exception(f, SIGSEGV, error == -EFAULT ? SEGV_MAPERR : SEGV_ACCERR, address);
-    else if (error)
-        trap_exception(f, SIGBUS, BUS_ADRERR, address);
+    else if (error) trap_exception(f, SIGBUS, BUS_ADRERR, address);
 }
 
 /* MXCSR: flags in bits 0-5 and their masks in 7-12. The x87 words have the same order of bits. */
 static int fpe_code(uint32_t unmasked) {
-    return unmasked & 1 ? FPE_FLTINV : unmasked & 4 ? FPE_FLTDIV : unmasked & 8 ? FPE_FLTOVF
-           : unmasked & 0x12 ? FPE_FLTUND : unmasked & 0x20 ? FPE_FLTRES : SI_KERNEL;
+    return unmasked & 1      ? FPE_FLTINV
+           : unmasked & 4    ? FPE_FLTDIV
+           : unmasked & 8    ? FPE_FLTOVF
+           : unmasked & 0x12 ? FPE_FLTUND
+           : unmasked & 0x20 ? FPE_FLTRES
+                             : SI_KERNEL;
 }
 
 static void exception_from_user(struct trapframe *f) {
@@ -115,40 +129,32 @@ static void exception_from_user(struct trapframe *f) {
 
 void trap_from_user(struct trapframe *f) {
     irq_off_begin();
-    if (unlikely(fault_expected))
-        fault_expected->from_user(f);
-    else if (f->vector >= VECTOR_DEVICE)
-        irq_dispatch((unsigned)f->vector);
-    else if (f->vector == VECTOR_PF)
-        page_fault_from_user(f);
-    else
-        exception_from_user(f);
+    if (unlikely(fault_expected)) fault_expected->from_user(f);
+    else if (f->vector >= VECTOR_DEVICE) irq_dispatch((unsigned)f->vector);
+    else if (f->vector == VECTOR_PF) page_fault_from_user(f);
+    else exception_from_user(f);
 }
 
 void trap_leave(struct trapframe *f) {
     struct thread *t = thread_current();
     uint32_t work;
     while ((work = atomic_load_explicit(&t->work, memory_order_acquire))) {
-        if (work & WORK_FRAME)
-            atomic_fetch_and_explicit(&t->work, ~WORK_FRAME, memory_order_relaxed);
-        if (work & ~WORK_FRAME)
-            trap_return_work(f);
+        if (work & WORK_FRAME) atomic_fetch_and_explicit(&t->work, ~WORK_FRAME, memory_order_relaxed);
+        if (work & ~WORK_FRAME) trap_return_work(f);
     }
     lock_check_none();
     irq_off_end();
 }
 
-static const struct fault_entry *table_find(const struct fault_entry *at,
-                                            const struct fault_entry *end, uintptr_t rip) {
+static const struct fault_entry *table_find(const struct fault_entry *at, const struct fault_entry *end,
+                                            uintptr_t rip) {
     for (; at < end; at++)
-        if (at->instruction == rip)
-            return at;
+        if (at->instruction == rip) return at;
     return nullptr;
 }
 
 static bool resume_at(struct trapframe *f, const struct fault_entry *e) {
-    if (!e)
-        return false;
+    if (!e) return false;
     f->rip = e->resume;
     f->rflags &= ~(uint64_t)RFLAGS_AC;
     return true;
@@ -160,17 +166,13 @@ static bool protection_fault_in_copy(struct trapframe *f) {
 }
 
 static bool page_fault_in_copy(struct trapframe *f, uaddr_t address) {
-    if (address >= USER_END)
-        return false;
-    const struct fault_entry *e =
-        table_find(fault_table_nofault_start, fault_table_nofault_end, f->rip);
+    if (address >= USER_END) return false;
+    const struct fault_entry *e = table_find(fault_table_nofault_start, fault_table_nofault_end, f->rip);
     if (!e) {
         e = table_find(fault_table_start, fault_table_end, f->rip);
-        if (!e)
-            return false;
+        if (!e) return false;
         cpu_count(COUNT_FAULT);
-        if (!trap_page_fault(f, address, fault_flags(f)))
-            return true;
+        if (!trap_page_fault(f, address, fault_flags(f))) return true;
     }
     return resume_at(f, e);
 }
@@ -183,10 +185,8 @@ void trap_from_kernel(struct trapframe *f) {
         return;
     }
     uint64_t address = read_cr2();
-    if (f->vector == VECTOR_PF && page_fault_in_copy(f, address))
-        return;
-    if (f->vector == VECTOR_GP && protection_fault_in_copy(f))
-        return;
+    if (f->vector == VECTOR_PF && page_fault_in_copy(f, address)) return;
+    if (f->vector == VECTOR_GP && protection_fault_in_copy(f)) return;
     struct fault_expected *expected = fault_expected;
     if (expected) {
         expected->vector = f->vector;
@@ -201,8 +201,6 @@ void trap_from_kernel(struct trapframe *f) {
 }
 
 void trap_paranoid(struct trapframe *f) {
-    if (f->vector == VECTOR_NMI)
-        nmi_handle(f);
-    else
-        trap_fatal(f, f->vector == VECTOR_DF ? "double fault" : "machine check");
+    if (f->vector == VECTOR_NMI) nmi_handle(f);
+    else trap_fatal(f, f->vector == VECTOR_DF ? "double fault" : "machine check");
 }

@@ -25,10 +25,22 @@ void irq_dispatch(unsigned vector) {
         return;
     }
     switch (vector) {
-    case VECTOR_TIMER: lapic_eoi(); trap_timer(); break;
-    case VECTOR_WAKE: lapic_eoi(); ipi_wake_handle(); break;
-    case VECTOR_CALL: lapic_eoi(); arch_ipi_poll(); break;
-    case VECTOR_ERROR: lapic_eoi(); klog(LOG_ERROR, "lapic: error %#x", lapic_take_error()); break;
+    case VECTOR_TIMER:
+        lapic_eoi();
+        trap_timer();
+        break;
+    case VECTOR_WAKE:
+        lapic_eoi();
+        ipi_wake_handle();
+        break;
+    case VECTOR_CALL:
+        lapic_eoi();
+        arch_ipi_poll();
+        break;
+    case VECTOR_ERROR:
+        lapic_eoi();
+        klog(LOG_ERROR, "lapic: error %#x", lapic_take_error());
+        break;
     default: break; /* spurious, of the APIC or a masked 8259: no end of interrupt. SDM vol. 3 §10.9 */
     }
 }

@@ -12,17 +12,17 @@
 #include <kernel/log.h>
 #include <kernel/mm.h>
 
-#define IOAPIC_SELECT    0x00
-#define IOAPIC_WINDOW    0x10
-#define IOAPIC_VERSION   0x01
+#define IOAPIC_SELECT 0x00
+#define IOAPIC_WINDOW 0x10
+#define IOAPIC_VERSION 0x01
 #define REDIRECTION(pin) (0x10 + 2 * (pin))
-#define REDIRECT_LOW     (1u << 13)
-#define REDIRECT_LEVEL   (1u << 15)
-#define REDIRECT_MASKED  (1u << 16)
-#define MSI_ADDRESS      0xfee00000 /* SDM vol. 3 §10.11.1 */
-#define ISA_IRQS         16
+#define REDIRECT_LOW (1u << 13)
+#define REDIRECT_LEVEL (1u << 15)
+#define REDIRECT_MASKED (1u << 16)
+#define MSI_ADDRESS 0xfee00000 /* SDM vol. 3 §10.11.1 */
+#define ISA_IRQS 16
 #define MPS_POLARITY_LOW 3
-#define MPS_LEVEL        3
+#define MPS_LEVEL 3
 
 struct ioapic {
     volatile char *registers;
@@ -55,11 +55,18 @@ static void ioapic_write(const struct ioapic *c, uint32_t r, uint32_t v) {
 /* Both 8259s remapped and masked: a spurious interrupt of theirs must not look like an exception. */
 static void legacy_pic_disable(void) {
     static const uint8_t sequence[][2] = {
-        {0x20, 0x11}, {0xa0, 0x11}, {0x21, VECTOR_SPURIOUS - 15}, {0xa1, VECTOR_SPURIOUS - 7},
-        {0x21, 0x04}, {0xa1, 0x02}, {0x21, 0x01}, {0xa1, 0x01}, {0x21, 0xff}, {0xa1, 0xff},
+        {0x20, 0x11},
+        {0xa0, 0x11},
+        {0x21, VECTOR_SPURIOUS - 15},
+        {0xa1, VECTOR_SPURIOUS - 7},
+        {0x21, 0x04},
+        {0xa1, 0x02},
+        {0x21, 0x01},
+        {0xa1, 0x01},
+        {0x21, 0xff},
+        {0xa1, 0xff},
     };
-    for (size_t i = 0; i < array_size(sequence); i++)
-        out8(sequence[i][0], sequence[i][1]);
+    for (size_t i = 0; i < array_size(sequence); i++) out8(sequence[i][0], sequence[i][1]);
 }
 
 void ioapic_init(const struct acpi_info *info) {
@@ -67,20 +74,16 @@ void ioapic_init(const struct acpi_info *info) {
     for (uint32_t i = 0; i < info->ioapic_count; i++) {
         struct ioapic *c = &ioapics[ioapic_count];
         c->registers = vmap_device(info->ioapics[i].address, PAGE_SIZE, PTE_UNCACHED);
-        if (!c->registers)
-            panic("no memory to map an I/O APIC");
+        if (!c->registers) panic("no memory to map an I/O APIC");
         c->gsi_base = info->ioapics[i].gsi_base;
         c->pins = (ioapic_read(c, IOAPIC_VERSION) >> 16 & 0xff) + 1;
-        for (uint32_t pin = 0; pin < c->pins; pin++)
-            ioapic_write(c, REDIRECTION(pin), REDIRECT_MASKED);
+        for (uint32_t pin = 0; pin < c->pins; pin++) ioapic_write(c, REDIRECTION(pin), REDIRECT_MASKED);
         ioapic_count++;
     }
-    for (uint32_t i = 0; i < ISA_IRQS; i++)
-        isa[i].gsi = i;
+    for (uint32_t i = 0; i < ISA_IRQS; i++) isa[i].gsi = i;
     for (uint32_t i = 0; i < info->override_count; i++) {
         unsigned irq = info->overrides[i].isa_irq, flags = info->overrides[i].flags;
-        if (irq >= ISA_IRQS)
-            continue;
+        if (irq >= ISA_IRQS) continue;
         isa[irq].gsi = info->overrides[i].gsi;
         isa[irq].flags = (uint8_t)(((flags & 3) == MPS_POLARITY_LOW ? IRQ_LOW : 0) |
                                    ((flags >> 2 & 3) == MPS_LEVEL ? IRQ_LEVEL : 0));
@@ -105,15 +108,13 @@ static int source_allocate(enum source_kind kind) REQUIRES(irq_lock) {
 
 static struct ioapic *ioapic_of(uint32_t gsi) {
     for (uint32_t i = 0; i < ioapic_count; i++)
-        if (gsi - ioapics[i].gsi_base < ioapics[i].pins)
-            return &ioapics[i];
+        if (gsi - ioapics[i].gsi_base < ioapics[i].pins) return &ioapics[i];
     return nullptr;
 }
 
 int arch_irq_route(uint32_t gsi, unsigned flags) {
     struct ioapic *c = ioapic_of(gsi);
-    if (!c)
-        return -EINVAL;
+    if (!c) return -EINVAL;
     spin_lock(&irq_lock);
     int v = source_allocate(SOURCE_LINE);
     if (v >= 0) {
@@ -121,9 +122,9 @@ int arch_irq_route(uint32_t gsi, unsigned flags) {
         sources[v].chip = c;
         sources[v].pin = pin;
         ioapic_write(c, REDIRECTION(pin) + 1, boot_cpu.apic_id << 24);
-        ioapic_write(c, REDIRECTION(pin), (uint32_t)(VECTOR_DEVICE + v) | REDIRECT_MASKED |
-                                              (flags & IRQ_LEVEL ? REDIRECT_LEVEL : 0) |
-                                              (flags & IRQ_LOW ? REDIRECT_LOW : 0));
+        ioapic_write(c, REDIRECTION(pin),
+                     (uint32_t)(VECTOR_DEVICE + v) | REDIRECT_MASKED | (flags & IRQ_LEVEL ? REDIRECT_LEVEL : 0) |
+                         (flags & IRQ_LOW ? REDIRECT_LOW : 0));
     }
     spin_unlock(&irq_lock);
     return v;
@@ -131,8 +132,7 @@ int arch_irq_route(uint32_t gsi, unsigned flags) {
 
 static void line_mask(unsigned vector, bool masked) REQUIRES(irq_lock) {
     const struct ioapic *c = sources[vector].chip;
-    if (sources[vector].kind != SOURCE_LINE)
-        return; /* messages are masked at the device, by its driver */
+    if (sources[vector].kind != SOURCE_LINE) return; /* messages are masked at the device, by its driver */
     uint32_t entry = ioapic_read(c, REDIRECTION(sources[vector].pin));
     entry = masked ? entry | REDIRECT_MASKED : entry & ~REDIRECT_MASKED;
     ioapic_write(c, REDIRECTION(sources[vector].pin), entry);
@@ -161,8 +161,7 @@ int arch_msi_allocate(uint64_t *address, uint32_t *data) {
     spin_lock(&irq_lock);
     int v = source_allocate(SOURCE_MESSAGE);
     spin_unlock(&irq_lock);
-    if (v < 0)
-        return v;
+    if (v < 0) return v;
     *address = MSI_ADDRESS | boot_cpu.apic_id << 12;
     *data = (uint32_t)(VECTOR_DEVICE + v);
     return v;

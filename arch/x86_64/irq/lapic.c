@@ -13,20 +13,30 @@
 #include <kernel/mm.h>
 
 enum lapic_register {
-    LAPIC_ID = 0x20, LAPIC_TASK_PRIORITY = 0x80, LAPIC_EOI = 0xb0, LAPIC_SPURIOUS = 0xf0,
-    LAPIC_ESR = 0x280, LAPIC_ICR_LOW = 0x300, LAPIC_ICR_HIGH = 0x310, LAPIC_LVT_TIMER = 0x320,
-    LAPIC_LVT_LINT0 = 0x350, LAPIC_LVT_LINT1 = 0x360, LAPIC_LVT_ERROR = 0x370,
-    LAPIC_TIMER_INITIAL = 0x380, LAPIC_TIMER_CURRENT = 0x390, LAPIC_TIMER_DIVIDE = 0x3e0,
+    LAPIC_ID = 0x20,
+    LAPIC_TASK_PRIORITY = 0x80,
+    LAPIC_EOI = 0xb0,
+    LAPIC_SPURIOUS = 0xf0,
+    LAPIC_ESR = 0x280,
+    LAPIC_ICR_LOW = 0x300,
+    LAPIC_ICR_HIGH = 0x310,
+    LAPIC_LVT_TIMER = 0x320,
+    LAPIC_LVT_LINT0 = 0x350,
+    LAPIC_LVT_LINT1 = 0x360,
+    LAPIC_LVT_ERROR = 0x370,
+    LAPIC_TIMER_INITIAL = 0x380,
+    LAPIC_TIMER_CURRENT = 0x390,
+    LAPIC_TIMER_DIVIDE = 0x3e0,
 };
-#define LVT_MASKED        (1u << 16)
-#define LVT_NMI           (4u << 8)
-#define SPURIOUS_ENABLE   (1u << 8)
-#define ICR_PENDING       (1u << 12)
-#define ICR_ASSERT        (1u << 14)
-#define DIVIDE_BY_1       0xb
-#define APIC_BASE_ENABLE  (1u << 11)
-#define CALIBRATE_NS      2000000
-#define TIMER_SHIFT       32
+#define LVT_MASKED (1u << 16)
+#define LVT_NMI (4u << 8)
+#define SPURIOUS_ENABLE (1u << 8)
+#define ICR_PENDING (1u << 12)
+#define ICR_ASSERT (1u << 14)
+#define DIVIDE_BY_1 0xb
+#define APIC_BASE_ENABLE (1u << 11)
+#define CALIBRATE_NS 2000000
+#define TIMER_SHIFT 32
 
 static volatile char *lapic;
 static uint64_t timer_mult; /* ticks = ns * timer_mult >> TIMER_SHIFT */
@@ -36,8 +46,7 @@ static void lapic_write(enum lapic_register r, uint32_t v) { mmio_write32(lapic 
 
 void lapic_init(paddr_t address) {
     lapic = vmap_device(address, PAGE_SIZE, PTE_UNCACHED);
-    if (!lapic)
-        panic("no memory to map the local APIC");
+    if (!lapic) panic("no memory to map the local APIC");
     lapic_init_cpu();
     arch_cpu()->apic_id = lapic_id();
 }
@@ -62,8 +71,7 @@ uint32_t lapic_take_error(void) {
 }
 
 void lapic_send(uint32_t apic_id, uint32_t command) {
-    while (lapic_read(LAPIC_ICR_LOW) & ICR_PENDING)
-        cpu_pause();
+    while (lapic_read(LAPIC_ICR_LOW) & ICR_PENDING) cpu_pause();
     lapic_write(LAPIC_ICR_HIGH, apic_id << 24);
     lapic_write(LAPIC_ICR_LOW, command | ICR_ASSERT);
 }
@@ -90,7 +98,6 @@ void arch_timer_set(nsec_t deadline) {
     }
     nsec_t left = deadline - arch_clock_now();
     /* Rounded up: an interrupt before its time would find nothing expired. 0 would stop it. */
-    uint64_t ticks = left > 0 ? (uint64_t)(((unsigned __int128)(uint64_t)left * timer_mult) >>
-                                           TIMER_SHIFT) + 1 : 1;
+    uint64_t ticks = left > 0 ? (uint64_t)(((unsigned __int128)(uint64_t)left * timer_mult) >> TIMER_SHIFT) + 1 : 1;
     lapic_write(LAPIC_TIMER_INITIAL, (uint32_t)min(ticks, UINT32_MAX));
 }

@@ -10,16 +10,14 @@
 #include <kernel/mm.h>
 
 #define TABLE_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_USER)
-#define ROOT_HALF   (PAGE_SIZE / 2)
+#define ROOT_HALF (PAGE_SIZE / 2)
 
 struct pagetable kernel_pagetable;
 
 int pt_create(struct pagetable *pt) {
     paddr_t root = frame_alloc_table();
-    if (!root)
-        return -ENOMEM;
-    memcpy((char *)phys_to_virt(root) + ROOT_HALF,
-           (char *)phys_to_virt(kernel_pagetable.root) + ROOT_HALF, ROOT_HALF);
+    if (!root) return -ENOMEM;
+    memcpy((char *)phys_to_virt(root) + ROOT_HALF, (char *)phys_to_virt(kernel_pagetable.root) + ROOT_HALF, ROOT_HALF);
     pt->root = root;
     atomic_init(&pt->cpus, 0);
     return 0;
@@ -28,23 +26,20 @@ int pt_create(struct pagetable *pt) {
 static void table_free(paddr_t table, unsigned level, unsigned entries) {
     pte_t *e = phys_to_virt(table);
     for (unsigned i = 0; level > 1 && i < entries; i++)
-        if (e[i])
-            table_free(pte_paddr(e[i]), level - 1, PT_LEAF_ENTRIES);
+        if (e[i]) table_free(pte_paddr(e[i]), level - 1, PT_LEAF_ENTRIES);
     frame_free_table(table);
 }
 
 /* CPUs that run a kernel thread may still have it loaded. */
 static void leave_pagetable(void *pt) {
-    if (cpu_current()->pagetable == pt)
-        pt_activate(&kernel_pagetable);
+    if (cpu_current()->pagetable == pt) pt_activate(&kernel_pagetable);
 }
 
 void pt_destroy(struct pagetable *pt) {
     uint64_t self = 1ULL << cpu_current()->id;
     leave_pagetable(pt);
     uint64_t others = atomic_load(&pt->cpus) & ~self;
-    if (others)
-        arch_ipi_call(others, leave_pagetable, pt);
+    if (others) arch_ipi_call(others, leave_pagetable, pt);
     table_free(pt->root, 4, PT_LEAF_ENTRIES / 2);
     pt->root = 0;
 }
@@ -54,13 +49,10 @@ static pte_t *table_below(pte_t *e, bool create, uint64_t flags) {
     pte_t v = pte_get(e);
     if (!v && create) {
         paddr_t table = frame_alloc_table();
-        if (!table)
-            return nullptr;
-        if (__atomic_compare_exchange_n(e, &v, table | flags, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_ACQUIRE))
+        if (!table) return nullptr;
+        if (__atomic_compare_exchange_n(e, &v, table | flags, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             v = table | flags;
-        else
-            frame_free_table(table);
+        else frame_free_table(table);
     }
     return v ? phys_to_virt(pte_paddr(v)) : nullptr;
 }
@@ -78,8 +70,7 @@ pte_t *pt_leaf(struct pagetable *pt, vaddr_t va, bool create) {
     pte_t e = pt->root;
     for (unsigned shift = 39; shift > 12; shift -= 9) {
         e = pte_get((pte_t *)phys_to_virt(pte_paddr(e)) + (va >> shift & 511));
-        if (unlikely(!e))
-            return create ? leaf_find(pt->root, va, true, TABLE_FLAGS) : nullptr;
+        if (unlikely(!e)) return create ? leaf_find(pt->root, va, true, TABLE_FLAGS) : nullptr;
     }
     return phys_to_virt(pte_paddr(e));
 }
@@ -90,12 +81,10 @@ vaddr_t pt_next_leaf(struct pagetable *pt, vaddr_t va, vaddr_t end) {
         unsigned shift = 39;
         for (; shift > 12; shift -= 9) {
             pte_t e = pte_get(&table[va >> shift & 511]);
-            if (!e)
-                break;
+            if (!e) break;
             table = phys_to_virt(pte_paddr(e));
         }
-        if (shift == 12)
-            return va;
+        if (shift == 12) return va;
         va = align_down(va, 1UL << shift) + (1UL << shift);
     }
     return end;
@@ -105,8 +94,7 @@ bool physmap_has(paddr_t pa) {
     const pte_t *table = phys_to_virt(kernel_pagetable.root);
     for (unsigned shift = 39; shift > 12; shift -= 9) {
         pte_t e = pte_get(&table[(PHYSMAP + pa) >> shift & 511]);
-        if (!e || e & PTE_LARGE)
-            return e;
+        if (!e || e & PTE_LARGE) return e;
         table = phys_to_virt(pte_paddr(e));
     }
     return false;
@@ -114,8 +102,7 @@ bool physmap_has(paddr_t pa) {
 
 int kernel_map(vaddr_t va, paddr_t pa, uint64_t pte_flags) {
     pte_t *leaf = leaf_find(kernel_pagetable.root, va, true, PTE_PRESENT | PTE_WRITE);
-    if (!leaf)
-        return -ENOMEM;
+    if (!leaf) return -ENOMEM;
     ASSERT(!pte_get(&leaf[pt_index(va)]));
     pte_set(&leaf[pt_index(va)], pte_make(pa, pte_flags | PTE_PRESENT | PTE_GLOBAL));
     return 0;
@@ -140,8 +127,7 @@ static void flush_local(void *arg) {
         write_cr3(read_cr3()); /* keeps global entries, which are all the kernel's */
         return;
     }
-    for (size_t i = 0; i < f->pages; i++)
-        asm_tlb_flush_page(f->start + i * PAGE_SIZE);
+    for (size_t i = 0; i < f->pages; i++) asm_tlb_flush_page(f->start + i * PAGE_SIZE);
 }
 
 void tlb_flush(struct pagetable *pt, vaddr_t start, size_t pages) {
@@ -149,10 +135,8 @@ void tlb_flush(struct pagetable *pt, vaddr_t start, size_t pages) {
     uint64_t self = 1ULL << cpu_current()->id;
     atomic_thread_fence(memory_order_seq_cst); /* the entries' change before the look at cpus */
     uint64_t cpus = atomic_load(&pt->cpus);
-    if (cpus & self)
-        flush_local(&f);
-    if (cpus & ~self)
-        arch_ipi_call(cpus & ~self, flush_local, &f);
+    if (cpus & self) flush_local(&f);
+    if (cpus & ~self) arch_ipi_call(cpus & ~self, flush_local, &f);
 }
 
 paddr_t kernel_unmap(vaddr_t va) {
@@ -162,7 +146,6 @@ paddr_t kernel_unmap(vaddr_t va) {
     struct flush f = {va, 1};
     flush_local(&f);
     uint64_t others = cpu_online_mask() & ~(1ULL << cpu_current()->id);
-    if (others)
-        arch_ipi_call(others, flush_local, &f);
+    if (others) arch_ipi_call(others, flush_local, &f);
     return pte_paddr(old);
 }

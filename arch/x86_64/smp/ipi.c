@@ -17,8 +17,7 @@ void cpu_set_online(uint32_t id) { atomic_fetch_or(&online_mask, 1ULL << id); }
 
 void arch_ipi_reschedule(uint32_t cpu) {
     struct arch_cpu *target = cpu_table[cpu];
-    if (atomic_exchange(&target->cpu.need_resched, 1))
-        return; /* on its way already */
+    if (atomic_exchange(&target->cpu.need_resched, 1)) return; /* on its way already */
     cpu_count(COUNT_IPI);
     lapic_send(target->apic_id, ICR_FIXED | VECTOR_WAKE);
 }
@@ -26,14 +25,12 @@ void arch_ipi_reschedule(uint32_t cpu) {
 void ipi_wake_handle(void) {
     struct cpu *cpu = cpu_current();
     atomic_store(&cpu->need_resched, 1);
-    if (cpu->current)
-        atomic_fetch_or(&cpu->current->work, WORK_RESCHED);
+    if (cpu->current) atomic_fetch_or(&cpu->current->work, WORK_RESCHED);
 }
 
 void arch_ipi_poll(void) {
     struct arch_cpu *self = arch_cpu();
-    if (likely(!atomic_load_explicit(&self->ipi_from, memory_order_relaxed)))
-        return;
+    if (likely(!atomic_load_explicit(&self->ipi_from, memory_order_relaxed))) return;
     uint64_t from = atomic_exchange(&self->ipi_from, 0), bit = 1ULL << self->cpu.id;
     for (; from; from &= from - 1) {
         struct ipi_request *r = &cpu_table[__builtin_ctzll(from)]->ipi_request;

@@ -15,7 +15,7 @@
 #include <kernel/mm.h>
 
 #define START_TIMEOUT_NS 2000000000LL /* an emulator's CPU may wait long for a host CPU */
-#define START_RETRY_NS   20000000LL
+#define START_RETRY_NS 20000000LL
 
 struct trampoline_data { /* read by header.S */
     uint64_t root, stack;
@@ -28,8 +28,7 @@ NORETURN void cpu_start(struct arch_cpu *c); /* called by the trampoline */
 
 void cpu_start(struct arch_cpu *c) {
     vaddr_t ist_top[IST_COUNT];
-    for (unsigned i = 1; i < IST_COUNT; i++)
-        ist_top[i] = c->tss.ist[i - 1];
+    for (unsigned i = 1; i < IST_COUNT; i++) ist_top[i] = c->tss.ist[i - 1];
     cpu_descriptors_init(c, ist_top);
     idt_load();
     cpu_registers_init();
@@ -45,8 +44,7 @@ void cpu_start(struct arch_cpu *c) {
 /* Its structure, stacks for the exceptions that need their own, and the one that it starts on. */
 static struct arch_cpu *cpu_create(uint32_t id, uint32_t apic_id) {
     struct arch_cpu *c = kzalloc(sizeof(*c));
-    if (!c)
-        return nullptr;
+    if (!c) return nullptr;
     c->cpu.self = &c->cpu;
     c->cpu.id = id;
     c->cpu.pagetable = &kernel_pagetable;
@@ -62,8 +60,7 @@ static struct arch_cpu *cpu_create(uint32_t id, uint32_t apic_id) {
 
 static bool wait_online(const struct arch_cpu *c, nsec_t limit) {
     for (nsec_t end = arch_clock_now() + limit; !atomic_load(&c->online);) {
-        if (arch_clock_now() > end)
-            return false;
+        if (arch_clock_now() > end) return false;
         arch_ipi_poll();
         cpu_pause();
     }
@@ -71,32 +68,26 @@ static bool wait_online(const struct arch_cpu *c, nsec_t limit) {
 }
 
 static bool cpu_boot(struct arch_cpu *c) {
-    struct trampoline_data *data =
-        phys_to_virt(trampoline_page + (paddr_t)(trampoline_data - trampoline_start));
+    struct trampoline_data *data = phys_to_virt(trampoline_page + (paddr_t)(trampoline_data - trampoline_start));
     *data = (struct trampoline_data){kernel_pagetable.root, c->boot_stack, c};
     cpu_table[c->cpu.id] = c;
     lapic_send(c->apic_id, ICR_STARTUP | (uint32_t)(trampoline_page >> PAGE_SHIFT));
-    if (wait_online(c, START_RETRY_NS))
-        return true;
+    if (wait_online(c, START_RETRY_NS)) return true;
     lapic_send(c->apic_id, ICR_STARTUP | (uint32_t)(trampoline_page >> PAGE_SHIFT));
     return wait_online(c, START_TIMEOUT_NS);
 }
 
 void arch_start_cpus(void (*entry)(void)) {
     const struct acpi_info *info = acpi_info();
-    if (!trampoline_page || info->cpu_count == 1)
-        return;
+    if (!trampoline_page || info->cpu_count == 1) return;
     cpu_entry = entry;
-    memcpy(phys_to_virt(trampoline_page), trampoline_start,
-           (size_t)(trampoline_end - trampoline_start));
+    memcpy(phys_to_virt(trampoline_page), trampoline_start, (size_t)(trampoline_end - trampoline_start));
     for (uint32_t i = 0; i < info->cpu_count; i++)
-        if (info->apic_ids[i] != boot_cpu.apic_id)
-            lapic_send(info->apic_ids[i], ICR_INIT);
+        if (info->apic_ids[i] != boot_cpu.apic_id) lapic_send(info->apic_ids[i], ICR_INIT);
     delay_us(10000);
     uint32_t id = 1;
     for (uint32_t i = 0; i < info->cpu_count; i++) {
-        if (info->apic_ids[i] == boot_cpu.apic_id)
-            continue;
+        if (info->apic_ids[i] == boot_cpu.apic_id) continue;
         struct arch_cpu *c = cpu_create(id, info->apic_ids[i]);
         if (c && cpu_boot(c)) {
             id++;

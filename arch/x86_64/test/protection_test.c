@@ -15,12 +15,10 @@ static struct pagetable *previous;
 
 /* Interrupts are off and the tests do not block, so the page table stays loaded. */
 bool test_space_enter(struct test_space *s, uint64_t pte_flags) {
-    if (pt_create(&s->pt))
-        return false;
+    if (pt_create(&s->pt)) return false;
     s->page = frame_alloc_table();
     pte_t *leaf = pt_leaf(&s->pt, TEST_PAGE, true);
-    if (!s->page || !leaf)
-        return false;
+    if (!s->page || !leaf) return false;
     pte_set(&leaf[pt_index(TEST_PAGE)], pte_make(s->page, pte_flags | PTE_PRESENT));
     previous = cpu_current()->pagetable;
     pt_activate(&s->pt);

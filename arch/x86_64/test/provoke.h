@@ -8,19 +8,19 @@
 #define PF_VECTOR 14
 enum { PF_PRESENT = 1, PF_WRITE = 2, PF_FETCH = 16 };
 
-#define PROVOKE(name, instruction)                                                                 \
-    [[gnu::noinline]] static struct fault_expected name(const volatile void *at) {                 \
-        struct fault_expected e = {.vector = NO_FAULT};                                            \
-        uint64_t scratch;                                                                          \
-        fault_expected = &e;                                                                       \
-        asm volatile("lea 1f(%%rip), %[scratch]\n\t"                                               \
-                     "mov %[scratch], %[resume]\n\t" instruction "\n"                              \
-                     "1: clac"                                                                     \
-                     : [scratch] "=&r"(scratch), [resume] "=m"(e.resume)                           \
-                     : [at] "r"(at)                                                                \
-                     : "memory", "cc");                                                            \
-        fault_expected = nullptr;                                                                  \
-        return e;                                                                                  \
+#define PROVOKE(name, instruction)                                                                                     \
+    [[gnu::noinline]] static struct fault_expected name(const volatile void *at) {                                     \
+        struct fault_expected e = {.vector = NO_FAULT};                                                                \
+        uint64_t scratch;                                                                                              \
+        fault_expected = &e;                                                                                           \
+        asm volatile("lea 1f(%%rip), %[scratch]\n\t"                                                                   \
+                     "mov %[scratch], %[resume]\n\t" instruction "\n"                                                  \
+                     "1: clac"                                                                                         \
+                     : [scratch] "=&r"(scratch), [resume] "=m"(e.resume)                                               \
+                     : [at] "r"(at)                                                                                    \
+                     : "memory", "cc");                                                                                \
+        fault_expected = nullptr;                                                                                      \
+        return e;                                                                                                      \
     }
 
 /* A user page of the running CPU, in a page table of the test's own. */

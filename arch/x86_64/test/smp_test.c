@@ -26,8 +26,7 @@ static _Atomic int64_t clock_last;
 static void clock_look(void *arg) {
     bool *backwards = arg;
     nsec_t now = arch_clock_now();
-    if (now < atomic_load(&clock_last))
-        *backwards = true;
+    if (now < atomic_load(&clock_last)) *backwards = true;
     atomic_store(&clock_last, now);
 }
 
@@ -45,8 +44,7 @@ KTEST(clock_params_give_the_clock) {
     struct clock_params p;
     arch_clock_params(&p);
     nsec_t before = arch_clock_now();
-    nsec_t same = (nsec_t)(p.base_ns + (uint64_t)((unsigned __int128)(read_tsc() - p.tsc_base) *
-                                                  p.mult >> p.shift));
+    nsec_t same = (nsec_t)(p.base_ns + (uint64_t)((unsigned __int128)(read_tsc() - p.tsc_base) * p.mult >> p.shift));
     nsec_t after = arch_clock_now();
     EXPECT(!p.usable || (before <= same && same <= after));
 }
@@ -68,8 +66,7 @@ KTEST(sparse_walk_finds_leaf_tables) {
     EXPECT(!pt_create(&pt));
     EXPECT(pt_next_leaf(&pt, 0, USER_END) == USER_END);
     EXPECT(!pt_leaf(&pt, places[0], false));
-    for (size_t i = 0; i < array_size(places); i++)
-        EXPECT(pt_leaf(&pt, places[i], true));
+    for (size_t i = 0; i < array_size(places); i++) EXPECT(pt_leaf(&pt, places[i], true));
     EXPECT(pt_next_leaf(&pt, 0, USER_END) == places[0]);
     EXPECT(pt_next_leaf(&pt, places[0] + PT_LEAF_SPAN, USER_END) == places[1]);
     EXPECT(pt_next_leaf(&pt, places[2], USER_END) == places[2]);
@@ -79,8 +76,7 @@ KTEST(sparse_walk_finds_leaf_tables) {
 
 static void load_pagetable(void *arg) { pt_activate(arg); }
 static void look_pagetable(void *arg) {
-    if (cpu_current()->pagetable == arg)
-        atomic_fetch_add(&seen, 1);
+    if (cpu_current()->pagetable == arg) atomic_fetch_add(&seen, 1);
 }
 
 KTEST(a_destroyed_page_table_is_loaded_nowhere) {
@@ -99,11 +95,9 @@ KTEST(interrupt_vectors_run_out_cleanly) {
     int vectors[IRQ_VECTOR_COUNT], count = 0;
     uint64_t address;
     uint32_t data;
-    while (count < IRQ_VECTOR_COUNT && (vectors[count] = arch_msi_allocate(&address, &data)) >= 0)
-        count++;
+    while (count < IRQ_VECTOR_COUNT && (vectors[count] = arch_msi_allocate(&address, &data)) >= 0) count++;
     EXPECT(count > 0 && arch_msi_allocate(&address, &data) == -ENOSPC);
-    while (count)
-        arch_msi_free((unsigned)vectors[--count]);
+    while (count) arch_msi_free((unsigned)vectors[--count]);
     EXPECT(arch_irq_route(100000, 0) == -EINVAL);
 }
 
@@ -120,6 +114,5 @@ KTEST(nmi_dumps_and_goes_on) {
 
 KTEST(random_numbers_differ) {
     uint64_t a, b;
-    if (arch_random(&a) && arch_random(&b))
-        EXPECT(a != b);
+    if (arch_random(&a) && arch_random(&b)) EXPECT(a != b);
 }

@@ -42,8 +42,7 @@ static struct fault_expected run_user(const void *code, size_t size) {
         uint64_t r15, r14, r13, r12, rbx, rbp, rip;
     } *start = (void *)f;
     start--;
-    *start = (typeof(*start)){
-        .r12 = (uint64_t)user_enter, .r13 = (uint64_t)f, .rip = (uint64_t)thread_first_run};
+    *start = (typeof(*start)){.r12 = (uint64_t)user_enter, .r13 = (uint64_t)f, .rip = (uint64_t)thread_first_run};
     c->tss.rsp0 = stack;
     user_fault.from_user = user_fault_seen;
     fault_expected = &user_fault;
@@ -56,11 +55,10 @@ static struct fault_expected run_user(const void *code, size_t size) {
 
 static bool user_faults(const void *code, size_t size, uint64_t vector) {
     struct fault_expected e = run_user(code, size);
-    if (e.vector != vector)
-        ktest_note("vector %lu code %#lx address %#lx", e.vector, e.code, e.address);
+    if (e.vector != vector) ktest_note("vector %lu code %#lx address %#lx", e.vector, e.code, e.address);
     return e.vector == vector;
 }
-#define USER_FAULTS(vector, ...)                                                                   \
+#define USER_FAULTS(vector, ...)                                                                                       \
     user_faults((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), vector)
 
 enum { UD = 6, GP = 13, BP = 3, DB = 1 };
@@ -156,11 +154,17 @@ KTEST(signal_frames_have_the_linux_layout) {
     struct test_space s;
     struct signal_info info = {.signal = 11, .code = 1};
     const struct signal_delivery d = {
-        .info = &info, .handler = 0x1234, .restorer = 0x5678, .mask = 0xabcd,
-        .stack_top = TEST_PAGE + PAGE_SIZE};
+        .info = &info, .handler = 0x1234, .restorer = 0x5678, .mask = 0xabcd, .stack_top = TEST_PAGE + PAGE_SIZE};
     EXPECT(test_space_enter(&s, PTE_USER | PTE_WRITE));
-    struct trapframe f = {.rip = 0x1000, .rsp = 0x2000, .rax = 7, .rcx = 8, .r11 = 9, .r15 = 15,
-                          .rflags = RFLAGS_IF | RFLAGS_DF | 2, .cs = USER_CS, .ss = USER_SS};
+    struct trapframe f = {.rip = 0x1000,
+                          .rsp = 0x2000,
+                          .rax = 7,
+                          .rcx = 8,
+                          .r11 = 9,
+                          .r15 = 15,
+                          .rflags = RFLAGS_IF | RFLAGS_DF | 2,
+                          .cs = USER_CS,
+                          .ss = USER_SS};
     EXPECT(arch_signal_push(&f, &d) == 0);
     uaddr_t frame = f.rsp;
     EXPECT(frame % 16 == 8 && f.rip == 0x1234 && f.rdi == 11 && !(f.rflags & RFLAGS_DF));
@@ -201,8 +205,7 @@ KTEST(hostile_signal_frames_are_harmless) {
     *user_word(&s, frame + UC_EFLAGS) = UINT64_MAX;
     *user_word(&s, frame + UC_EFLAGS + 8) = KERNEL_CS;
     /* XRSTOR faults on some of these, and which depends on the processor. */
-    for (unsigned i = 0; i < 64; i += 8)
-        EXPECT(pop_with(&s, frame, fp + FP_BV + i, UINT64_MAX));
+    for (unsigned i = 0; i < 64; i += 8) EXPECT(pop_with(&s, frame, fp + FP_BV + i, UINT64_MAX));
     EXPECT(pop_with(&s, frame, fp + FP_MXCSR, UINT64_MAX));
     EXPECT(pop_with(&s, frame, frame + UC_FPSTATE, fp + 8));
     EXPECT(pop_with(&s, frame, frame + UC_FPSTATE, PHYSMAP));

@@ -11,9 +11,9 @@
 #include <kernel/debug.h>
 #include <kernel/log.h>
 
-#define SHIFT        32
-#define NS_PER_S     1000000000ULL
-#define MEASURE_NS   4000000
+#define SHIFT 32
+#define NS_PER_S 1000000000ULL
+#define MEASURE_NS 4000000
 #define TOLERANCE_NS 20000 /* between CPUs: beyond the cost of reading both clocks */
 
 static uint64_t mult, base; /* of the source in use */
@@ -22,9 +22,7 @@ static struct { /* one moment on both clocks, on the boot CPU */
     uint64_t tsc, hpet;
 } reference;
 
-static uint64_t scale(uint64_t ticks, uint64_t by) {
-    return (uint64_t)((unsigned __int128)ticks * by >> SHIFT);
-}
+static uint64_t scale(uint64_t ticks, uint64_t by) { return (uint64_t)((unsigned __int128)ticks * by >> SHIFT); }
 /* a * b / c, whose result must fit. */
 static uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c) {
     uint64_t high;
@@ -34,19 +32,16 @@ static uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c) {
 static uint64_t mult_for(uint64_t hz) { return (NS_PER_S << SHIFT) / hz; }
 
 nsec_t arch_clock_now(void) {
-    if (unlikely(use_hpet))
-        return (nsec_t)scale(hpet_read() - base, mult);
+    if (unlikely(use_hpet)) return (nsec_t)scale(hpet_read() - base, mult);
     return (nsec_t)scale(read_tsc() - base, mult);
 }
 
 void arch_clock_params(struct clock_params *out) {
-    *out = (struct clock_params){
-        .tsc_base = base, .mult = mult, .shift = SHIFT, .usable = !use_hpet && mult};
+    *out = (struct clock_params){.tsc_base = base, .mult = mult, .shift = SHIFT, .usable = !use_hpet && mult};
 }
 
 void delay_us(uint32_t us) {
-    for (nsec_t end = arch_clock_now() + us * 1000LL; arch_clock_now() < end;)
-        cpu_pause();
+    for (nsec_t end = arch_clock_now() + us * 1000LL; arch_clock_now() < end;) cpu_pause();
 }
 
 /* SDM vol. 2, CPUID leaves 15h, 16h; the hypervisors' common leaf 40000010h (kHz). 0: not told. */
@@ -54,16 +49,13 @@ static uint64_t tsc_hz_told(void) {
     uint32_t last = read_cpuid(0, 0).a;
     if (last >= 0x15) {
         struct cpuid r = read_cpuid(0x15, 0);
-        if (r.a && r.b && r.c)
-            return (uint64_t)r.c * r.b / r.a;
+        if (r.a && r.b && r.c) return (uint64_t)r.c * r.b / r.a;
     }
     if (cpu_features.hypervisor && read_cpuid(0x40000000, 0).a >= 0x40000010) {
         uint64_t khz = read_cpuid(0x40000010, 0).a;
-        if (khz)
-            return khz * 1000;
+        if (khz) return khz * 1000;
     }
-    if (last >= 0x16)
-        return (uint64_t)(read_cpuid(0x16, 0).a & 0xffff) * 1000000;
+    if (last >= 0x16) return (uint64_t)(read_cpuid(0x16, 0).a & 0xffff) * 1000000;
     return 0;
 }
 
@@ -72,8 +64,7 @@ static void read_both(uint64_t *tsc, uint64_t *hpet) {
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < 5; i++) {
         uint64_t before = read_tsc(), h = hpet_read(), after = read_tsc();
-        if (after - before >= best)
-            continue;
+        if (after - before >= best) continue;
         best = after - before;
         *tsc = before + (after - before) / 2;
         *hpet = h;
@@ -84,8 +75,7 @@ static uint64_t tsc_hz_measured(void) {
     uint64_t tsc0, hpet0, tsc1, hpet1;
     const uint64_t ticks = hpet_hz() / (NS_PER_S / MEASURE_NS);
     read_both(&tsc0, &hpet0);
-    while (hpet_read() - hpet0 < ticks)
-        cpu_pause();
+    while (hpet_read() - hpet0 < ticks) cpu_pause();
     read_both(&tsc1, &hpet1);
     uint64_t hz = mul_div(tsc1 - tsc0, hpet_hz(), hpet1 - hpet0);
     /* QEMU's -icount counts 1 ns per instruction: don't let the measurement's error in. */
@@ -95,10 +85,8 @@ static uint64_t tsc_hz_measured(void) {
 void clock_init_boot(paddr_t hpet) {
     hpet_init(hpet);
     uint64_t hz = tsc_hz_told();
-    if (!hz && hpet_hz())
-        hz = tsc_hz_measured();
-    if (!hz)
-        panic("no HPET, and the CPU does not tell the frequency of its time stamp counter");
+    if (!hz && hpet_hz()) hz = tsc_hz_measured();
+    if (!hz) panic("no HPET, and the CPU does not tell the frequency of its time stamp counter");
     bool trusted = cpu_features.invariant_tsc || cpu_features.hypervisor;
     if (!trusted && hpet_hz()) {
         use_hpet = true;
@@ -108,27 +96,21 @@ void clock_init_boot(paddr_t hpet) {
         base = read_tsc();
         mult = mult_for(hz);
     }
-    if (hpet_hz())
-        read_both(&reference.tsc, &reference.hpet);
-    klog(LOG_INFO, "clock: %s, TSC at %lu.%03lu MHz", use_hpet ? "HPET" : "TSC", hz / 1000000,
-         hz / 1000 % 1000);
+    if (hpet_hz()) read_both(&reference.tsc, &reference.hpet);
+    klog(LOG_INFO, "clock: %s, TSC at %lu.%03lu MHz", use_hpet ? "HPET" : "TSC", hz / 1000000, hz / 1000 % 1000);
 }
 
 /* On a CPU that starts, before it runs anything: its TSC must tell the same time as the boot CPU's. */
 void clock_check_cpu(void) {
-    if (use_hpet || !hpet_hz())
-        return;
+    if (use_hpet || !hpet_hz()) return;
     int64_t error = 0;
     for (int tries = 0; tries < 10; tries++) { /* the host may have stopped this CPU in between */
         uint64_t tsc, hpet;
         read_both(&tsc, &hpet);
-        error = (int64_t)scale(tsc - reference.tsc, mult) -
-                (int64_t)scale(hpet - reference.hpet, mult_for(hpet_hz()));
-        if (error > -TOLERANCE_NS && error < TOLERANCE_NS)
-            return;
+        error = (int64_t)scale(tsc - reference.tsc, mult) - (int64_t)scale(hpet - reference.hpet, mult_for(hpet_hz()));
+        if (error > -TOLERANCE_NS && error < TOLERANCE_NS) return;
     }
-    klog(LOG_WARN, "clock: the TSC of CPU %u is off by %ld ns: using the HPET",
-         cpu_current()->id, error);
+    klog(LOG_WARN, "clock: the TSC of CPU %u is off by %ld ns: using the HPET", cpu_current()->id, error);
     nsec_t now = arch_clock_now();
     mult = mult_for(hpet_hz());
     base = hpet_read() - mul_div((uint64_t)now, hpet_hz(), NS_PER_S);

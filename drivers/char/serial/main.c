@@ -26,15 +26,11 @@ static struct uart *uart_named(const struct port_buffer *call) {
 
 static int64_t serial_open(struct scheme *s, struct port_buffer *call) {
     struct uart *u = uart_named(call);
-    if (flat_is_root(call))
-        return flat_open(call);
-    if (!u)
-        return -ENOENT;
-    if (u->channel != HANDLE_NONE)
-        return -EBUSY;
+    if (flat_is_root(call)) return flat_open(call);
+    if (!u) return -ENOENT;
+    if (u->channel != HANDLE_NONE) return -EBUSY;
     int e = uart_connect(u);
-    if (e)
-        return e;
+    if (e) return e;
     reply_file(call, (uint64_t)(u - uarts) + 1, FILE_KIND_WATCHABLE);
     call->reply.flags |= REPLY_HANDLE;
     call->reply.handle = u->client_end;
@@ -50,10 +46,8 @@ static int64_t serial_read(struct scheme *s, struct port_buffer *call) {
 static int64_t serial_stat(struct scheme *s, struct port_buffer *call) {
     const struct uart *u = call->request.object ? uart_of(call) : uart_named(call);
     struct file_attributes a = {.links = 1, .mode = S_IFCHR | 0600, .block_size = 4096};
-    if (flat_is_root(call))
-        return flat_stat(call);
-    if (!u)
-        return -ENOENT;
+    if (flat_is_root(call)) return flat_stat(call);
+    if (!u) return -ENOENT;
     a.inode = (uint64_t)(u - uarts) + 2;
     memcpy(call->data, &a, sizeof(a));
     call->reply.length = sizeof(a);
@@ -62,8 +56,7 @@ static int64_t serial_stat(struct scheme *s, struct port_buffer *call) {
 
 static int64_t serial_close(struct scheme *s, struct port_buffer *call) {
     struct uart *u = uart_of(call);
-    if (u)
-        uart_disconnect(u);
+    if (u) uart_disconnect(u);
     return 0;
 }
 
@@ -79,14 +72,12 @@ static void serial_event(struct scheme *s, uint64_t key, uint32_t mask) {
         return;
     }
     int64_t deadline = uart_interrupt(u);
-    if (deadline < s->deadline)
-        s->deadline = deadline;
+    if (deadline < s->deadline) s->deadline = deadline;
 }
 
 static void serial_timeout(struct scheme *s) {
     s->deadline = DEADLINE_NEVER;
-    for (unsigned i = 0; i < UARTS; i++)
-        uart_deadline(&uarts[i]);
+    for (unsigned i = 0; i < UARTS; i++) uart_deadline(&uarts[i]);
 }
 
 static const struct scheme_ops serial_ops = {
@@ -104,8 +95,7 @@ static const struct scheme_ops serial_ops = {
 
 int main(void) {
     static struct scheme scheme;
-    if (scheme_init(&scheme, SERVICE_SCHEME, &serial_ops, nullptr) != 0)
-        return 1;
+    if (scheme_init(&scheme, SERVICE_SCHEME, &serial_ops, nullptr) != 0) return 1;
     for (unsigned i = 0; i < UARTS; i++) {
         struct uart *u = &uarts[i];
         u->ports = SERVICE_SLOT(1 + 2 * i);
@@ -113,8 +103,7 @@ int main(void) {
         u->scheme = &scheme;
         u->irq_key = KEYS * i + KEY_IRQ;
         u->channel_key = KEYS * i + KEY_CHANNEL;
-        if (uart_probe(u) && scheme_event_add(&scheme, u->irq, EVENT_IN, u->irq_key) != 0)
-            u->present = false;
+        if (uart_probe(u) && scheme_event_add(&scheme, u->irq, EVENT_IN, u->irq_key) != 0) u->present = false;
     }
     return -scheme_serve(&scheme);
 }

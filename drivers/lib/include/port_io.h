@@ -11,9 +11,7 @@ static inline uint8_t port_read8(handle_t h, uint16_t port) {
     sys_port_io(h, port, 1, 0, &value, 1);
     return value;
 }
-static inline void port_write8(handle_t h, uint16_t port, uint8_t value) {
-    sys_port_io(h, port, 1, 1, &value, 1);
-}
+static inline void port_write8(handle_t h, uint16_t port, uint8_t value) { sys_port_io(h, port, 1, 1, &value, 1); }
 /* Many bytes from or to one port: one system call. */
 static inline void port_read_many8(handle_t h, uint16_t port, uint8_t *bytes, size_t count) {
     sys_port_io(h, port, 1, 0, bytes, count);

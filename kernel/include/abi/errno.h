@@ -89,7 +89,7 @@
 #endif
 /* Inside the kernel only, what becomes of an interrupted system call: */
 #if defined(CATHODE_KERNEL) || !__STDC_HOSTED__ /* else libc's business */
-#define ERESTART       512 /* done again unless a handler without SA_RESTART runs */
+#define ERESTART 512 /* done again unless a handler without SA_RESTART runs */
 #define ERESTARTNOINTR 513 /* always done again */
 #define ERESTARTNOHAND 514 /* done again unless a handler runs */
 #endif

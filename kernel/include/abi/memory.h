@@ -4,15 +4,15 @@
 #include <abi/types.h>
 
 enum vm_flags { /* prot bits as PROT_*, then flags */
-    VM_READ = 1,
-    VM_WRITE = 2,
-    VM_EXEC = 4,
-    VM_SHARED = 1 << 8, /* else private, copy-on-write */
-    VM_FIXED = 1 << 9, /* exactly at addr, replacing what is there */
-    VM_NOREPLACE = 1 << 10, /* with FIXED: -EEXIST if anything is there */
-    VM_STACK = 1 << 11, /* grows down */
-    VM_POPULATE = 1 << 12,
-    VM_LOCKED = 1 << 13,
+                VM_READ = 1,
+                VM_WRITE = 2,
+                VM_EXEC = 4,
+                VM_SHARED = 1 << 8, /* else private, copy-on-write */
+                VM_FIXED = 1 << 9, /* exactly at addr, replacing what is there */
+                VM_NOREPLACE = 1 << 10, /* with FIXED: -EEXIST if anything is there */
+                VM_STACK = 1 << 11, /* grows down */
+                VM_POPULATE = 1 << 12,
+                VM_LOCKED = 1 << 13,
 };
 enum vm_advice { VM_DONTNEED = 1, VM_WILLNEED, VM_SYNC, VM_LOCK, VM_UNLOCK, VM_RESIDENT };
 

@@ -50,11 +50,11 @@ enum spawn_flags {
 };
 
 enum wait_flags { /* WNOHANG etc. of Linux */
-    WAIT_NOHANG = 1,
-    WAIT_STOPPED = 2,
-    WAIT_EXITED = 4,
-    WAIT_CONTINUED = 8,
-    WAIT_NOWAIT = 0x1000000,
+                  WAIT_NOHANG = 1,
+                  WAIT_STOPPED = 2,
+                  WAIT_EXITED = 4,
+                  WAIT_CONTINUED = 8,
+                  WAIT_NOWAIT = 0x1000000,
 };
 enum wait_type { WAIT_ALL, WAIT_PID, WAIT_GROUP }; /* P_ALL, P_PID, P_PGID */
 

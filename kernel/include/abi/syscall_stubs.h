@@ -35,30 +35,27 @@ static inline long syscall_raw3(long n, long a, long b, long c) {
     return result;
 }
 
-#define CALL0(n, name)                                                                             \
+#define CALL0(n, name)                                                                                                 \
     static inline long sys_##name(void) { return syscall_raw0(SYSCALL_##name); }
-#define CALL1(n, name, t1, a1)                                                                     \
+#define CALL1(n, name, t1, a1)                                                                                         \
     static inline long sys_##name(t1 a1) { return syscall_raw1(SYSCALL_##name, (long)a1); }
-#define CALL2(n, name, t1, a1, t2, a2)                                                             \
-    static inline long sys_##name(t1 a1, t2 a2) {                                                  \
-        return syscall_raw2(SYSCALL_##name, (long)a1, (long)a2);                                   \
+#define CALL2(n, name, t1, a1, t2, a2)                                                                                 \
+    static inline long sys_##name(t1 a1, t2 a2) { return syscall_raw2(SYSCALL_##name, (long)a1, (long)a2); }
+#define CALL3(n, name, t1, a1, t2, a2, t3, a3)                                                                         \
+    static inline long sys_##name(t1 a1, t2 a2, t3 a3) {                                                               \
+        return syscall_raw3(SYSCALL_##name, (long)a1, (long)a2, (long)a3);                                             \
     }
-#define CALL3(n, name, t1, a1, t2, a2, t3, a3)                                                     \
-    static inline long sys_##name(t1 a1, t2 a2, t3 a3) {                                           \
-        return syscall_raw3(SYSCALL_##name, (long)a1, (long)a2, (long)a3);                         \
+#define CALL4(n, name, t1, a1, t2, a2, t3, a3, t4, a4)                                                                 \
+    static inline long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4) {                                                        \
+        return syscall_raw(SYSCALL_##name, (long)a1, (long)a2, (long)a3, (long)a4, 0, 0);                              \
     }
-#define CALL4(n, name, t1, a1, t2, a2, t3, a3, t4, a4)                                             \
-    static inline long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4) {                                    \
-        return syscall_raw(SYSCALL_##name, (long)a1, (long)a2, (long)a3, (long)a4, 0, 0);          \
+#define CALL5(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                                                         \
+    static inline long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5) {                                                 \
+        return syscall_raw(SYSCALL_##name, (long)a1, (long)a2, (long)a3, (long)a4, (long)a5, 0);                       \
     }
-#define CALL5(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                                     \
-    static inline long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5) {                             \
-        return syscall_raw(SYSCALL_##name, (long)a1, (long)a2, (long)a3, (long)a4, (long)a5, 0);   \
-    }
-#define CALL6(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                             \
-    static inline long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6) {                      \
-        return syscall_raw(SYSCALL_##name, (long)a1, (long)a2, (long)a3, (long)a4, (long)a5,       \
-                           (long)a6);                                                              \
+#define CALL6(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                                                 \
+    static inline long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6) {                                          \
+        return syscall_raw(SYSCALL_##name, (long)a1, (long)a2, (long)a3, (long)a4, (long)a5, (long)a6);                \
     }
 #include <abi/syscalls.def>
 #undef CALL0

@@ -20,18 +20,18 @@ struct time_page {
 enum clock { CLOCK_WALL, CLOCK_MONO, CLOCK_PROCESS_CPU, CLOCK_THREAD_CPU, CLOCK_BOOT = 7 };
 
 enum system_topic { /* system_info(topic, buffer, size) → bytes */
-    SYSTEM_MEMORY, /* struct memory_totals */
-    SYSTEM_COUNTERS, /* uint64_t[]: enum counter, summed over CPUs */
-    SYSTEM_CPUS, /* struct cpu_info[] */
-    SYSTEM_LOAD, /* uint64_t[3] load × 65536, then processes running, total */
-    SYSTEM_VERSION, /* text */
-    SYSTEM_COMMAND_LINE, /* text */
-    SYSTEM_MODULES, /* uint64_t[]: byte size of each boot module */
-    SYSTEM_FRAMEBUFFER, /* struct framebuffer_info */
-    SYSTEM_ACPI_ROOT, /* uint64_t physical address of the RSDP */
-    SYSTEM_HOSTNAME, /* text */
-    SYSTEM_TRACE, /* struct trace_record[] */
-    SYSTEM_SCHEMES, /* struct scheme_info[] */
+                    SYSTEM_MEMORY, /* struct memory_totals */
+                    SYSTEM_COUNTERS, /* uint64_t[]: enum counter, summed over CPUs */
+                    SYSTEM_CPUS, /* struct cpu_info[] */
+                    SYSTEM_LOAD, /* uint64_t[3] load × 65536, then processes running, total */
+                    SYSTEM_VERSION, /* text */
+                    SYSTEM_COMMAND_LINE, /* text */
+                    SYSTEM_MODULES, /* uint64_t[]: byte size of each boot module */
+                    SYSTEM_FRAMEBUFFER, /* struct framebuffer_info */
+                    SYSTEM_ACPI_ROOT, /* uint64_t physical address of the RSDP */
+                    SYSTEM_HOSTNAME, /* text */
+                    SYSTEM_TRACE, /* struct trace_record[] */
+                    SYSTEM_SCHEMES, /* struct scheme_info[] */
 };
 struct memory_totals {
     uint64_t total, free, cache, kernel, private_pages, shared; /* bytes */
@@ -58,24 +58,24 @@ struct trace_record {
 };
 
 enum system_op { /* system_control(h, op, a, b): h is a SYSTEM handle with RIGHT_CONTROL */
-    SYSTEM_POWER_OFF, /* a: exit code for test devices */
-    SYSTEM_REBOOT,
-    SYSTEM_HALT,
-    SYSTEM_CLOCK_SET, /* a: CLOCK_REALTIME in ns */
-    SYSTEM_LOG_LEVEL, /* a: highest level echoed to the console */
-    SYSTEM_SET_HOSTNAME, /* a: text, b: length */
-    SYSTEM_CONSOLE_RELEASE, /* a driver owns the console from now on */
-    SYSTEM_FAIL_ALLOCATION, /* debug: the a-th allocation from now fails in process b (0: caller) */
-    SYSTEM_CLOCK_ADJUST, /* a: ns to add to CLOCK_REALTIME */
+                 SYSTEM_POWER_OFF, /* a: exit code for test devices */
+                 SYSTEM_REBOOT,
+                 SYSTEM_HALT,
+                 SYSTEM_CLOCK_SET, /* a: CLOCK_REALTIME in ns */
+                 SYSTEM_LOG_LEVEL, /* a: highest level echoed to the console */
+                 SYSTEM_SET_HOSTNAME, /* a: text, b: length */
+                 SYSTEM_CONSOLE_RELEASE, /* a driver owns the console from now on */
+                 SYSTEM_FAIL_ALLOCATION, /* debug: the a-th allocation from now fails in process b (0: caller) */
+                 SYSTEM_CLOCK_ADJUST, /* a: ns to add to CLOCK_REALTIME */
 };
 
 enum hardware_kind { /* hardware_create(root, kind, a, b, c) → handle, upper range */
-    HARDWARE_MMIO, /* a physical start, b length, c enum mmio_cache: memory object */
-    HARDWARE_IRQ, /* a GSI, b IRQ_LEVEL | IRQ_LOW */
-    HARDWARE_ISA_IRQ, /* a ISA line */
-    HARDWARE_MSI, /* c: struct msi_message * filled in */
-    HARDWARE_PORTS, /* a first port, b count */
-    HARDWARE_DMA, /* a length: contiguous, wired memory object below 4 GiB if b = 1 */
+                     HARDWARE_MMIO, /* a physical start, b length, c enum mmio_cache: memory object */
+                     HARDWARE_IRQ, /* a GSI, b IRQ_LEVEL | IRQ_LOW */
+                     HARDWARE_ISA_IRQ, /* a ISA line */
+                     HARDWARE_MSI, /* c: struct msi_message * filled in */
+                     HARDWARE_PORTS, /* a first port, b count */
+                     HARDWARE_DMA, /* a length: contiguous, wired memory object below 4 GiB if b = 1 */
 };
 enum mmio_cache { MMIO_UNCACHED, MMIO_WRITE_COMBINING, MMIO_CACHED };
 struct msi_message {

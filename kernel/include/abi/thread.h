@@ -14,13 +14,13 @@ struct thread_create_args {
 };
 
 enum thread_topic { /* thread_set(tid, topic, value, aux); tid 0 = the caller */
-    THREAD_CONTROL, /* value: address of struct thread_control, or 0 */
-    THREAD_NAME, /* value: address of a string, at most 15 bytes */
-    THREAD_PRIORITY, /* value: 0 … 63 */
-    THREAD_AFFINITY, /* value: bit mask of CPUs */
-    THREAD_CLEAR_TID, /* value: address */
-    THREAD_ROBUST_LIST, /* value: address of struct robust_list_head */
-    THREAD_TLS, /* value: thread pointer */
+                    THREAD_CONTROL, /* value: address of struct thread_control, or 0 */
+                    THREAD_NAME, /* value: address of a string, at most 15 bytes */
+                    THREAD_PRIORITY, /* value: 0 … 63 */
+                    THREAD_AFFINITY, /* value: bit mask of CPUs */
+                    THREAD_CLEAR_TID, /* value: address */
+                    THREAD_ROBUST_LIST, /* value: address of struct robust_list_head */
+                    THREAD_TLS, /* value: thread pointer */
 };
 struct thread_info {
     uint32_t tid, pid, cpu, state;

@@ -11,8 +11,10 @@ extern const struct object_ops channel_ops;
 /* Two ends, each with one reference. -ENOMEM */
 MUST_CHECK int channel_create(uint32_t flags, size_t capacity, struct object *ends[2]);
 /* Bytes moved (0 = end of data), -EAGAIN, -EPIPE (caller raises SIGPIPE), -EINTR, pending error. */
-MUST_CHECK long channel_read(struct object *end, const struct io_vector *v, size_t count, uint32_t io_flags, nsec_t deadline);
-MUST_CHECK long channel_write(struct object *end, const struct io_vector *v, size_t count, uint32_t io_flags, nsec_t deadline);
+MUST_CHECK long channel_read(struct object *end, const struct io_vector *v, size_t count, uint32_t io_flags,
+                             nsec_t deadline);
+MUST_CHECK long channel_write(struct object *end, const struct io_vector *v, size_t count, uint32_t io_flags,
+                              nsec_t deadline);
 uint32_t channel_flags(struct object *end); /* CHANNEL_* */
 _Atomic uint32_t *channel_status(struct object *end); /* FILE_NONBLOCK and access mode */
 /* Messages with handles; vectors already copied in; objects carry handle references. */

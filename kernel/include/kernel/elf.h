@@ -10,7 +10,7 @@ struct elf_segment {
     uint32_t flags; /* VM_READ… */
 };
 #define ELF_SEGMENTS_MAX 32
-#define ELF_HEADER_MAX   4096 /* the file header and all program headers lie within so many bytes */
+#define ELF_HEADER_MAX 4096 /* the file header and all program headers lie within so many bytes */
 struct elf_image {
     uint64_t entry;
     uint64_t phdr_vaddr; /* program headers in memory, 0: not mapped */
@@ -25,5 +25,5 @@ struct elf_image {
  * ranges within the file, addresses page-congruent with offsets, low ≥ 64 KiB unless position
  * independent, high ≤ limit.  0 or -ENOEXEC.
  */
-[[nodiscard]] int elf_parse(const void *header, size_t size, uint64_t file_size, uint16_t machine,
-                            uint64_t limit, struct elf_image *out);
+[[nodiscard]] int elf_parse(const void *header, size_t size, uint64_t file_size, uint16_t machine, uint64_t limit,
+                            struct elf_image *out);

@@ -7,7 +7,8 @@
 
 extern const struct object_ops event_ops, timer_ops;
 struct object *event_create(uint64_t initial); /* null: no memory */
-MUST_CHECK int event_control(struct object *ev, uint32_t op, struct object *source, handle_t key_handle, const struct event *interest);
+MUST_CHECK int event_control(struct object *ev, uint32_t op, struct object *source, handle_t key_handle,
+                             const struct event *interest);
 MUST_CHECK long event_wait(struct object *ev, struct event *out_kernel, size_t count, nsec_t deadline);
 _Atomic uint32_t *event_status(struct object *ev); /* FILE_NONBLOCK */
 void event_post(struct object *ev, uint64_t value); /* any context */
@@ -20,7 +21,8 @@ struct event_head { /* how every event object begins */
 /* False: certainly not ready. */
 static inline bool event_maybe_ready(const struct object *ev) {
     const struct event_head *h = (const struct event_head *)ev;
-    return __atomic_load_n(&h->counter, __ATOMIC_RELAXED) || __atomic_load_n(&h->ready.next, __ATOMIC_RELAXED) != &h->ready;
+    return __atomic_load_n(&h->counter, __ATOMIC_RELAXED) ||
+           __atomic_load_n(&h->ready.next, __ATOMIC_RELAXED) != &h->ready;
 }
 /* Wakes `t` (thread_wake, result 0) when ev becomes ready; one waiter of this kind per event. null: stop. */
 void event_set_port_waiter(struct object *ev, struct thread *t);

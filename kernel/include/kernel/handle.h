@@ -31,7 +31,7 @@ struct handle_table {
 };
 
 /* The slot of h if its chunk exists, else null. */
-struct handle_slot *handle_slot_find(struct handle_table *t, handle_t h) REQUIRES(t->lock);
+struct handle_slot *handle_slot_find(struct handle_table *t, handle_t h) REQUIRES(t -> lock);
 void handle_table_init(struct handle_table *t);
 void handle_table_fini(struct handle_table *t); /* closes everything */
 /* Copies open handles (fork: all; spawn with SPAWN_INHERIT: not CLOEXEC). -ENOMEM */
@@ -42,8 +42,7 @@ void handle_table_exec(struct handle_table *t); /* drops CLOEXEC fds and upper s
  * Looks h up in the current process.  type 0: any.  Gives a reference in *out and rights in *rights
  * (may be null).  -EBADF closed or reserved; -EINVAL wrong type; -EACCES a right of `need` missing.
  */
-MUST_CHECK int handle_lookup(handle_t h, enum object_type type, uint32_t need, struct object **out,
-                             uint32_t *rights);
+MUST_CHECK int handle_lookup(handle_t h, enum object_type type, uint32_t need, struct object **out, uint32_t *rights);
 /* Like lookup, but takes a *handle* reference (for carrying in messages): needs RIGHT_TRANSFER. */
 MUST_CHECK int handle_lookup_as_handle(handle_t h, uint32_t need, struct object **out, uint32_t *rights);
 MUST_CHECK static inline int handle_lookup_transfer(handle_t h, struct object **out, uint32_t *rights) {
@@ -57,7 +56,8 @@ void handle_unreserve(handle_t h);
 /* reserve + publish; consumes the handle reference also on failure. */
 MUST_CHECK handle_t handle_install(struct object *o, uint32_t rights, uint32_t flags);
 /* Installs into another process's table at exactly `at` (spawn, init). Consumes the handle reference. */
-MUST_CHECK int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uint32_t rights, uint32_t flags);
+MUST_CHECK int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uint32_t rights,
+                                 uint32_t flags);
 /* The same into the lowest free slot of another process's table (a handle carried by a call). */
 MUST_CHECK handle_t handle_install_in(struct handle_table *t, struct object *o, uint32_t rights, uint32_t flags);
 MUST_CHECK int handle_close(handle_t h);

@@ -31,5 +31,5 @@ static inline struct list *list_pop_front(struct list *l) {
 
 #define list_entry(n, type, member) container_of(n, type, member)
 #define list_for_each(n, l) for (struct list *n = (l)->next; n != (l); n = n->next)
-#define list_for_each_safe(n, l)                                                                   \
+#define list_for_each_safe(n, l)                                                                                       \
     for (struct list *n = (l)->next, *n##_next = n->next; n != (l); n = n##_next, n##_next = n->next)

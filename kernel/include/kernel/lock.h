@@ -33,7 +33,8 @@ enum lock_rank {
 };
 
 #define CAPABILITY __attribute__((capability("lock")))
-/* The #define GUARDED_BY(l) __attribute__((guarded_by(l))) without parentheses: clang 19 resolves "&lock" against the structure, nothing else. */
+/* The #define GUARDED_BY(l) __attribute__((guarded_by(l))) without parentheses: clang 19
+ * resolves "&lock" against the structure, nothing else. */
 #define GUARDED_BY(l) __attribute__((guarded_by(&l)))
 #define REQUIRES(l) __attribute__((requires_capability(&l)))
 #define ACQUIRES(...) __attribute__((acquire_capability(__VA_ARGS__)))
@@ -84,7 +85,7 @@ struct CAPABILITY mutex {
     bool lent; /* a waiter has lent its priority to the owner, */
     uint8_t owner_lent; /* who had this loan before */
 };
-#define MUTEX_INIT(name, r) \
+#define MUTEX_INIT(name, r)                                                                                            \
     {.lock = SPINLOCK_INIT(RANK_WAIT), .waiters = {&(name).waiters, &(name).waiters}, .rank = (r)}
 void mutex_init(struct mutex *m, enum lock_rank rank);
 void mutex_lock(struct mutex *m) ACQUIRES(m);

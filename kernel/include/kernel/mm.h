@@ -9,7 +9,10 @@
 #include <kernel/lock.h>
 
 enum frame_kind { FRAME_RESERVED, FRAME_FREE, FRAME_KERNEL, FRAME_SLAB, FRAME_TABLE, FRAME_PRIVATE, FRAME_OBJECT };
-enum frame_flags { FRAME_REFERENCED = 1, FRAME_CLOCK = 2 }; /* FRAME_OBJECT: used since the clock's hand passed; on the clock */
+enum frame_flags {
+    FRAME_REFERENCED = 1,
+    FRAME_CLOCK = 2
+}; /* FRAME_OBJECT: used since the clock's hand passed; on the clock */
 struct memory;
 struct frame { /* one per page of RAM */
     _Atomic uint32_t refs; /* PTEs + pins + owning object */
@@ -59,7 +62,8 @@ void frame_release_boot(paddr_t start, paddr_t end); /* gives reserved RAM (boot
 struct frame *frame_alloc(enum frame_kind kind);
 struct frame *frame_alloc_zeroed(enum frame_kind kind);
 struct frame *frame_take(enum frame_kind kind);
-struct frame *frame_alloc_run(unsigned order, enum frame_kind kind, paddr_t below); /* 2^order contiguous; below 0 = anywhere */
+struct frame *frame_alloc_run(unsigned order, enum frame_kind kind,
+                              paddr_t below); /* 2^order contiguous; below 0 = anywhere */
 void frame_free_run(struct frame *f, unsigned order);
 void frame_free(struct frame *f); /* nobody refers to it any more */
 static inline void frame_get(struct frame *f) { atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed); }

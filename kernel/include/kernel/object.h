@@ -24,7 +24,8 @@ struct object_ops {
     void (*on_last_handle)(struct object *o); /* may be null */
     void (*destroy)(struct object *o); /* frees it; may run in any process, no lock held */
     uint32_t (*poll)(struct object *o); /* EVENT_* ready now; null: always IN | OUT */
-    /* Called when the first watch arms / interest widens (files ask their server); may be null. Result: mask ready now or -errno. */
+    /* Called when the first watch arms / interest widens (files ask their server); may be null.
+     * Result: mask ready now or -errno. */
     int (*arm)(struct object *o, uint32_t mask);
 };
 struct object {
@@ -42,9 +43,7 @@ struct object {
 #define object_as(type, o) container_of(o, struct type, object)
 
 void object_init(struct object *o, const struct object_ops *ops); /* one reference, no handle */
-static inline void object_get(struct object *o) {
-    atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
-}
+static inline void object_get(struct object *o) { atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed); }
 SLOW_PATH void object_put_slow(struct object *o); /* the last reference: queues destroy */
 static inline void object_put(struct object *o) {
     if (atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) == 1) object_put_slow(o);

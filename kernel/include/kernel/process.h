@@ -85,8 +85,18 @@ struct process {
     char name[32];
 };
 enum limit { /* RLIMIT_* */
-    LIMIT_CPU, LIMIT_FILE_SIZE, LIMIT_DATA, LIMIT_STACK, LIMIT_CORE, LIMIT_RESIDENT, LIMIT_TASKS,
-    LIMIT_HANDLES, LIMIT_LOCKED, LIMIT_SPACE, LIMIT_LOCKS, LIMIT_SIGNALS,
+             LIMIT_CPU,
+             LIMIT_FILE_SIZE,
+             LIMIT_DATA,
+             LIMIT_STACK,
+             LIMIT_CORE,
+             LIMIT_RESIDENT,
+             LIMIT_TASKS,
+             LIMIT_HANDLES,
+             LIMIT_LOCKED,
+             LIMIT_SPACE,
+             LIMIT_LOCKS,
+             LIMIT_SIGNALS,
 };
 #define LIMIT_INFINITE UINT64_MAX
 
@@ -103,24 +113,20 @@ static inline struct process *process_current(void) { return thread_current()->p
 static inline int handle_borrow(struct process *p, handle_t h, enum object_type type, struct object **out,
                                 uint32_t *rights, bool *counted) UNCHECKED {
     *counted = p->thread_count != 1;
-    if (unlikely(*counted))
-        return handle_lookup(h, type, 0, out, rights);
+    if (unlikely(*counted)) return handle_lookup(h, type, 0, out, rights);
     bool upper = h >= HANDLE_UPPER;
     struct handle_range *r = upper ? &p->handles.upper : &p->handles.low;
     uint32_t n = (uint32_t)h - (upper ? HANDLE_UPPER : 0);
-    if (unlikely(n / HANDLE_CHUNK >= __atomic_load_n(&r->chunk_count, __ATOMIC_ACQUIRE)))
-        return -EBADF;
+    if (unlikely(n / HANDLE_CHUNK >= __atomic_load_n(&r->chunk_count, __ATOMIC_ACQUIRE))) return -EBADF;
     struct handle_slot *chunk = __atomic_load_n(&r->chunks, __ATOMIC_ACQUIRE)[n / HANDLE_CHUNK];
     struct handle_slot *s = chunk ? &chunk[n % HANDLE_CHUNK] : nullptr;
-    if (unlikely(!s || (uintptr_t)s->object <= (uintptr_t)HANDLE_RESERVED))
-        return -EBADF;
+    if (unlikely(!s || (uintptr_t)s->object <= (uintptr_t)HANDLE_RESERVED)) return -EBADF;
     *out = s->object;
     *rights = s->rights;
     return unlikely(type && s->object->ops->type != type) ? -EINVAL : 0;
 }
 static inline void handle_return(struct object *o, bool counted) {
-    if (unlikely(counted))
-        object_put(o);
+    if (unlikely(counted)) object_put(o);
 }
 struct process *process_find(uint32_t pid); /* reference (object), or null */
 bool process_id_used(uint32_t id); /* by a process or a group: no thread may get this number */
@@ -154,7 +160,7 @@ uint64_t signal_mask_of(struct thread *t); /* control area's mask if registered 
 void signal_mask_temporary(uint64_t mask);
 /* Result of a system call that may be done again after a signal: deadlines are absolute. */
 static inline long syscall_restartable(long result) {
-    bool signal = atomic_load_explicit(&thread_current()->work, memory_order_relaxed) &
-                  (WORK_SIGNAL | WORK_STOP | WORK_EXIT);
+    bool signal =
+        atomic_load_explicit(&thread_current()->work, memory_order_relaxed) & (WORK_SIGNAL | WORK_STOP | WORK_EXIT);
     return unlikely(result == -EINTR) && signal ? -ERESTART : result;
 }

@@ -56,7 +56,8 @@ MUST_CHECK long scheme_call(struct scheme *s, struct call *c, nsec_t deadline);
 /* Call from inside the kernel (RESERVE, SYNC, WATCH, READ of plain files), no data or via pins. */
 MUST_CHECK long scheme_call_simple(struct scheme *s, uint16_t op, uint64_t object, uint64_t a0, uint64_t a1,
                                    uint64_t a2, struct reply *reply, nsec_t deadline);
-bool scheme_note(struct scheme *s, struct note *n, uint32_t pid); /* queues it: false if it is queued already; lock not held */
+bool scheme_note(struct scheme *s, struct note *n,
+                 uint32_t pid); /* queues it: false if it is queued already; lock not held */
 void scheme_note_remove(struct scheme *s, struct note *n);
 size_t scheme_describe(struct scheme_info *out, size_t count);
 

@@ -54,14 +54,16 @@ struct space *space_fork(struct space *from); /* copy-on-write copy; null: no me
 void space_set_quota(struct space *s, struct quota *q); /* moves the charge, over the limit too; null: none */
 void space_put(struct space *s); /* last: unmaps everything, frees */
 /* Result: address or -errno. Takes its own reference to object. */
-MUST_CHECK long space_map(struct space *s, vaddr_t at, size_t length, uint32_t flags, struct memory *object, uint64_t offset);
+MUST_CHECK long space_map(struct space *s, vaddr_t at, size_t length, uint32_t flags, struct memory *object,
+                          uint64_t offset);
 MUST_CHECK int space_unmap(struct space *s, vaddr_t at, size_t length);
 MUST_CHECK int space_protect(struct space *s, vaddr_t at, size_t length, uint32_t prot);
 MUST_CHECK long space_remap(struct space *s, vaddr_t at, size_t old, size_t length, uint32_t flags, vaddr_t to);
 MUST_CHECK int space_advise(struct space *s, vaddr_t at, size_t length, uint32_t advice, uaddr_t out);
 /* VM_REMAP flags of space_remap: as mremap(2). */
 enum remap_flags { REMAP_MAY_MOVE = 1, REMAP_FIXED = 2 };
-/* Resolves a fault at `at` (FAULT_* flags): 0, -EFAULT (no mapping or rights), -EIO (pager: SIGBUS), -ENOMEM, -EINTR. */
+/* Resolves a fault at `at` (FAULT_* flags): 0, -EFAULT (no mapping or rights), -EIO (pager:
+ * SIGBUS), -ENOMEM, -EINTR. */
 MUST_CHECK int space_fault(struct space *s, vaddr_t at, unsigned flags);
 /* Fills info with regions from address `from` on; number filled. For PROCESS_MAPS. */
 struct map_info;

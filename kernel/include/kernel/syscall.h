@@ -8,9 +8,8 @@
 #define CALL2(n, name, t1, a1, t2, a2) long sys_##name(t1 a1, t2 a2);
 #define CALL3(n, name, t1, a1, t2, a2, t3, a3) long sys_##name(t1 a1, t2 a2, t3 a3);
 #define CALL4(n, name, t1, a1, t2, a2, t3, a3, t4, a4) long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4);
-#define CALL5(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                                     \
-    long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5);
-#define CALL6(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                             \
+#define CALL5(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5);
+#define CALL6(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                                                 \
     long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6);
 #include <abi/syscalls.def>
 #undef CALL0

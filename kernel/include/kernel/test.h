@@ -13,15 +13,13 @@ struct ktest {
     void (*run)(void);
 };
 
-#define KTEST(id)                                                                                  \
-    static void ktest_##id(void);                                                                  \
-    [[gnu::used, gnu::section(".ktest")]] static const struct ktest ktest_entry_##id = {           \
-        #id, ktest_##id};                                                                          \
+#define KTEST(id)                                                                                                      \
+    static void ktest_##id(void);                                                                                      \
+    [[gnu::used, gnu::section(".ktest")]] static const struct ktest ktest_entry_##id = {#id, ktest_##id};              \
     static void ktest_##id(void)
 
 /* A failed one is reported; the test goes on. */
-#define EXPECT(condition)                                                                          \
-    ((condition) ? (void)0 : ktest_fail(__FILE__, __LINE__, #condition))
+#define EXPECT(condition) ((condition) ? (void)0 : ktest_fail(__FILE__, __LINE__, #condition))
 
 void ktest_fail(const char *file, int line, const char *what);
 void ktest_note(const char *format, ...) PRINTF_LIKE(1, 2); /* a comment in the report */

@@ -151,7 +151,8 @@ static inline int sleep_result(uint32_t word) { return -(int16_t)(word >> 16); }
 static inline struct thread *thread_current(void) { return cpu_current()->current; }
 
 /* kernel/sched/thread.c. A new thread is NEW with one reference; thread_start makes it runnable. */
-struct thread *thread_create(struct process *p, const char *name, void (*entry)(void *), void *arg); /* null: no memory */
+struct thread *thread_create(struct process *p, const char *name, void (*entry)(void *),
+                             void *arg); /* null: no memory */
 void thread_start(struct thread *t);
 NORETURN void thread_exit(void); /* the current thread; process accounting is done by the caller */
 void thread_get(struct thread *t);

@@ -23,7 +23,8 @@ typedef int64_t nsec_t; /* nanoseconds, CLOCK_MONOTONIC unless said; DEADLINE_NE
 
 #define MUST_CHECK [[nodiscard]]
 #define NORETURN [[noreturn]]
-#define SLOW_PATH __attribute__((preserve_most))  /* saves its caller's registers: calls of it cost the fast path nothing */
+#define SLOW_PATH                                                                                                      \
+    __attribute__((preserve_most))  /* saves its caller's registers: calls of it cost the fast path nothing */
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #define BOOT_CODE __attribute__((section(".boot.text"))) /* freed once init runs */
 #define BOOT_DATA __attribute__((section(".boot.data")))

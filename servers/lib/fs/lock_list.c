@@ -10,21 +10,18 @@ static bool overlaps(const struct fs_lock *a, const struct fs_lock *b) {
 }
 
 static bool touches(const struct fs_lock *a, const struct fs_lock *b) {
-    return (b->end == INT64_MAX || a->start <= b->end + 1) &&
-           (a->end == INT64_MAX || b->start <= a->end + 1);
+    return (b->end == INT64_MAX || a->start <= b->end + 1) && (a->end == INT64_MAX || b->start <= a->end + 1);
 }
 
 struct fs_lock *lock_conflict(struct fs_lock *list, const struct fs_lock *want) {
     for (struct fs_lock *l = list; l; l = l->next)
-        if (l->owner != want->owner && overlaps(l, want) &&
-            (l->type == LOCK_EXCLUSIVE || want->type == LOCK_EXCLUSIVE))
+        if (l->owner != want->owner && overlaps(l, want) && (l->type == LOCK_EXCLUSIVE || want->type == LOCK_EXCLUSIVE))
             return l;
     return nullptr;
 }
 
 static void lock_insert(struct fs_lock **list, struct fs_lock *l) {
-    while (*list && (*list)->start < l->start)
-        list = &(*list)->next;
+    while (*list && (*list)->start < l->start) list = &(*list)->next;
     l->next = *list;
     *list = l;
 }
@@ -32,7 +29,7 @@ static void lock_insert(struct fs_lock **list, struct fs_lock *l) {
 /* Takes out of the list what `cut` covers of l at *p; the part behind a hole goes into *rest. */
 static void lock_cut(struct fs_lock **p, const struct fs_lock *cut, struct fs_lock **rest) {
     struct fs_lock *l = *p;
-    bool head = l->start < cut->start, tail = l->end > cut->end;
+    bool head = l->start<cut->start, tail = l->end> cut->end;
     if (head && tail) {
         struct fs_lock *r = *rest;
         *rest = nullptr;
@@ -71,16 +68,13 @@ int lock_set(struct fs_lock **list, const struct fs_lock *want) {
             free(l);
         } else if (l->owner == want->owner && l->type != want->type && overlaps(l, want)) {
             lock_cut(p, want, &rest);
-            if (*p == l)
-                p = &l->next;
+            if (*p == l) p = &l->next;
         } else {
             p = &l->next;
         }
     }
-    if (want->type != LOCK_NONE)
-        lock_insert(list, set);
-    else
-        free(set);
+    if (want->type != LOCK_NONE) lock_insert(list, set);
+    else free(set);
     free(rest);
     return 0;
 }

@@ -14,12 +14,10 @@ static int64_t wall_clock(void) {
 int fs_init(struct fs *fs, const struct fs_ops *ops, const char *mount_point) {
     fs->ops = ops;
     fs->now = wall_clock;
-    if (!mount_point)
-        return 0;
+    if (!mount_point) return 0;
     fs->mount_point = strdup(mount_point);
     fs->above = strdup(mount_point);
-    if (!fs->above || !fs->mount_point)
-        return -ENOMEM;
+    if (!fs->above || !fs->mount_point) return -ENOMEM;
     char *slash = strrchr(fs->above, '/');
     slash[slash == fs->above] = '\0'; /* "/proc" → "/" */
     return 0;
@@ -27,19 +25,23 @@ int fs_init(struct fs *fs, const struct fs_ops *ops, const char *mount_point) {
 
 void fs_node_init(struct fs *fs, struct fs_node *n, const struct fs_new *what) {
     int64_t now = fs->now();
-    *n = (struct fs_node){.fs = fs, .mode = what->mode, .uid = what->uid, .gid = what->gid,
-                          .rdev = what->rdev, .links = 1, .atime = now, .mtime = now,
+    *n = (struct fs_node){.fs = fs,
+                          .mode = what->mode,
+                          .uid = what->uid,
+                          .gid = what->gid,
+                          .rdev = what->rdev,
+                          .links = 1,
+                          .atime = now,
+                          .mtime = now,
                           .ctime = now};
 }
 
 void fs_node_put(struct fs_node *n) {
-    if (--n->refs == 0)
-        n->fs->ops->release(n);
+    if (--n->refs == 0) n->fs->ops->release(n);
 }
 
 void fs_node_fini(struct fs_node *n) {
-    if (n->parent && n->parent != n)
-        fs_node_put(n->parent);
+    if (n->parent && n->parent != n) fs_node_put(n->parent);
     fs_xattrs_free(n);
     free(n->mount);
     n->parent = nullptr;
@@ -48,8 +50,7 @@ void fs_node_fini(struct fs_node *n) {
 
 uint32_t fs_name_hash_slow(struct fs_name n) {
     uint64_t hash = FS_HASH_START;
-    for (uint32_t i = 0; i < n.length; i++)
-        hash = fs_hash_byte(hash, n.text[i]);
+    for (uint32_t i = 0; i < n.length; i++) hash = fs_hash_byte(hash, n.text[i]);
     return fs_hash_end(hash);
 }
 
@@ -57,6 +58,5 @@ void fs_parent_set(struct fs_node *dir, struct fs_node *parent) {
     struct fs_node *old = dir->parent;
     fs_node_get(parent);
     dir->parent = parent;
-    if (old)
-        fs_node_put(old);
+    if (old) fs_node_put(old);
 }

@@ -16,11 +16,9 @@ struct walk_rest { /* what is left of the path */
 /* fs->path = first [/] rest; the walk ends with `result`. */
 static int walk_leave(struct fs *fs, const char *first, struct walk_rest r, int result) {
     size_t length = strlen(first), rest = (size_t)(r.end - r.at);
-    if (length + 1 + rest >= FS_PATH_MAX)
-        return -ENAMETOOLONG;
+    if (length + 1 + rest >= FS_PATH_MAX) return -ENAMETOOLONG;
     memcpy(fs->path, first, length);
-    if (rest && length && first[length - 1] != '/')
-        fs->path[length++] = '/';
+    if (rest && length && first[length - 1] != '/') fs->path[length++] = '/';
     memcpy(fs->path + length, r.at, rest);
     fs->path_length = length + rest;
     return result;
@@ -28,11 +26,9 @@ static int walk_leave(struct fs *fs, const char *first, struct walk_rest r, int 
 
 /* `..` in directory *n: goes to its parent, or leaves. */
 static int walk_above(struct fs_call *c, struct fs_node **n, struct walk_rest r) {
-    if (*n == c->root)
-        return 0;
+    if (*n == c->root) return 0;
     if (*n == c->fs->root)
-        return c->fs->above ? walk_leave(c->fs, c->fs->above, r, FS_REDIRECT)
-                            : walk_leave(c->fs, "", r, FS_UP);
+        return c->fs->above ? walk_leave(c->fs, c->fs->above, r, FS_REDIRECT) : walk_leave(c->fs, "", r, FS_UP);
     *n = (*n)->parent;
     return 0;
 }
@@ -41,21 +37,16 @@ static int walk_above(struct fs_call *c, struct fs_node **n, struct walk_rest r)
 static int walk_expand(struct fs_call *c, struct fs_node *link, uint32_t count, struct walk_rest *r,
                        struct fs_node **node) {
     struct fs *fs = c->fs;
-    if (count > FS_SYMLINKS_MAX)
-        return -ELOOP;
+    if (count > FS_SYMLINKS_MAX) return -ELOOP;
     char *text = fs->expand[count & 1]; /* the rest may lie in the other one */
     int length = fs->ops->readlink(c, link, text, FS_PATH_MAX - 1);
-    if (length <= 0)
-        return length ? length : -ENOENT;
+    if (length <= 0) return length ? length : -ENOENT;
     size_t rest = (size_t)(r->end - r->at);
-    if ((size_t)length + 1 + rest >= FS_PATH_MAX)
-        return -ENAMETOOLONG;
-    if (rest || r->at[-1] == '/')
-        text[length++] = '/';
+    if ((size_t)length + 1 + rest >= FS_PATH_MAX) return -ENAMETOOLONG;
+    if (rest || r->at[-1] == '/') text[length++] = '/';
     memcpy(text + length, r->at, rest);
     *r = (struct walk_rest){text, text + length + rest};
-    if (text[0] != '/')
-        return 0;
+    if (text[0] != '/') return 0;
     /* Within the root it goes on here; but /scheme/NAME is a way out that only the client knows. */
     size_t prefix = sizeof(SCHEME_FOLDER) - 1;
     bool out = (size_t)(r->end - text) > prefix && memcmp(text, SCHEME_FOLDER, prefix) == 0;
@@ -64,8 +55,7 @@ static int walk_expand(struct fs_call *c, struct fs_node *link, uint32_t count, 
 }
 
 static inline const char *slashes_skip(const char *at, const char *end) {
-    while (at < end && *at == '/')
-        at++;
+    while (at < end && *at == '/') at++;
     return at;
 }
 
@@ -73,19 +63,16 @@ static inline const char *slashes_skip(const char *at, const char *end) {
 static inline struct fs_name name_take(const char *at, const char *end) {
     const char *start = at;
     uint64_t hash = FS_HASH_START;
-    while (at < end && *at != '/' && *at)
-        hash = fs_hash_byte(hash, *at++);
+    while (at < end && *at != '/' && *at) hash = fs_hash_byte(hash, *at++);
     return (struct fs_name){start, (uint32_t)(at - start), fs_hash_end(hash)};
 }
 
 static inline enum walk_last dots(struct fs_name n) {
-    if (n.text[0] != '.' || n.length > 2)
-        return LAST_NOTHING;
+    if (n.text[0] != '.' || n.length > 2) return LAST_NOTHING;
     return n.length == 1 ? LAST_DOT : n.text[1] == '.' ? LAST_DOTDOT : LAST_NOTHING;
 }
 
-int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
-            struct fs_walk *out) {
+int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags, struct fs_walk *out) {
     const char *at = path.text, *end = at + path.length;
     struct fs_node *node = path.length && at[0] == '/' && c->root ? c->root : start, *child;
     enum walk_last last_kind = LAST_NOTHING;
@@ -93,49 +80,37 @@ int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
     int result;
     out->dir = nullptr;
     out->name = (struct fs_name){};
-    if (path.length >= FS_PATH_MAX)
-        return -ENAMETOOLONG;
+    if (path.length >= FS_PATH_MAX) return -ENAMETOOLONG;
     for (at = slashes_skip(at, end); at < end;) {
-        if (!node_is(node, MODE_DIRECTORY))
-            return -ENOTDIR;
-        if ((result = fs_permit(c, node, MAY_EXECUTE)))
-            return result;
+        if (!node_is(node, MODE_DIRECTORY)) return -ENOTDIR;
+        if ((result = fs_permit(c, node, MAY_EXECUTE))) return result;
         struct fs_name name = name_take(at, end);
         at += name.length;
-        if (name.length > FS_NAME_MAX || (at < end && !*at))
-            return name.length > FS_NAME_MAX ? -ENAMETOOLONG : -EINVAL;
+        if (name.length > FS_NAME_MAX || (at < end && !*at)) return name.length > FS_NAME_MAX ? -ENAMETOOLONG : -EINVAL;
         bool slash = at < end;
         at = slashes_skip(at, end);
         bool last = at == end;
         last_kind = dots(name);
-        if (last_kind == LAST_DOTDOT && (result = walk_above(c, &node, (struct walk_rest){at, end})))
-            return result;
-        if (last_kind)
-            continue;
-        if (last && slash && flags & WALK_CREATE)
-            return -EISDIR;
+        if (last_kind == LAST_DOTDOT && (result = walk_above(c, &node, (struct walk_rest){at, end}))) return result;
+        if (last_kind) continue;
+        if (last && slash && flags & WALK_CREATE) return -EISDIR;
 
         result = c->fs->ops->lookup(c, node, name, &child);
-        if (result == -ENOENT && last && flags & (WALK_MISSING | WALK_CREATE))
-            child = nullptr;
-        else if (result)
-            return result;
+        if (result == -ENOENT && last && flags & (WALK_MISSING | WALK_CREATE)) child = nullptr;
+        else if (result) return result;
         if (last && (flags & WALK_PARENT || !child)) {
             *out = (struct fs_walk){node, child, name, LAST_NAME, slash};
             return 0;
         }
-        if (child->mount)
-            return walk_leave(c->fs, child->mount, (struct walk_rest){at, end}, FS_REDIRECT);
+        if (child->mount) return walk_leave(c->fs, child->mount, (struct walk_rest){at, end}, FS_REDIRECT);
         if (node_is(child, MODE_SYMLINK) && (!last || slash || flags & WALK_FOLLOW)) {
             struct walk_rest rest = {at, end};
-            if ((result = walk_expand(c, child, ++symlinks, &rest, &node)))
-                return result;
+            if ((result = walk_expand(c, child, ++symlinks, &rest, &node))) return result;
             at = slashes_skip(rest.at, rest.end);
             end = rest.end;
             continue;
         }
-        if (last && slash && !node_is(child, MODE_DIRECTORY))
-            return -ENOTDIR;
+        if (last && slash && !node_is(child, MODE_DIRECTORY)) return -ENOTDIR;
         node = child;
     }
     out->node = node;
@@ -149,12 +124,9 @@ int fs_path(struct fs_call *c, struct fs_node *dir, char *out, size_t size) {
     struct fs *fs = c->fs;
     for (struct fs_node *n = dir; n != fs->root && n != c->root; n = n->parent) {
         struct fs_name name;
-        if (!node_is(n, MODE_DIRECTORY))
-            return -ENOTDIR;
-        if (!n->links || fs->ops->name(n, &name) != 0)
-            return -ENOENT;
-        if ((size_t)(at - out) < name.length + 1)
-            return -ERANGE;
+        if (!node_is(n, MODE_DIRECTORY)) return -ENOTDIR;
+        if (!n->links || fs->ops->name(n, &name) != 0) return -ENOENT;
+        if ((size_t)(at - out) < name.length + 1) return -ERANGE;
         at -= name.length;
         memcpy(at, name.text, name.length);
         *--at = '/';
@@ -165,8 +137,7 @@ int fs_path(struct fs_call *c, struct fs_node *dir, char *out, size_t size) {
         out[0] = '/';
         return 1;
     }
-    if (prefix + length > size)
-        return -ERANGE;
+    if (prefix + length > size) return -ERANGE;
     memmove(out + prefix, at, length);
     memcpy(out, fs->mount_point ? fs->mount_point : "", prefix);
     return (int)(prefix + length);

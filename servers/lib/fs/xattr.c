@@ -29,17 +29,12 @@ static bool has_prefix(const char *name, const char *prefix) {
 }
 
 /* user.*: by the file's permissions, on files and directories; trusted.*: the privileged only. */
-static int xattr_permit(struct fs_call *c, struct fs_node *n, enum fs_xattr_op op,
-                        const char *name) {
+static int xattr_permit(struct fs_call *c, struct fs_node *n, enum fs_xattr_op op, const char *name) {
     bool change = op == XATTR_SET || op == XATTR_REMOVE;
-    if (has_prefix(name, "trusted."))
-        return fs_privileged(c) ? 0 : change ? -EPERM : -ENODATA;
-    if (!has_prefix(name, "user."))
-        return -EOPNOTSUPP;
-    if (!node_is(n, MODE_REGULAR) && !node_is(n, MODE_DIRECTORY))
-        return change ? -EPERM : -ENODATA;
-    if (change && node_is(n, MODE_DIRECTORY) && n->mode & MODE_STICKY && !fs_owner(c, n))
-        return -EPERM;
+    if (has_prefix(name, "trusted.")) return fs_privileged(c) ? 0 : change ? -EPERM : -ENODATA;
+    if (!has_prefix(name, "user.")) return -EOPNOTSUPP;
+    if (!node_is(n, MODE_REGULAR) && !node_is(n, MODE_DIRECTORY)) return change ? -EPERM : -ENODATA;
+    if (change && node_is(n, MODE_DIRECTORY) && n->mode & MODE_STICKY && !fs_owner(c, n)) return -EPERM;
     return fs_permit(c, n, change ? MAY_WRITE : MAY_READ);
 }
 
@@ -47,11 +42,9 @@ static int64_t xattr_list(struct fs_call *c, struct fs_node *n, char *out, size_
     size_t used = 0;
     for (struct fs_xattr *x = n->xattrs; x; x = x->next) {
         size_t length = strlen(x->name) + 1;
-        if (has_prefix(x->name, "trusted.") && !fs_privileged(c))
-            continue;
+        if (has_prefix(x->name, "trusted.") && !fs_privileged(c)) continue;
         if (room) {
-            if (room - used < length)
-                return -ERANGE;
+            if (room - used < length) return -ERANGE;
             memcpy(out + used, x->name, length);
         }
         used += length;
@@ -61,33 +54,25 @@ static int64_t xattr_list(struct fs_call *c, struct fs_node *n, char *out, size_
 
 static struct fs_xattr **xattr_find(struct fs_node *n, const char *name) {
     struct fs_xattr **p = &n->xattrs;
-    while (*p && strcmp((*p)->name, name) != 0)
-        p = &(*p)->next;
+    while (*p && strcmp((*p)->name, name) != 0) p = &(*p)->next;
     return p;
 }
 
 static size_t xattr_total(const struct fs_node *n) {
     size_t total = 0;
-    for (struct fs_xattr *x = n->xattrs; x; x = x->next)
-        total += x->size + strlen(x->name) + 1;
+    for (struct fs_xattr *x = n->xattrs; x; x = x->next) total += x->size + strlen(x->name) + 1;
     return total;
 }
 
-static int xattr_set(struct fs_node *n, uint32_t flags, const char *name, const void *value,
-                     size_t size) {
+static int xattr_set(struct fs_node *n, uint32_t flags, const char *name, const void *value, size_t size) {
     struct fs_xattr **p = xattr_find(n, name), *old = *p;
     size_t name_size = strlen(name) + 1;
-    if (flags & ~(uint32_t)(XATTR_MUST_CREATE | XATTR_MUST_REPLACE))
-        return -EINVAL;
-    if (old ? flags & XATTR_MUST_CREATE : flags & XATTR_MUST_REPLACE)
-        return old ? -EEXIST : -ENODATA;
-    if (size > XATTR_VALUE_MAX)
-        return -E2BIG;
-    if (xattr_total(n) + size + name_size > XATTR_TOTAL_MAX)
-        return -ENOSPC;
+    if (flags & ~(uint32_t)(XATTR_MUST_CREATE | XATTR_MUST_REPLACE)) return -EINVAL;
+    if (old ? flags & XATTR_MUST_CREATE : flags & XATTR_MUST_REPLACE) return old ? -EEXIST : -ENODATA;
+    if (size > XATTR_VALUE_MAX) return -E2BIG;
+    if (xattr_total(n) + size + name_size > XATTR_TOTAL_MAX) return -ENOSPC;
     struct fs_xattr *x = malloc(sizeof(*x) + size + name_size);
-    if (!x)
-        return -ENOSPC;
+    if (!x) return -ENOSPC;
     x->size = size;
     x->name = x->value + size;
     memcpy(x->value, value, size);
@@ -99,27 +84,19 @@ static int xattr_set(struct fs_node *n, uint32_t flags, const char *name, const 
     return 0;
 }
 
-int64_t fs_xattr(struct fs_call *c, struct fs_node *n, enum fs_xattr_op op, uint32_t flags,
-                 const char *name, const void *value, size_t size, void *out, size_t room) {
-    if (c->fs->flags & FS_NO_XATTR)
-        return -EOPNOTSUPP;
-    if (op == XATTR_LIST)
-        return xattr_list(c, n, out, room);
-    if (!name[0] || strlen(name) > XATTR_NAME_MAX)
-        return -ERANGE;
+int64_t fs_xattr(struct fs_call *c, struct fs_node *n, enum fs_xattr_op op, uint32_t flags, const char *name,
+                 const void *value, size_t size, void *out, size_t room) {
+    if (c->fs->flags & FS_NO_XATTR) return -EOPNOTSUPP;
+    if (op == XATTR_LIST) return xattr_list(c, n, out, room);
+    if (!name[0] || strlen(name) > XATTR_NAME_MAX) return -ERANGE;
     int result = xattr_permit(c, n, op, name);
-    if (result)
-        return result;
-    if (op == XATTR_SET)
-        return xattr_set(n, flags, name, value, size);
+    if (result) return result;
+    if (op == XATTR_SET) return xattr_set(n, flags, name, value, size);
     struct fs_xattr **p = xattr_find(n, name), *x = *p;
-    if (!x)
-        return -ENODATA;
+    if (!x) return -ENODATA;
     if (op == XATTR_GET) {
-        if (room && x->size > room)
-            return -ERANGE;
-        if (room)
-            memcpy(out, x->value, x->size);
+        if (room && x->size > room) return -ERANGE;
+        if (room) memcpy(out, x->value, x->size);
         return (int64_t)x->size;
     }
     *p = x->next;

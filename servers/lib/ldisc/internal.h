@@ -9,15 +9,9 @@ enum cell { /* flags beside the byte of an input cell */
             CELL_EOF = 0x200, /* ends the line, is no byte itself */
 };
 
-static inline bool flag_i(const struct ldisc *ld, uint32_t flag) {
-    return ld->termios.iflag & flag;
-}
-static inline bool flag_o(const struct ldisc *ld, uint32_t flag) {
-    return ld->termios.oflag & flag;
-}
-static inline bool flag_l(const struct ldisc *ld, uint32_t flag) {
-    return ld->termios.lflag & flag;
-}
+static inline bool flag_i(const struct ldisc *ld, uint32_t flag) { return ld->termios.iflag & flag; }
+static inline bool flag_o(const struct ldisc *ld, uint32_t flag) { return ld->termios.oflag & flag; }
+static inline bool flag_l(const struct ldisc *ld, uint32_t flag) { return ld->termios.lflag & flag; }
 /* Is `byte` the control character `index`? 0 (_POSIX_VDISABLE) disables one. */
 static inline bool is_control_char(const struct ldisc *ld, unsigned index, uint8_t byte) {
     return byte != 0 && ld->termios.cc[index] == byte;

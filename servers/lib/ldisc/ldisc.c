@@ -43,8 +43,7 @@ void ldisc_set_termios(struct ldisc *ld, const struct ldisc_termios *termios) {
         ld->line_end = ld->write_at;
         ld->literal_next = false;
     }
-    if (!flag_i(ld, IXON))
-        ld->stopped = false;
+    if (!flag_i(ld, IXON)) ld->stopped = false;
     input_unthrottle(ld);
 }
 
@@ -55,18 +54,15 @@ void ldisc_flush(struct ldisc *ld, unsigned queues) {
         ld->edit_column = ld->column;
         input_unthrottle(ld);
     }
-    if (queues & LDISC_FLUSH_OUTPUT)
-        ld->out_read = ld->out_write;
+    if (queues & LDISC_FLUSH_OUTPUT) ld->out_read = ld->out_write;
 }
 
 /* --- ioctl --- */
 static int control_set(struct ldisc *ld, uint32_t request, const void *data, size_t length) {
     struct ldisc_termios termios;
-    if (length < sizeof(termios))
-        return -EINVAL;
+    if (length < sizeof(termios)) return -EINVAL;
     memcpy(&termios, data, sizeof(termios));
-    if (request == TCSETSF)
-        ldisc_flush(ld, LDISC_FLUSH_INPUT);
+    if (request == TCSETSF) ldisc_flush(ld, LDISC_FLUSH_INPUT);
     ldisc_set_termios(ld, &termios);
     return 0;
 }
@@ -92,11 +88,9 @@ static int control_flow(struct ldisc *ld, uint64_t action) {
 
 static int control_window(struct ldisc *ld, const void *data, size_t length) {
     struct ldisc_window window;
-    if (length < sizeof(window))
-        return -EINVAL;
+    if (length < sizeof(window)) return -EINVAL;
     memcpy(&window, data, sizeof(window));
-    if (memcmp(&window, &ld->window, sizeof(window)) != 0)
-        ld->signals |= 1ULL << (SIGWINCH - 1);
+    if (memcmp(&window, &ld->window, sizeof(window)) != 0) ld->signals |= 1ULL << (SIGWINCH - 1);
     ld->window = window;
     return 0;
 }
@@ -112,8 +106,8 @@ static int control_count(size_t count, void *answer, size_t *answer_length) {
     return control_answer(&value, sizeof(value), answer, answer_length);
 }
 
-int ldisc_control(struct ldisc *ld, uint32_t request, uint64_t argument, const void *data,
-                  size_t length, void *answer, size_t *answer_length) {
+int ldisc_control(struct ldisc *ld, uint32_t request, uint64_t argument, const void *data, size_t length, void *answer,
+                  size_t *answer_length) {
     *answer_length = 0;
     switch (request) {
     case TCGETS: return control_answer(&ld->termios, sizeof(ld->termios), answer, answer_length);

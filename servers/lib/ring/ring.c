@@ -20,8 +20,7 @@ bool ring_may_sleep(struct ring *r) {
     struct ring_shared *in = r->in.shared;
     atomic_store_explicit(&in->sleeping, 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&in->tail, memory_order_relaxed) == r->in.head)
-        return true;
+    if (atomic_load_explicit(&in->tail, memory_order_relaxed) == r->in.head) return true;
     atomic_store_explicit(&in->sleeping, 0, memory_order_relaxed);
     return false;
 }

@@ -6,8 +6,7 @@
 static int map_grow(struct object_map *m) {
     uint32_t capacity = m->capacity ? m->capacity * 2 : 64;
     struct object_slot *slots = realloc(m->slots, capacity * sizeof(*slots));
-    if (!slots)
-        return -1;
+    if (!slots) return -1;
     for (uint32_t i = m->capacity; i < capacity; i++)
         slots[i] = (struct object_slot){.use = 1, .next_free = i + 2 <= capacity ? i + 2 : 0};
     m->first_free = m->capacity + 1;
@@ -17,8 +16,7 @@ static int map_grow(struct object_map *m) {
 }
 
 uint64_t object_add(struct object_map *m, void *object) {
-    if (!m->first_free && map_grow(m) != 0)
-        return 0;
+    if (!m->first_free && map_grow(m) != 0) return 0;
     uint32_t index = m->first_free - 1;
     struct object_slot *slot = &m->slots[index];
     m->first_free = slot->next_free;

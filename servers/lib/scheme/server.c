@@ -18,8 +18,7 @@ struct parked {
 int scheme_init(struct scheme *s, handle_t scheme, const struct scheme_ops *ops, void *server) {
     *s = (struct scheme){.ops = ops, .deadline = DEADLINE_NEVER, .server = server};
     long event = sys_event_create(0, HANDLE_IN_UPPER);
-    if (event < 0)
-        return (int)event;
+    if (event < 0) return (int)event;
     uintptr_t buffer;
     long port = sys_scheme_attach(scheme, (handle_t)event, &buffer);
     if (port < 0) {
@@ -34,46 +33,35 @@ int scheme_init(struct scheme *s, handle_t scheme, const struct scheme_ops *ops,
 
 /* A handle that came along and that nobody took: any client can send one with any operation. */
 static inline void request_drop_handle(struct port_buffer *b) {
-    if (b->request.flags & REQUEST_HANDLE)
-        sys_handle_close(request_take_handle(b));
+    if (b->request.flags & REQUEST_HANDLE) sys_handle_close(request_take_handle(b));
 }
 
 static inline void request_serve(struct scheme *s, struct port_buffer *b) {
     b->reply = (struct reply){.tag = b->request.tag, .handle = HANDLE_NONE};
     uint32_t op = b->request.op;
-    int64_t (*handler)(struct scheme *, struct port_buffer *) =
-        op < SCHEME_HANDLERS ? s->ops->handler[op] : nullptr;
-    if (op >= OP_USER)
-        handler = s->ops->user;
+    int64_t (*handler)(struct scheme *, struct port_buffer *) = op < SCHEME_HANDLERS ? s->ops->handler[op] : nullptr;
+    if (op >= OP_USER) handler = s->ops->user;
     int64_t result = handler ? handler(s, b) : -ENOSYS;
     b->reply.result = result;
-    if (result == PARK)
-        b->reply.tag = 0;
-    else
-        request_drop_handle(b);
+    if (result == PARK) b->reply.tag = 0;
+    else request_drop_handle(b);
 }
 
 static void queue_append(struct scheme_queue *q, struct parked *p) {
     p->next = nullptr;
     p->queue = q;
-    if (q->last)
-        q->last->next = p;
-    else
-        q->first = p;
+    if (q->last) q->last->next = p;
+    else q->first = p;
     q->last = p;
 }
 
 static void queue_remove(struct parked *p) {
     struct scheme_queue *q = p->queue;
     struct parked *before = nullptr;
-    for (struct parked *i = q->first; i != p; i = i->next)
-        before = i;
-    if (before)
-        before->next = p->next;
-    else
-        q->first = p->next;
-    if (q->last == p)
-        q->last = before;
+    for (struct parked *i = q->first; i != p; i = i->next) before = i;
+    if (before) before->next = p->next;
+    else q->first = p->next;
+    if (q->last == p) q->last = before;
 }
 
 /* Takes the parked request with this tag out of the table; null if there is none. */
@@ -93,8 +81,7 @@ int64_t scheme_park(struct scheme *s, struct port_buffer *call, struct scheme_qu
     s->spare = nullptr;
     if (!p) {
         p = malloc(sizeof(*p) + call->request.length);
-        if (!p)
-            return -ENOMEM;
+        if (!p) return -ENOMEM;
         memcpy(p->data, call->data, call->request.length);
     }
     p->request = call->request;
@@ -121,8 +108,7 @@ static void request_restore(struct scheme *s, const struct parked *p) {
 /* Sends the answer in the buffer without taking a new request. What comes nevertheless is the CLOSE
  * of a file whose opener had gone. */
 static void answer_send(struct scheme *s) {
-    while (s->buffer->reply.tag &&
-           sys_port_reply_wait(s->port, PORT_REPLY_ONLY, 0) == PORT_REQUEST)
+    while (s->buffer->reply.tag && sys_port_reply_wait(s->port, PORT_REPLY_ONLY, 0) == PORT_REQUEST)
         request_serve(s, s->buffer);
     s->buffer->reply.tag = 0;
 }
@@ -144,8 +130,7 @@ static void woken_serve(struct scheme *s) {
 /* OP_CANCEL is one-way: what is answered here is the parked request. */
 static void cancel_serve(struct scheme *s, struct port_buffer *b) {
     struct parked *p = tag_take(s, (uint32_t)b->request.args[0]);
-    if (!p)
-        return;
+    if (!p) return;
     queue_remove(p);
     request_restore(s, p);
     free(p);
@@ -157,8 +142,7 @@ static void cancel_serve(struct scheme *s, struct port_buffer *b) {
 static void events_serve(struct scheme *s) {
     struct event ready[16];
     long count = sys_event_wait(s->event, ready, 16, 0);
-    for (long i = 0; i < count && s->ops->event; i++)
-        s->ops->event(s, ready[i].key, ready[i].mask);
+    for (long i = 0; i < count && s->ops->event; i++) s->ops->event(s, ready[i].key, ready[i].mask);
 }
 
 int scheme_serve(struct scheme *s) {
@@ -173,15 +157,11 @@ int scheme_serve(struct scheme *s) {
             cancel_serve(s, b);
         } else {
             b->reply.tag = 0;
-            if (got == PORT_EVENT)
-                events_serve(s);
-            else if (got == -ETIMEDOUT && s->ops->timeout)
-                s->ops->timeout(s);
-            else if (got != -ETIMEDOUT && got != -EINTR && got != -EAGAIN)
-                return (int)got;
+            if (got == PORT_EVENT) events_serve(s);
+            else if (got == -ETIMEDOUT && s->ops->timeout) s->ops->timeout(s);
+            else if (got != -ETIMEDOUT && got != -EINTR && got != -EAGAIN) return (int)got;
         }
-        if (s->woken.first)
-            woken_serve(s);
+        if (s->woken.first) woken_serve(s);
     }
 }
 
@@ -197,13 +177,10 @@ int scheme_event_delete(struct scheme *s, handle_t h) {
 /* Records are immutable and ids never reused: a cached one stays true. */
 const struct credentials *scheme_credentials(struct scheme *s, uint64_t id) {
     struct credentials **slot = &s->credentials[id % SCHEME_CREDENTIALS_CACHED];
-    if (*slot && (*slot)->id == id)
-        return *slot;
-    if (!*slot && !(*slot = malloc(sizeof(**slot))))
-        return nullptr;
+    if (*slot && (*slot)->id == id) return *slot;
+    if (!*slot && !(*slot = malloc(sizeof(**slot)))) return nullptr;
     (*slot)->id = 0;
-    if (sys_credentials_info(id, *slot) < 0)
-        return nullptr;
+    if (sys_credentials_info(id, *slot) < 0) return nullptr;
     (*slot)->id = id;
     return *slot;
 }

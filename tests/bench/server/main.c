@@ -6,9 +6,7 @@
 #include <scheme.h>
 #include <service.h>
 
-static int64_t bench_open(struct scheme *s, struct port_buffer *call) {
-    return reply_file(call, 1, 0);
-}
+static int64_t bench_open(struct scheme *s, struct port_buffer *call) { return reply_file(call, 1, 0); }
 
 static int64_t bench_user(struct scheme *s, struct port_buffer *call) { return 0; }
 
@@ -20,7 +18,6 @@ static const struct scheme_ops bench_ops = {
 int main(void) {
     static struct scheme scheme;
     int error = scheme_init(&scheme, SERVICE_SCHEME, &bench_ops, nullptr);
-    if (error == 0)
-        error = scheme_serve(&scheme);
+    if (error == 0) error = scheme_serve(&scheme);
     return -error;
 }

@@ -15,6 +15,4 @@ static inline uint64_t arch_cycles(void) {
     return count;
 }
 static inline void cpu_pause(void) { asm volatile("yield"); }
-static inline void asm_cpu_increment(size_t offset) {
-    ++*(uint64_t *)((char *)cpu_current() + offset);
-}
+static inline void asm_cpu_increment(size_t offset) { ++*(uint64_t *)((char *)cpu_current() + offset); }

@@ -47,9 +47,7 @@ static inline uint64_t pte_flags(pte_t e) {
 }
 static inline pte_t pte_get(const pte_t *e) { return __atomic_load_n(e, __ATOMIC_RELAXED); }
 static inline void pte_set(pte_t *e, pte_t v) { __atomic_store_n(e, v, __ATOMIC_RELEASE); }
-static inline pte_t pte_swap(pte_t *e, pte_t v) {
-    return __atomic_exchange_n(e, v, __ATOMIC_ACQ_REL);
-}
+static inline pte_t pte_swap(pte_t *e, pte_t v) { return __atomic_exchange_n(e, v, __ATOMIC_ACQ_REL); }
 
 static inline void *phys_to_virt(paddr_t pa) { return (void *)(pa + PHYSMAP); }
 static inline paddr_t virt_to_phys(const void *p) { return (paddr_t)p - PHYSMAP; }

@@ -3,14 +3,13 @@
 #pragma once
 #include <stdint.h>
 
-#define read_sysreg(name)                                                                          \
-    ({                                                                                             \
-        uint64_t value_;                                                                           \
-        asm volatile("mrs %0, " #name : "=r"(value_)::"memory");                                   \
-        value_;                                                                                    \
+#define read_sysreg(name)                                                                                              \
+    ({                                                                                                                 \
+        uint64_t value_;                                                                                               \
+        asm volatile("mrs %0, " #name : "=r"(value_)::"memory");                                                       \
+        value_;                                                                                                        \
     })
-#define write_sysreg(name, value)                                                                  \
-    asm volatile("msr " #name ", %0\n\tisb" ::"r"((uint64_t)(value)) : "memory")
+#define write_sysreg(name, value) asm volatile("msr " #name ", %0\n\tisb" ::"r"((uint64_t)(value)) : "memory")
 
 #define PSCI_SYSTEM_OFF 0x84000008u
 #define PSCI_SYSTEM_RESET 0x84000009u
@@ -21,7 +20,5 @@ static inline void firmware_call(uint32_t function) {
     asm volatile("hvc #0" : "+r"(x0)::"x1", "x2", "x3", "memory");
 }
 
-static inline uint32_t mmio_read32(const volatile void *at) {
-    return *(const volatile uint32_t *)at;
-}
+static inline uint32_t mmio_read32(const volatile void *at) { return *(const volatile uint32_t *)at; }
 static inline void mmio_write32(volatile void *at, uint32_t v) { *(volatile uint32_t *)at = v; }

@@ -21,8 +21,8 @@ static inline void asm_copy(void *to, const void *from, size_t n) {
                  "subs %[tail], %[tail], #1\n\t"
                  "b.ne 3b\n"
                  "4:"
-                 : [to] "+r"(to), [from] "+r"(from), [words] "+r"(words), [tail] "+r"(tail),
-                   [v] "=&r"(v)::"memory", "cc");
+                 : [to] "+r"(to), [from] "+r"(from), [words] "+r"(words), [tail] "+r"(tail), [v] "=&r"(v)::"memory",
+                   "cc");
 }
 
 static inline void asm_copy_backward(void *to, const void *from, size_t n) {

@@ -7,8 +7,7 @@
 #include <kernel/bootinfo.h>
 
 /* kernel.ld */
-extern char image_start[], image_boot_data[], image_boot_end[], image_text_end[],
-    image_rodata_end[], image_end[];
+extern char image_start[], image_boot_data[], image_boot_end[], image_text_end[], image_rodata_end[], image_end[];
 /* boot/ */
 #define FRAMEBUFFER_WINDOW ARCH_MAP_START
 struct boot_stack {
@@ -24,8 +23,7 @@ extern struct pagetable kernel_pagetable; /* without a user half */
 bool physmap_has(paddr_t pa);
 static inline void pt_load(struct cpu *cpu, struct pagetable *pt) {
     struct pagetable *old = cpu->pagetable;
-    if (old == pt)
-        return;
+    if (old == pt) return;
     uint64_t self = 1ULL << cpu->id;
     atomic_fetch_or(&pt->cpus, self); /* before the load: a flush must not miss this CPU */
     cpu->pagetable = pt;
@@ -60,8 +58,7 @@ MUST_CHECK int user_fpu_restore(uaddr_t from, bool extended);
 
 /* entry/ */
 extern const char trap_vectors[256][16];
-extern const char nmi_entry[], double_fault_entry[], machine_check_entry[], syscall_entry[],
-    thread_first_run[];
+extern const char nmi_entry[], double_fault_entry[], machine_check_entry[], syscall_entry[], thread_first_run[];
 void idt_init(void);
 void idt_load(void);
 /* Marks the current thread's frame as changed: it leaves the kernel restoring every register. */
@@ -76,11 +73,11 @@ struct fault_expected {
 extern struct fault_expected *fault_expected;
 
 /* irq/ */
-#define VECTOR_DEVICE   32
-#define VECTOR_TIMER    240
-#define VECTOR_WAKE     241
-#define VECTOR_CALL     242
-#define VECTOR_ERROR    254
+#define VECTOR_DEVICE 32
+#define VECTOR_TIMER 240
+#define VECTOR_WAKE 241
+#define VECTOR_CALL 242
+#define VECTOR_ERROR 254
 #define VECTOR_SPURIOUS 255
 void lapic_eoi(void);
 enum { ICR_FIXED = 0, ICR_NMI = 4 << 8, ICR_INIT = 5 << 8, ICR_STARTUP = 6 << 8 };
@@ -103,6 +100,5 @@ static inline void irq_off_end(void) {
     asm volatile("rdtsc" : "=a"(low), "=d"(high));
     struct arch_cpu *c = arch_cpu();
     uint32_t length = low - c->kernel_since;
-    if (length > c->cpu.counters[COUNT_IRQ_OFF_MAX])
-        c->cpu.counters[COUNT_IRQ_OFF_MAX] = length;
+    if (length > c->cpu.counters[COUNT_IRQ_OFF_MAX]) c->cpu.counters[COUNT_IRQ_OFF_MAX] = length;
 }

@@ -6,8 +6,8 @@
 #pragma once
 #define KERNEL_CS 0x08
 #define KERNEL_SS 0x10
-#define USER_SS   0x1b
-#define USER_CS   0x23
+#define USER_SS 0x1b
+#define USER_CS 0x23
 #define TSS_SELECTOR 0x28
 
 #ifndef __ASSEMBLER__

@@ -55,18 +55,14 @@ static inline uint64_t user_gs_base(void) {
     asm volatile("swapgs; rdgsbase %0; swapgs" : "=r"(base));
     return base;
 }
-static inline void user_gs_base_set(uint64_t base) {
-    asm volatile("swapgs; wrgsbase %0; swapgs" ::"r"(base));
-}
+static inline void user_gs_base_set(uint64_t base) { asm volatile("swapgs; wrgsbase %0; swapgs" ::"r"(base)); }
 
 static inline uint64_t frame_pc(const struct trapframe *f) { return f->rip; }
 static inline uint64_t frame_sp(const struct trapframe *f) { return f->rsp; }
 static inline uint64_t frame_result(const struct trapframe *f) { return f->rax; }
 static inline void frame_set_result(struct trapframe *f, uint64_t v) { f->rax = v; }
 /* On the way back from a system call whose result is in the frame, as trap_return_work() sees it. */
-static inline bool frame_is_syscall(const struct trapframe *f) {
-    return f->vector == VECTOR_SYSCALL;
-}
+static inline bool frame_is_syscall(const struct trapframe *f) { return f->vector == VECTOR_SYSCALL; }
 static inline uint64_t frame_syscall_number(const struct trapframe *f) { return f->number; }
 static inline bool frame_from_user(const struct trapframe *f) { return f->cs == USER_CS; }
 static inline uint64_t frame_arg(const struct trapframe *f, unsigned n) {

@@ -23,18 +23,18 @@
 #define FS_WAIT (-5002)     /* nothing done: wait on call->wait, then the same again */
 
 enum { /* st_mode */
-    MODE_TYPE = 0170000,
-    MODE_FIFO = 0010000,
-    MODE_CHAR = 0020000,
-    MODE_DIRECTORY = 0040000,
-    MODE_BLOCK = 0060000,
-    MODE_REGULAR = 0100000,
-    MODE_SYMLINK = 0120000,
-    MODE_SOCKET = 0140000,
-    MODE_SETUID = 04000,
-    MODE_SETGID = 02000,
-    MODE_STICKY = 01000,
-    MODE_BITS = 07777,
+       MODE_TYPE = 0170000,
+       MODE_FIFO = 0010000,
+       MODE_CHAR = 0020000,
+       MODE_DIRECTORY = 0040000,
+       MODE_BLOCK = 0060000,
+       MODE_REGULAR = 0100000,
+       MODE_SYMLINK = 0120000,
+       MODE_SOCKET = 0140000,
+       MODE_SETUID = 04000,
+       MODE_SETGID = 02000,
+       MODE_STICKY = 01000,
+       MODE_BITS = 07777,
 };
 enum { MAY_EXECUTE = 1, MAY_WRITE = 2, MAY_READ = 4 }; /* X_OK W_OK R_OK */
 
@@ -90,16 +90,10 @@ static inline struct fs_name fs_name(const char *text, size_t length) {
 
 /* FNV-1a, never 0. */
 #define FS_HASH_START 0xcbf29ce484222325ULL
-static inline uint64_t fs_hash_byte(uint64_t hash, char byte) {
-    return (hash ^ (uint8_t)byte) * 0x100000001b3ULL;
-}
-static inline uint32_t fs_hash_end(uint64_t hash) {
-    return (uint32_t)(hash ^ hash >> 32) | 1;
-}
+static inline uint64_t fs_hash_byte(uint64_t hash, char byte) { return (hash ^ (uint8_t)byte) * 0x100000001b3ULL; }
+static inline uint32_t fs_hash_end(uint64_t hash) { return (uint32_t)(hash ^ hash >> 32) | 1; }
 uint32_t fs_name_hash_slow(struct fs_name n);
-static inline uint32_t fs_name_hash(struct fs_name n) {
-    return n.hash ? n.hash : fs_name_hash_slow(n);
-}
+static inline uint32_t fs_name_hash(struct fs_name n) { return n.hash ? n.hash : fs_name_hash_slow(n); }
 
 struct fs_new { /* what to create */
     uint32_t mode, uid, gid;
@@ -116,8 +110,7 @@ struct fs_entry {
 
 /* Null is allowed where it says so. dir is a directory, names have 1 … 255 bytes without '/'. */
 struct fs_ops {
-    int (*lookup)(struct fs_call *c, struct fs_node *dir, struct fs_name name,
-                  struct fs_node **out); /* -ENOENT */
+    int (*lookup)(struct fs_call *c, struct fs_node *dir, struct fs_name name, struct fs_node **out); /* -ENOENT */
     /* First entry with a cookie > the given one; -ENOENT: none. Name valid until the next change. */
     int (*next)(struct fs_node *dir, int64_t cookie, struct fs_entry *out);
     /* The name of a directory in its parent. */
@@ -126,13 +119,12 @@ struct fs_ops {
 
     /* Changes. All null: read-only (EROFS). A new node has the attributes of `what`; without a
      * name it is in no directory (O_TMPFILE). */
-    int (*create)(struct fs_node *dir, struct fs_name name, const struct fs_new *what,
-                  struct fs_node **out);
+    int (*create)(struct fs_node *dir, struct fs_name name, const struct fs_new *what, struct fs_node **out);
     int (*insert)(struct fs_node *dir, struct fs_name name, struct fs_node *n);
     int (*remove)(struct fs_node *dir, struct fs_name name, struct fs_node *n);
     /* Entry from → to; the entry `victim` at `to` goes, or with exchange comes to `from`. */
-    int (*move)(struct fs_node *from, struct fs_name from_name, struct fs_node *n,
-                struct fs_node *to, struct fs_name to_name, struct fs_node *victim, bool exchange);
+    int (*move)(struct fs_node *from, struct fs_name from_name, struct fs_node *n, struct fs_node *to,
+                struct fs_name to_name, struct fs_node *victim, bool exchange);
     int (*resize)(struct fs_node *n, int64_t size);
     int (*allocate)(struct fs_node *n, int64_t end); /* room up to there; null: EOPNOTSUPP */
     void (*changed)(struct fs_node *n); /* attributes; null: nothing to do */
@@ -142,8 +134,7 @@ struct fs_ops {
     void (*refresh)(struct fs_node *n); /* size, blocks and times from the stream; may be null */
     void (*times_set)(struct fs_node *n); /* times in n are newer than the stream's; may be null */
     int64_t (*read)(struct fs_call *c, struct fs_open *o, void *out, size_t size, int64_t offset);
-    int64_t (*write)(struct fs_call *c, struct fs_open *o, const void *in, size_t size,
-                     int64_t offset);
+    int64_t (*write)(struct fs_call *c, struct fs_open *o, const void *in, size_t size, int64_t offset);
     int (*opened)(struct fs_call *c, struct fs_open *o); /* may be null */
     void (*closed)(struct fs_open *o); /* may be null */
     int (*sync)(struct fs_node *n, bool data_only); /* may be null */
@@ -185,15 +176,11 @@ static inline void fs_node_get(struct fs_node *n) { n->refs++; }
 void fs_node_put(struct fs_node *n); /* ops->release at the last */
 void fs_node_fini(struct fs_node *n); /* frees what the library hung on it */
 void fs_parent_set(struct fs_node *dir, struct fs_node *parent); /* moves the reference */
-static inline bool node_is(const struct fs_node *n, uint32_t type) {
-    return (n->mode & MODE_TYPE) == type;
-}
+static inline bool node_is(const struct fs_node *n, uint32_t type) { return (n->mode & MODE_TYPE) == type; }
 static inline bool name_is(struct fs_name n, const char *text, size_t length) {
-    if (n.length != length)
-        return false;
+    if (n.length != length) return false;
     for (size_t i = 0; i < length; i++) /* names are short */
-        if (n.text[i] != text[i])
-            return false;
+        if (n.text[i] != text[i]) return false;
     return true;
 }
 
@@ -203,42 +190,36 @@ struct fs_plane { /* answer of fs_open */
     handle_t handle; /* or HANDLE_NONE; stays the server's */
 };
 /* FS_WAIT: the open exists (*out) and fs_open_continue() goes on or fs_close() gives up. */
-int fs_open(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
-            uint32_t mode, struct fs_open **out, struct fs_plane *plane);
+int fs_open(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags, uint32_t mode,
+            struct fs_open **out, struct fs_plane *plane);
 int fs_open_continue(struct fs_call *c, struct fs_open *o, struct fs_plane *plane);
 void fs_close(struct fs *fs, struct fs_open *o);
 /* Bytes; *next is the new offset. FS_WAIT. `done`: bytes of this request already written. */
-int64_t fs_read(struct fs_call *c, struct fs_open *o, void *out, size_t size, int64_t offset,
-                uint32_t io_flags, int64_t *next);
-int64_t fs_write(struct fs_call *c, struct fs_open *o, const void *in, size_t size, int64_t offset,
-                 uint32_t io_flags, uint64_t *done, int64_t *next);
-int fs_stat(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
-            struct file_attributes *out);
-int fs_set_attributes(struct fs_call *c, struct fs_node *start, struct fs_open *o,
-                      struct fs_name path, uint32_t flags, uint32_t set,
-                      const struct file_attributes *a);
-int fs_access(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
-              uint32_t want);
-int fs_make_node(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t mode,
-                 uint64_t rdev);
-int fs_symlink(struct fs_call *c, struct fs_node *start, struct fs_name path,
-               struct fs_name target);
-int fs_readlink(struct fs_call *c, struct fs_node *start, struct fs_name path, char *out,
-                size_t size);
+int64_t fs_read(struct fs_call *c, struct fs_open *o, void *out, size_t size, int64_t offset, uint32_t io_flags,
+                int64_t *next);
+int64_t fs_write(struct fs_call *c, struct fs_open *o, const void *in, size_t size, int64_t offset, uint32_t io_flags,
+                 uint64_t *done, int64_t *next);
+int fs_stat(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags, struct file_attributes *out);
+int fs_set_attributes(struct fs_call *c, struct fs_node *start, struct fs_open *o, struct fs_name path, uint32_t flags,
+                      uint32_t set, const struct file_attributes *a);
+int fs_access(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags, uint32_t want);
+int fs_make_node(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t mode, uint64_t rdev);
+int fs_symlink(struct fs_call *c, struct fs_node *start, struct fs_name path, struct fs_name target);
+int fs_readlink(struct fs_call *c, struct fs_node *start, struct fs_name path, char *out, size_t size);
 int fs_remove(struct fs_call *c, struct fs_node *start, struct fs_name path, bool directory);
-int fs_link(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
-            struct fs_node *new_start, struct fs_name new_path);
+int fs_link(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags, struct fs_node *new_start,
+            struct fs_name new_path);
 enum fs_rename_flags { RENAME_KEEP = 1, RENAME_SWAP = 2 }; /* RENAME_NOREPLACE, RENAME_EXCHANGE */
-int fs_rename(struct fs_call *c, struct fs_node *start, struct fs_name path,
-              struct fs_node *new_start, struct fs_name new_path, uint32_t flags);
+int fs_rename(struct fs_call *c, struct fs_node *start, struct fs_name path, struct fs_node *new_start,
+              struct fs_name new_path, uint32_t flags);
 int fs_mount(struct fs_call *c, struct fs_node *start, struct fs_name path, struct fs_name target);
 int fs_unmount(struct fs_call *c, struct fs_node *start, struct fs_name path);
 /* The absolute path of a directory, from the process's root on if that is above it: length. */
 int fs_path(struct fs_call *c, struct fs_node *dir, char *out, size_t size);
 enum fs_xattr_op { XATTR_GET, XATTR_SET, XATTR_LIST, XATTR_REMOVE };
 /* Bytes (the size if `room` is 0), or -errno. The value goes to out, which may overlap it. */
-int64_t fs_xattr(struct fs_call *c, struct fs_node *n, enum fs_xattr_op op, uint32_t flags,
-                 const char *name, const void *value, size_t size, void *out, size_t room);
+int64_t fs_xattr(struct fs_call *c, struct fs_node *n, enum fs_xattr_op op, uint32_t flags, const char *name,
+                 const void *value, size_t size, void *out, size_t room);
 uint32_t fs_ready(struct fs_open *o); /* EVENT_* */
 
 /* --- inside the library -------------------------------------------------------------------------- */
@@ -255,35 +236,29 @@ struct fs_walk {
     enum walk_last last;
     bool slash; /* a slash follows the name */
 };
-int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags,
-            struct fs_walk *out);
+int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags, struct fs_walk *out);
 bool fs_owner(const struct fs_call *c, const struct fs_node *n); /* or privileged */
 bool fs_in_group(const struct credentials *who, uint32_t gid);
-static inline bool fs_privileged(const struct fs_call *c) {
-    return c->who->privileges & PRIVILEGE_ROOT;
-}
+static inline bool fs_privileged(const struct fs_call *c) { return c->who->privileges & PRIVILEGE_ROOT; }
 int fs_permit_slow(const struct fs_call *c, const struct fs_node *n, uint32_t want);
 /* 0, -EACCES, -EROFS */
 static inline int fs_permit(const struct fs_call *c, const struct fs_node *n, uint32_t want) {
-    if (node_is(n, MODE_DIRECTORY) && want == MAY_EXECUTE && fs_privileged(c))
-        return 0;
+    if (node_is(n, MODE_DIRECTORY) && want == MAY_EXECUTE && fs_privileged(c)) return 0;
     return fs_permit_slow(c, n, want);
 }
 enum { TOUCH_ATIME = 1, TOUCH_MTIME = 2, TOUCH_CTIME = 4 };
 void fs_touch(struct fs_node *n, uint32_t which);
 void fs_atime_update(struct fs_node *n); /* relatime */
 /* Creates path's last name in w->dir; checks permission. */
-int fs_create(struct fs_call *c, const struct fs_walk *w, uint32_t mode, uint64_t rdev,
-              struct fs_name target, struct fs_node **out);
+int fs_create(struct fs_call *c, const struct fs_walk *w, uint32_t mode, uint64_t rdev, struct fs_name target,
+              struct fs_node **out);
 void fs_locks_drop(struct fs_node *n, uint64_t owner, bool flock); /* wakes waiters */
-int fs_lock(struct fs_call *c, struct fs_open *o, uint32_t command, bool flock,
-            struct fs_flock *range);
+int fs_lock(struct fs_call *c, struct fs_open *o, uint32_t command, bool flock, struct fs_flock *range);
 void fs_lock_cancel(struct fs *fs, uint32_t tag);
 int fs_fifo_open(struct fs_call *c, struct fs_open *o, bool again);
 void fs_fifo_close(struct fs_open *o);
 int64_t fs_fifo_read(struct fs_call *c, struct fs_open *o, void *out, size_t size, bool nonblock);
-int64_t fs_fifo_write(struct fs_call *c, struct fs_open *o, const void *in, size_t size,
-                      bool nonblock, uint64_t *done);
+int64_t fs_fifo_write(struct fs_call *c, struct fs_open *o, const void *in, size_t size, bool nonblock, uint64_t *done);
 uint32_t fs_fifo_ready(struct fs_open *o);
 int32_t fs_fifo_bytes(struct fs_open *o);
 void fs_xattrs_free(struct fs_node *n);

@@ -68,8 +68,7 @@ void ldisc_output_done(struct ldisc *ld, size_t count);
 /* --- the side of the program --- */
 /* Would a read of `size` bytes that began at start_ns return now (maybe 0 bytes)? If not, *deadline
  * is when to ask again even without input, or LDISC_NEVER. */
-bool ldisc_read_ready(const struct ldisc *ld, size_t size, int64_t start_ns, int64_t now_ns,
-                      int64_t *deadline);
+bool ldisc_read_ready(const struct ldisc *ld, size_t size, int64_t start_ns, int64_t now_ns, int64_t *deadline);
 /* Takes bytes out; 0 = end of file or nothing there. Call after ldisc_read_ready. */
 size_t ldisc_read(struct ldisc *ld, uint8_t *bytes, size_t size);
 bool ldisc_poll_readable(const struct ldisc *ld);
@@ -88,6 +87,6 @@ void ldisc_flush(struct ldisc *ld, unsigned queues);
  * to `answer` (room for 64 bytes), its length to *answer_length.  0 or -errno; -ENOTTY: not one of
  * these.  ldisc_control_drains: the request waits for the output to be sent first.
  */
-int ldisc_control(struct ldisc *ld, uint32_t request, uint64_t argument, const void *data,
-                  size_t length, void *answer, size_t *answer_length);
+int ldisc_control(struct ldisc *ld, uint32_t request, uint64_t argument, const void *data, size_t length, void *answer,
+                  size_t *answer_length);
 bool ldisc_control_drains(uint32_t request, uint64_t argument);

@@ -75,11 +75,9 @@ void ring_init(struct ring *r, enum ring_side side, void *memory, uint32_t capac
     struct ring_writer *w = &r->out;
     if (w->tail - w->head_seen > w->mask) {
         uint32_t head = atomic_load_explicit(&w->shared->head, memory_order_acquire);
-        if (w->tail - head > w->mask + 1)
-            return -EPROTO;
+        if (w->tail - head > w->mask + 1) return -EPROTO;
         w->head_seen = head;
-        if (w->tail - head > w->mask)
-            return -EAGAIN;
+        if (w->tail - head > w->mask) return -EAGAIN;
     }
     w->entries[w->tail++ & w->mask] = *e;
     return 0;
@@ -90,10 +88,8 @@ void ring_init(struct ring *r, enum ring_side side, void *memory, uint32_t capac
     struct ring_reader *r = &ring->in;
     if (r->head == r->tail_seen) {
         uint32_t tail = atomic_load_explicit(&r->shared->tail, memory_order_acquire);
-        if (tail - r->head > r->mask + 1)
-            return -EPROTO;
-        if (tail == r->head)
-            return 0;
+        if (tail - r->head > r->mask + 1) return -EPROTO;
+        if (tail == r->head) return 0;
         r->tail_seen = tail;
     }
     *e = r->entries[r->head++ & r->mask];

@@ -22,7 +22,6 @@ void object_map_free(struct object_map *m);
 
 static inline void *object_get(const struct object_map *m, uint64_t id) {
     uint32_t index = (uint32_t)id - 1;
-    if (index >= m->capacity || m->slots[index].use != id >> 32)
-        return nullptr;
+    if (index >= m->capacity || m->slots[index].use != id >> 32) return nullptr;
     return m->slots[index].object;
 }

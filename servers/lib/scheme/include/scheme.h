@@ -53,19 +53,15 @@ struct scheme {
 };
 
 /* Attaches to the scheme (a handle with RIGHT_SERVE) as its server thread. 0 or -errno. */
-[[nodiscard]] int scheme_init(struct scheme *s, handle_t scheme, const struct scheme_ops *ops,
-                              void *server);
+[[nodiscard]] int scheme_init(struct scheme *s, handle_t scheme, const struct scheme_ops *ops, void *server);
 /* Serves until the port is gone; returns -errno. */
 int scheme_serve(struct scheme *s);
 
 /* Puts the request at hand (its data untouched) on q: PARK, or -ENOMEM. What the handler stored in
  * request.args is kept for the next run: progress of a partly done request lives there. */
-[[nodiscard]] int64_t scheme_park(struct scheme *s, struct port_buffer *call,
-                                  struct scheme_queue *q);
+[[nodiscard]] int64_t scheme_park(struct scheme *s, struct port_buffer *call, struct scheme_queue *q);
 /* Is the request at hand running again after scheme_park()? */
-static inline bool scheme_again(const struct scheme *s) {
-    return s->spare;
-}
+static inline bool scheme_again(const struct scheme *s) { return s->spare; }
 /* All requests on q run again after the one at hand, in the order in which they parked. */
 void scheme_wake(struct scheme *s, struct scheme_queue *q);
 
@@ -75,8 +71,7 @@ void scheme_wake(struct scheme *s, struct scheme_queue *q);
 
 /* The record of request.credentials, valid until the next such call; null if it is unknown. */
 const struct credentials *scheme_credentials(struct scheme *s, uint64_t id);
-static inline long scheme_caller(struct scheme *s, struct port_buffer *call,
-                                 struct caller_info *out) {
+static inline long scheme_caller(struct scheme *s, struct port_buffer *call, struct caller_info *out) {
     return sys_port_caller(s->port, call->request.tag, out);
 }
 
@@ -86,14 +81,11 @@ struct scheme_watch {
 };
 static inline int64_t watch_arm(struct scheme_watch *w, uint32_t wanted, uint32_t ready) {
     ready &= wanted | EVENT_ERROR | EVENT_HANGUP;
-    if (!ready)
-        w->armed |= wanted | EVENT_ERROR | EVENT_HANGUP;
+    if (!ready) w->armed |= wanted | EVENT_ERROR | EVENT_HANGUP;
     return ready;
 }
-static inline void watch_post(struct scheme *s, struct scheme_watch *w, uint64_t object,
-                              uint32_t ready) {
-    if (!(w->armed & ready))
-        return;
+static inline void watch_post(struct scheme *s, struct scheme_watch *w, uint64_t object, uint32_t ready) {
+    if (!(w->armed & ready)) return;
     w->armed = 0;
     sys_port_notify(s->port, object, ready);
 }

@@ -16,43 +16,29 @@ typedef void (*__sys_row_t)(void);
 extern hidden const __sys_row_t __sys_table[__SYS_ROWS];
 
 /* Numbers outside the table end in its last row, which always answers -ENOSYS. */
-static __inline __sys_row_t __sys_row(long n)
-{
+static __inline __sys_row_t __sys_row(long n) {
     return __sys_table[(unsigned long)n < __SYS_ROWS ? n : __SYS_ROWS - 1];
 }
 
-static __inline long __syscall0(long n)
-{
-    return ((long (*)(void))__sys_row(n))();
-}
+static __inline long __syscall0(long n) { return ((long (*)(void))__sys_row(n))(); }
 
-static __inline long __syscall1(long n, long a)
-{
-    return ((long (*)(long))__sys_row(n))(a);
-}
+static __inline long __syscall1(long n, long a) { return ((long (*)(long))__sys_row(n))(a); }
 
-static __inline long __syscall2(long n, long a, long b)
-{
-    return ((long (*)(long, long))__sys_row(n))(a, b);
-}
+static __inline long __syscall2(long n, long a, long b) { return ((long (*)(long, long))__sys_row(n))(a, b); }
 
-static __inline long __syscall3(long n, long a, long b, long c)
-{
+static __inline long __syscall3(long n, long a, long b, long c) {
     return ((long (*)(long, long, long))__sys_row(n))(a, b, c);
 }
 
-static __inline long __syscall4(long n, long a, long b, long c, long d)
-{
+static __inline long __syscall4(long n, long a, long b, long c, long d) {
     return ((long (*)(long, long, long, long))__sys_row(n))(a, b, c, d);
 }
 
-static __inline long __syscall5(long n, long a, long b, long c, long d, long e)
-{
+static __inline long __syscall5(long n, long a, long b, long c, long d, long e) {
     return ((long (*)(long, long, long, long, long))__sys_row(n))(a, b, c, d, e);
 }
 
-static __inline long __syscall6(long n, long a, long b, long c, long d, long e, long f)
-{
+static __inline long __syscall6(long n, long a, long b, long c, long d, long e, long f) {
     return ((long (*)(long, long, long, long, long, long))__sys_row(n))(a, b, c, d, e, f);
 }
 
