@@ -28,7 +28,7 @@ static void port_last_handle(struct object *o) { port_detach(object_as(port, o))
 
 static void port_destroy(struct object *o) {
     struct port *p = object_as(port, o);
-    if (p->buffer) vunmap(p->buffer, PORT_BUFFER_SIZE);
+    if (p->buffer) vunmap(p->buffer);
     for (unsigned i = 0; i < array_size(p->frames); i++)
         if (p->frames[i]) frame_put(p->frames[i]);
     if (p->memory) object_put(memory_object(p->memory));
@@ -59,7 +59,7 @@ static int port_buffer_init(struct port *p) {
         if (is_err(f)) return ptr_err(f);
         p->frames[i] = f;
     }
-    p->buffer = vmap_frames(p->frames, array_size(p->frames), true);
+    p->buffer = vmap_frames(p->frames, array_size(p->frames));
     return p->buffer ? 0 : -ENOMEM;
 }
 

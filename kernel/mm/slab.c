@@ -2,7 +2,7 @@
 /*
  * kmalloc: size classes over slabs of one or four pages (Bonwick, USENIX 1994), with a list of free
  * objects per class and CPU in front, which needs no lock because the kernel isn't preempted. Above
- * the largest class whole runs of frames are given out.
+ * the largest class whole runs of frames are given out, or mapped together if memory has no such run.
  *
  * Debug builds put a tail behind each object: its size, its allocator's address and a pattern that a
  * write beyond the end destroys; freed objects are filled with POISON, and checked when reused.
@@ -175,10 +175,23 @@ static void *large_alloc(size_t size, void *caller) {
     while (order <= LARGE_MAX_ORDER && PAGE_SIZE << order < size) order++;
     if (order > LARGE_MAX_ORDER) return nullptr;
     struct frame *f = frame_alloc_run(order, FRAME_KERNEL, 0);
-    if (!f) return nullptr;
-    local[cpu_current()->id].live += (int64_t)(PAGE_SIZE << order);
-    tail_set(frame_virt(f), PAGE_SIZE << order, size - TAIL, caller);
-    return frame_virt(f);
+    size_t room = f ? PAGE_SIZE << order : align_up(size, PAGE_SIZE);
+    void *p = f ? frame_virt(f) : vmap_alloc(room / PAGE_SIZE);
+    if (!p) return nullptr;
+    local[cpu_current()->id].live += (int64_t)room;
+    tail_set(p, room, size - TAIL, caller);
+    return p;
+}
+
+static bool is_mapped(const void *p) { return (vaddr_t)p >= KERNEL_VMAP_START && (vaddr_t)p < KERNEL_VMAP_END; }
+
+static void large_free(void *p) {
+    struct frame *f = is_mapped(p) ? nullptr : frame_of(virt_to_phys(p));
+    size_t room = f ? PAGE_SIZE << f->order : vmap_length(p);
+    tail_check(p, room);
+    local[cpu_current()->id].live -= (int64_t)room;
+    if (f) frame_free_run(f, f->order);
+    else vmap_free(p);
 }
 
 static void *allocate(size_t size, void *caller) {
@@ -204,15 +217,13 @@ void *kzalloc(size_t size) {
 
 void kfree(void *p) {
     if (!p) return;
-    struct frame *f = frame_of(virt_to_phys(p));
-    unsigned cpu = cpu_current()->id;
-    if (unlikely(f->kind == FRAME_KERNEL)) {
-        tail_check(p, PAGE_SIZE << f->order);
-        local[cpu].live -= (int64_t)(PAGE_SIZE << f->order);
-        frame_free_run(f, f->order);
+    struct frame *f = is_mapped(p) ? nullptr : frame_of(virt_to_phys(p));
+    if (unlikely(!f || f->kind == FRAME_KERNEL)) {
+        large_free(p);
         return;
     }
     ASSERT(f->kind == FRAME_SLAB);
+    unsigned cpu = cpu_current()->id;
     unsigned class = (unsigned)(f->order ? slab_of(p) : f)->index;
     tail_check(p, class_size[class]);
     *next_of(p) = local[cpu].class[class].head;

@@ -5,7 +5,8 @@
  * on none, and why (Serebryany et al., AddressSanitizer, USENIX ATC 2012). Only the physmap is
  * watched: the slabs, page frames. Stacks have guard pages and canaries, the image its W^X.
  *
- * The shadow comes in chunks of 4 MiB, each for 32 MiB of RAM, found through a table.
+ * The shadow comes in chunks of 4 MiB, each for 32 MiB of RAM, found through a table. What is poisoned
+ * begins at a multiple of 8 and lies within one: a run of frames is aligned to its size.
  */
 #include <arch/mmu.h>
 #include <kernel/debug.h>
@@ -51,17 +52,15 @@ static inline void check(uintptr_t address, size_t size, bool write, void *calle
 }
 
 void kasan_poison(const void *p, size_t n, enum kasan_reason reason) {
-    for (uintptr_t at = (uintptr_t)p; at < (uintptr_t)p + n; at += 8) {
-        uint8_t *shadow = shadow_of(at);
-        if (shadow) *shadow = (uint8_t)reason;
-    }
+    uint8_t *shadow = shadow_of((uintptr_t)p);
+    if (shadow) memset(shadow, reason, (n + 7) / 8);
 }
 
 void kasan_unpoison(const void *p, size_t n) {
-    for (uintptr_t at = (uintptr_t)p; at < (uintptr_t)p + n; at += 8) {
-        uint8_t *shadow = shadow_of(at);
-        if (shadow) *shadow = (uint8_t)((uintptr_t)p + n - at >= 8 ? 0 : (uintptr_t)p + n - at);
-    }
+    uint8_t *shadow = shadow_of((uintptr_t)p);
+    if (!shadow) return;
+    memset(shadow, 0, n / 8);
+    if (n % 8) shadow[n / 8] = n % 8;
 }
 
 void kasan_init(void) {

@@ -61,19 +61,46 @@ KTEST(kmalloc_sizes_do_not_overlap) {
     kfree(nullptr);
 }
 
+/* Memory without two free frames side by side: what is larger than a page is put together from frames. */
+KTEST(kmalloc_large_in_fragmented_memory) {
+    struct list runs = {&runs, &runs};
+    struct frame *f;
+    for (unsigned order = 11; order-- > 1;)
+        while ((f = frame_alloc_run(order, FRAME_KERNEL, 0))) list_push_front(&runs, &f->link);
+    EXPECT(!list_empty(&runs));
+    struct frame *split = list_entry(runs.prev, struct frame, link); /* a large one: it was taken first */
+    unsigned order = split->order;
+    list_remove(&split->link);
+    for (size_t i = 0; i < 1UL << order; i += 2) frame_free_run(&split[i], 0);
+    EXPECT(!frame_alloc_run(1, FRAME_KERNEL, 0));
+    char *a = kmalloc(65536), *b = kmalloc(5000);
+    EXPECT(a && b && vmap_length(a) >= 65536 && vmap_length(b) >= 5000);
+    if (a) memset(a, 1, 65536);
+    if (b) memset(b, 2, 5000);
+    EXPECT(a && a[0] == 1 && a[65535] == 1);
+    kfree(a);
+    kfree(b);
+    for (size_t i = 1; i < 1UL << order; i += 2) frame_free_run(&split[i], 0);
+    while (!list_empty(&runs)) {
+        f = list_entry(list_pop_front(&runs), struct frame, link);
+        frame_free_run(f, f->order);
+    }
+}
+
 KTEST(vmap_reuses_ranges) {
     struct frame *frames[3];
     for (size_t i = 0; i < 3; i++) frames[i] = frame_alloc_zeroed(FRAME_KERNEL);
-    char *a = vmap_frames(frames, 3, true), *b = vmap_frames(frames, 2, false);
+    char *a = vmap_frames(frames, 3), *b = vmap_frames(frames, 2);
     EXPECT(a && b && a != b);
     a[2 * PAGE_SIZE] = 7;
     a[PAGE_SIZE] = 8;
     EXPECT(*(char *)frame_virt(frames[2]) == 7 && b[PAGE_SIZE] == 8);
-    vunmap(a, 3 * PAGE_SIZE);
-    char *c = vmap_frames(frames, 3, true);
+    EXPECT(vmap_length(a) == 3 * PAGE_SIZE && vmap_length(b) == 2 * PAGE_SIZE);
+    vunmap(a);
+    char *c = vmap_frames(frames, 3);
     EXPECT(c == a);
-    vunmap(b, 2 * PAGE_SIZE);
-    vunmap(c, 3 * PAGE_SIZE);
+    vunmap(b);
+    vunmap(c);
     for (size_t i = 0; i < 3; i++) frame_put(frames[i]);
 }
 

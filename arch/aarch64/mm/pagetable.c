@@ -16,21 +16,24 @@ static pte_t *leaf_find(vaddr_t va, bool create) {
     return table;
 }
 
+pte_t *kernel_entry(vaddr_t va, bool create) {
+    pte_t *leaf = leaf_find(va, create);
+    return leaf ? &leaf[pt_index(va)] : nullptr;
+}
+
 int kernel_map(vaddr_t va, paddr_t pa, uint64_t flags) {
-    pte_t *leaf = leaf_find(va, true);
-    if (!leaf) return -ENOMEM;
-    ASSERT(!pte_get(&leaf[pt_index(va)]));
+    pte_t *entry = kernel_entry(va, true);
+    if (!entry) return -ENOMEM;
+    ASSERT(!pte_get(entry));
     /* The kernel's own pages take no faults to note their use. */
     flags |= PTE_PRESENT | PTE_ACCESSED | (flags & PTE_WRITE ? PTE_DIRTY : 0);
-    pte_set(&leaf[pt_index(va)], pte_make(pa, flags));
+    pte_set(entry, pte_make(pa, flags));
     asm volatile("dsb ishst\n\tisb" ::: "memory"); /* the walker sees it */
     return 0;
 }
 
 paddr_t kernel_unmap(vaddr_t va) {
-    pte_t *leaf = leaf_find(va, false);
-    ASSERT(leaf);
-    pte_t old = pte_swap(&leaf[pt_index(va)], 0);
+    pte_t old = pte_swap(kernel_entry(va, false), 0);
     cpu_count(COUNT_TLB_FLUSH);
     asm_tlb_flush_page(va);
     return pte_paddr(old);

@@ -100,11 +100,16 @@ bool physmap_has(paddr_t pa) {
     return false;
 }
 
+pte_t *kernel_entry(vaddr_t va, bool create) {
+    pte_t *leaf = leaf_find(kernel_pagetable.root, va, create, PTE_PRESENT | PTE_WRITE);
+    return leaf ? &leaf[pt_index(va)] : nullptr;
+}
+
 int kernel_map(vaddr_t va, paddr_t pa, uint64_t pte_flags) {
-    pte_t *leaf = leaf_find(kernel_pagetable.root, va, true, PTE_PRESENT | PTE_WRITE);
-    if (!leaf) return -ENOMEM;
-    ASSERT(!pte_get(&leaf[pt_index(va)]));
-    pte_set(&leaf[pt_index(va)], pte_make(pa, pte_flags | PTE_PRESENT | PTE_GLOBAL));
+    pte_t *entry = kernel_entry(va, true);
+    if (!entry) return -ENOMEM;
+    ASSERT(!pte_get(entry));
+    pte_set(entry, pte_make(pa, pte_flags | PTE_PRESENT | PTE_GLOBAL));
     return 0;
 }
 
@@ -140,9 +145,7 @@ void tlb_flush(struct pagetable *pt, vaddr_t start, size_t pages) {
 }
 
 paddr_t kernel_unmap(vaddr_t va) {
-    pte_t *leaf = leaf_find(kernel_pagetable.root, va, false, 0);
-    ASSERT(leaf);
-    pte_t old = pte_swap(&leaf[pt_index(va)], 0);
+    pte_t old = pte_swap(kernel_entry(va, false), 0);
     struct flush f = {va, 1};
     flush_local(&f);
     uint64_t others = cpu_online_mask() & ~(1ULL << cpu_current()->id);

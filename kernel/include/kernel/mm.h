@@ -100,6 +100,11 @@ static inline bool alloc_fails(void) { return false; }
 /* Kernel virtual ranges with guard pages. */
 vaddr_t kernel_stack_alloc(void); /* top of a KERNEL_STACK_SIZE stack, 0 if none */
 void kernel_stack_free(vaddr_t top);
-void *vmap_frames(struct frame *const *frames, size_t count, bool write); /* null if none; no references taken */
+void kernel_stack_trim(void); /* gives back those that are kept for the next threads */
+void *vmap_frames(struct frame *const *frames, size_t count); /* null if none; no references taken */
 void *vmap_device(paddr_t start, size_t length, uint64_t cache_flags);
-void vunmap(void *address, size_t length);
+void vunmap(void *address); /* what one of these returned */
+#define VMAP_ALLOC_MAX 17
+void *vmap_alloc(size_t count); /* frames of its own, ≤ VMAP_ALLOC_MAX; null if none */
+void vmap_free(void *address);
+size_t vmap_length(const void *address); /* bytes mapped from here on without a gap */
