@@ -67,6 +67,8 @@ struct scheme *scheme_create(const char *name, uint32_t rank, uint32_t flags) {
     list_init(&s->queue);
     list_init(&s->notes);
     for (unsigned i = 0; i < CALL_BUCKETS; i++) list_init(&s->served[i]);
+    list_init(&s->memory_low.link);
+    s->memory_low.request.op = OP_MEMORY_LOW;
     spin_lock(&schemes_lock);
     list_push_back(&schemes, &s->link);
     spin_unlock(&schemes_lock);
@@ -114,6 +116,15 @@ void scheme_note_remove(struct scheme *s, struct note *n) {
     spin_lock(&s->lock);
     list_remove(&n->link);
     spin_unlock(&s->lock);
+}
+
+void scheme_note_memory_low(void) {
+    spin_lock(&schemes_lock);
+    list_for_each (l, &schemes) {
+        struct scheme *s = list_entry(l, struct scheme, link);
+        scheme_note(s, &s->memory_low, 0);
+    }
+    spin_unlock(&schemes_lock);
 }
 
 /* Takes an idle server thread, claimed, with lock held; null if there is none. */

@@ -99,11 +99,10 @@ UNCHECKED struct space *space_fork(struct space *from) {
     for (struct tree_node *n = tree_first(&from->regions); n && !error; n = tree_next(n))
         error = clone_region(&c, region_of(n));
     if (c.protected) tlb_flush(&from->table, 0, USER_END >> PAGE_SHIFT);
+    if (!error && quota_charge(from->quota, space_charged(to))) to->quota = from->quota;
+    else error = -ENOMEM;
     mutex_unlock(&from->lock);
-    if (error || !quota_charge(from->quota, (int64_t)to->private_pages)) {
-        space_put(to);
-        return nullptr;
-    }
-    to->quota = from->quota; /* from here on it is charged */
-    return to;
+    if (!error) return to;
+    space_put(to);
+    return nullptr;
 }

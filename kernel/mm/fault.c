@@ -137,7 +137,7 @@ static int fault_try(struct space *s, struct fault *f, unsigned flags) REQUIRES(
     f->region = region_find(s, f->at);
     if (unlikely(!f->region) && !(f->region = region_grow_stack(s, f->at))) return -EFAULT;
     if (unlikely(!access_allowed(f->region, flags))) return -EACCES;
-    f->leaf = pt_leaf(&s->table, f->at, true);
+    f->leaf = space_leaf(s, f->at);
     if (unlikely(!f->leaf)) return -ENOMEM;
     f->slot = &f->leaf[pt_index(f->at)];
     pte_t e = pte_get(f->slot);

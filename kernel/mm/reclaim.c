@@ -7,9 +7,12 @@
  * A frame on the clock is in its object, and the object's destruction takes its frames off the clock
  * under clock.lock: so what the hand points at is valid while the lock is held.
  */
+#include <kernel/clock.h>
 #include <kernel/thread.h>
 
 #include "memory_impl.h"
+
+#define LOW_AGAIN_NS 1000000000LL
 
 static struct {
     struct spinlock lock; /* taken with the object's lock held; so it is dropped to take that one */
@@ -69,6 +72,14 @@ static bool page_reclaim(struct memory *m, struct frame *f, uint64_t index) {
     return freed;
 }
 
+/* There is not enough that could go without them. */
+static void ask_servers(void) {
+    static _Atomic nsec_t next;
+    nsec_t now = clock_now(), due = next;
+    if (memory_dirty_pages()) memory_ask_all();
+    if (now >= due && atomic_compare_exchange_strong(&next, &due, now + LOW_AGAIN_NS)) scheme_note_memory_low();
+}
+
 size_t memory_reclaim(size_t pages) {
     size_t freed = 0;
     /* Two rounds take a page's marks, a third frees it. */
@@ -81,7 +92,7 @@ size_t memory_reclaim(size_t pages) {
         object_put(memory_object(m));
         preempt_point();
     }
-    if (freed < pages && memory_dirty_pages()) memory_ask_all();
+    if (freed < pages) ask_servers();
     return freed;
 }
 

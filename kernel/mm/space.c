@@ -49,6 +49,7 @@ UNCHECKED void space_put(struct space *s) {
         space_zap(s, region_start(r), r->end);
         region_remove(s, r);
     }
+    quota_release(s->quota, (int64_t)s->table.tables);
     pt_destroy(&s->table);
     kfree(s);
 }
@@ -72,11 +73,21 @@ bool quota_charge(struct quota *q, int64_t pages) {
 }
 
 void space_set_quota(struct space *s, struct quota *q) {
+    mutex_lock(&s->lock); /* no fault is between its charge and its entry */
     spin_lock(&s->table_lock);
-    quota_release(s->quota, (int64_t)s->private_pages);
-    quota_release(q, -(int64_t)s->private_pages);
+    quota_release(s->quota, space_charged(s));
+    quota_release(q, -space_charged(s));
     s->quota = q;
     spin_unlock(&s->table_lock);
+    mutex_unlock(&s->lock);
+}
+
+pte_t *space_table_make(struct space *s, vaddr_t at) {
+    if (!quota_charge(s->quota, 0)) return nullptr;
+    uint64_t before = s->table.tables;
+    pte_t *leaf = pt_leaf(&s->table, at, true);
+    quota_release(s->quota, (int64_t)(before - s->table.tables));
+    return leaf;
 }
 
 /* Takes up to ZAP_BATCH frames out of one leaf table; advances *at. */
@@ -98,8 +109,8 @@ static size_t zap_some(struct space *s, vaddr_t *at, vaddr_t end, struct frame *
         if (f) frames[count++] = f;
     }
     space_account(s, -pages, -private);
-    spin_unlock(&s->table_lock);
     if (private) quota_release(s->quota, private);
+    spin_unlock(&s->table_lock);
     if (pages) tlb_flush(&s->table, *at, (va - *at) >> PAGE_SHIFT);
     *at = va;
     return count;
@@ -301,7 +312,7 @@ static int move_entries(struct space *s, vaddr_t from, vaddr_t to, size_t length
          at = pt_next_leaf(&s->table, at + PAGE_SIZE, from + length)) {
         pte_t *old = pt_leaf(&s->table, at, false) + pt_index(at);
         if (!pte_get(old)) continue;
-        pte_t *leaf = pt_leaf(&s->table, to + (at - from), true);
+        pte_t *leaf = space_leaf(s, to + (at - from));
         if (!leaf) return -ENOMEM;
         spin_lock(&s->table_lock);
         pte_set(&leaf[pt_index(to + (at - from))], pte_swap(old, 0));

@@ -49,6 +49,11 @@ static void slice_arm(struct run_queue *q) {
     timer_start(&q->slice_timer, clock_now() + SLICE_NS);
 }
 
+/* Whoever forgets a request to reschedule must see to it that those who wait get their turn. */
+static void slice_expect(struct run_queue *q, uint32_t waiting) {
+    if (__atomic_load_n(&q->count, __ATOMIC_RELAXED) >= waiting && !q->slice_armed) slice_arm(q);
+}
+
 void sched_slice_init(struct run_queue *q) { timer_init(&q->slice_timer, slice_over); }
 
 /* Whether a CPU must hear of a thread queued for it: to preempt, or to start counting slices. */
@@ -93,6 +98,7 @@ static void preempt(void) {
     atomic_fetch_and(&self->work, ~(uint32_t)WORK_RESCHED);
     if (unlikely(self == q->idle)) return;
     if (unlikely(!(self->affinity >> q->cpu & 1))) {
+        slice_expect(q, 2); /* one runs at once */
         sched_enqueue(self);
         sched_schedule(self);
         return;
@@ -102,8 +108,7 @@ static void preempt(void) {
     queue_successor(q);
     spin_unlock(&q->lock);
     if (over) sched_balance(q);
-    if (__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) && !q->slice_armed)
-        slice_arm(q); /* who queues a thread from now on sees it unarmed and interrupts */
+    slice_expect(q, 1); /* who queues a thread from now on sees it unarmed and interrupts */
     spin_lock(&q->lock);
     uint64_t better = q->bitmap >> self->priority;
     if (better > 1 || (better && over)) {
@@ -139,6 +144,7 @@ NORETURN void sched_idle_loop(void) {
             spin_unlock(&q->lock);
         }
         if (__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED)) {
+            slice_expect(q, 2);
             sched_schedule(q->idle);
             continue;
         }

@@ -182,6 +182,28 @@ KTEST(space_fork_copies_on_write) {
     EXPECT(frame_free_count() + 4 >= before); /* slabs may have grown */
 }
 
+KTEST(space_page_tables_are_charged) {
+    struct quota q = {.limit = 20};
+    struct space *s = space_create();
+    space_set_quota(s, &q);
+    EXPECT(q.pages == 1); /* the root */
+    vaddr_t at = (vaddr_t)space_map(s, 1UL << 30, 1UL << 30, VM_READ | VM_FIXED, nullptr, 0);
+    uint64_t leaves = 0;
+    while (leaves < 100 && holds(s, at + leaves * PT_LEAF_SPAN, 0)) leaves++; /* pages of zeros: only tables cost */
+    EXPECT(leaves >= 16 && leaves <= 20 && q.pages > 20 && q.pages <= 24);
+    atomic_store(&q.limit, 60);
+    int64_t before = q.pages;
+    struct space *child = space_fork(s);
+    EXPECT(child && q.pages == 2 * before);
+    EXPECT(!space_fork(s) && q.pages == 2 * before);
+    struct quota other = {};
+    space_set_quota(child, &other);
+    EXPECT(q.pages == before && other.pages == before);
+    space_put(child);
+    space_put(s);
+    EXPECT(q.pages == 0 && other.pages == 0);
+}
+
 KTEST(space_remap_moves_pages) {
     struct space *s = space_create();
     vaddr_t a = (vaddr_t)space_map(s, 0x10000000, 2 * PAGE_SIZE, VM_READ | VM_WRITE, nullptr, 0);

@@ -28,6 +28,7 @@ static bool note_take(struct request *out) {
 }
 
 static void serve(const struct request *r) {
+    if (r->op == OP_MEMORY_LOW) return;
     EXPECT(r->object == OBJECT_ID);
     if (r->op == OP_WRITEBACK) {
         atomic_fetch_add(&pager.writebacks, 1);

@@ -18,7 +18,7 @@ static struct {
     _Atomic int64_t size; /* of the file at open */
     _Atomic int slow_ms, reserve_error, page_in_error, write_back_error, reserve_pages;
     _Atomic bool die_in_page_in, die_in_reserve, lie, supply_short, stop_writing;
-    _Atomic int page_ins, reserves, write_backs, instances;
+    _Atomic int page_ins, reserves, write_backs, instances, memory_lows;
     uint8_t fill[PAGES_MAX];
     uint8_t page[STORED][PAGE];
 } *control;
@@ -111,6 +111,7 @@ static void serve_one(handle_t port, struct port_buffer *b) {
     case OP_WRITEBACK:
         if (!control->stop_writing) (void)write_back();
         break;
+    case OP_MEMORY_LOW: control->memory_lows++; break;
     case OP_SYNC:
         (void)write_back(); /* the kernel keeps the error, and tells it */
         server_answer(b, 0);
@@ -408,6 +409,25 @@ TEST(more_pages_than_memory) {
         GIVES(sizeof(bytes), put(f, bytes, sizeof(bytes), (int64_t)(page * PAGE)));
     }
     for (uint64_t page = 0; page + 16 <= pages; page += 160) expect_page(f, page + 3, (uint8_t)(page / 16 % 251));
+}
+
+/* Shared memory is in no quota and can't be reclaimed. */
+TEST(servers_are_told_when_memory_is_low) {
+    struct memory_totals totals;
+    GOOD(sys_system_info(SYSTEM_MEMORY, &totals, sizeof(totals)));
+    if (totals.total / PAGE > PAGES_MAX) SKIP("too much memory: boot with 64 MiB");
+    setup(PAGE);
+    pid_t hog = (pid_t)OK(fork());
+    if (hog == 0) {
+        char *m = mmap(nullptr, totals.total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        CHECK(m != MAP_FAILED);
+        for (uint64_t at = 0; at < totals.total; at += PAGE) m[at] = 1;
+        _exit(0);
+    }
+    int status = child_wait(hog);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    for (int i = 0; i < 100 && !control->memory_lows; i++) sleep_ms(10);
+    CHECK(control->memory_lows > 0 && control->memory_lows < 20);
 }
 
 /* One thread is in calls whose answers go to pages that the other forks away at the same time. */

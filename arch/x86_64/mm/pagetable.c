@@ -19,6 +19,7 @@ int pt_create(struct pagetable *pt) {
     if (!root) return -ENOMEM;
     memcpy((char *)phys_to_virt(root) + ROOT_HALF, (char *)phys_to_virt(kernel_pagetable.root) + ROOT_HALF, ROOT_HALF);
     pt->root = root;
+    pt->tables = 1;
     atomic_init(&pt->cpus, 0);
     return 0;
 }
@@ -44,23 +45,26 @@ void pt_destroy(struct pagetable *pt) {
     pt->root = 0;
 }
 
-/* The table below *e, made if create. Kernel mappings race for one: the loser frees its own. */
-static pte_t *table_below(pte_t *e, bool create, uint64_t flags) {
+/* The table below *e, made if made isn't null, and counted. Kernel mappings race for one: the loser frees its own. */
+static pte_t *table_below(pte_t *e, uint64_t *made, uint64_t flags) {
     pte_t v = pte_get(e);
-    if (!v && create) {
+    if (!v && made) {
         paddr_t table = frame_alloc_table();
         if (!table) return nullptr;
-        if (__atomic_compare_exchange_n(e, &v, table | flags, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        if (__atomic_compare_exchange_n(e, &v, table | flags, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
             v = table | flags;
-        else frame_free_table(table);
+            ++*made;
+        } else {
+            frame_free_table(table);
+        }
     }
     return v ? phys_to_virt(pte_paddr(v)) : nullptr;
 }
 
-static pte_t *leaf_find(paddr_t root, vaddr_t va, bool create, uint64_t flags) {
+static pte_t *leaf_find(paddr_t root, vaddr_t va, uint64_t *made, uint64_t flags) {
     pte_t *table = phys_to_virt(root);
     for (unsigned shift = 39; table && shift > 12; shift -= 9)
-        table = table_below(&table[va >> shift & 511], create, flags);
+        table = table_below(&table[va >> shift & 511], made, flags);
     return table;
 }
 
@@ -70,7 +74,7 @@ pte_t *pt_leaf(struct pagetable *pt, vaddr_t va, bool create) {
     pte_t e = pt->root;
     for (unsigned shift = 39; shift > 12; shift -= 9) {
         e = pte_get((pte_t *)phys_to_virt(pte_paddr(e)) + (va >> shift & 511));
-        if (unlikely(!e)) return create ? leaf_find(pt->root, va, true, TABLE_FLAGS) : nullptr;
+        if (unlikely(!e)) return create ? leaf_find(pt->root, va, &pt->tables, TABLE_FLAGS) : nullptr;
     }
     return phys_to_virt(pte_paddr(e));
 }
@@ -101,7 +105,8 @@ bool physmap_has(paddr_t pa) {
 }
 
 pte_t *kernel_entry(vaddr_t va, bool create) {
-    pte_t *leaf = leaf_find(kernel_pagetable.root, va, create, PTE_PRESENT | PTE_WRITE);
+    uint64_t made = 0; /* nobody counts the kernel's */
+    pte_t *leaf = leaf_find(kernel_pagetable.root, va, create ? &made : nullptr, PTE_PRESENT | PTE_WRITE);
     return leaf ? &leaf[pt_index(va)] : nullptr;
 }
 

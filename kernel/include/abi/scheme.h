@@ -92,7 +92,7 @@ enum scheme_op {
     OP_CANCEL, /* args[0] = tag: the caller was interrupted or its deadline passed */
     OP_PAGE_IN, /* object's memory: args[0] offset, args[1] length wanted */
     OP_WRITEBACK, /* args[0] = pages that should be written soon */
-    OP_MEMORY_LOW,
+    OP_MEMORY_LOW, /* to every scheme: caches should shrink; at most once a second */
 
     /* after a restart */
     OP_REOPEN = 96, /* object, args[0] generation, args[1] flags: result 0 or -ESTALE */

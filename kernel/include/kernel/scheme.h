@@ -44,6 +44,7 @@ struct scheme {
     struct process *server; /* of the present incarnation */
     struct tree by_id; /* struct file: open files by the server's id */
     struct list link; /* all schemes */
+    struct note memory_low;
 };
 
 struct scheme *scheme_create(const char *name, uint32_t rank, uint32_t flags);
@@ -59,6 +60,7 @@ MUST_CHECK long scheme_call_simple(struct scheme *s, uint16_t op, uint64_t objec
 bool scheme_note(struct scheme *s, struct note *n,
                  uint32_t pid); /* queues it: false if it is queued already; lock not held */
 void scheme_note_remove(struct scheme *s, struct note *n);
+void scheme_note_memory_low(void); /* to all servers */
 size_t scheme_describe(struct scheme_info *out, size_t count);
 
 /* Attaches the current process: a port with one reference and its buffer's address. -EBUSY, -ENOMEM, -ECONNREFUSED */

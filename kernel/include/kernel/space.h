@@ -18,7 +18,10 @@ struct memory;
 /* Flags of the kernel's own, beside enum vm_flags: what mprotect may never add (rights of the handle). */
 enum region_flags { VM_DENY_WRITE = 1 << 16, VM_DENY_EXEC = 1 << 17 };
 
-/* A user's private pages in all his processes together; limit 0 = none. Outlives the spaces that use it. */
+/*
+ * A user's private pages and page tables in all his processes together; limit 0 = none. Outlives the spaces
+ * that use it.  Tables may go beyond the limit by those that one fault makes.
+ */
 struct quota {
     _Atomic int64_t pages, limit;
 };
@@ -42,7 +45,7 @@ struct space {
     uint64_t stack_pages; /* RLIMIT_STACK: how far VM_STACK regions grow */
     _Atomic uint64_t resident; /* pages present; changed under table_lock */
     uint64_t private_pages GUARDED_BY(table_lock); /* entries with frames of FRAME_PRIVATE: charged to the quota */
-    struct quota *quota; /* null: none */
+    struct quota *quota; /* null: none; changed under both locks */
     vaddr_t map_hint GUARDED_BY(lock); /* free addresses are looked for below */
     uint64_t id; /* for private futex keys */
     bool service; /* no writable and executable mappings */
