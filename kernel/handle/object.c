@@ -23,6 +23,7 @@ void object_init(struct object *o, const struct object_ops *ops) {
     spin_init(&o->watch_lock, RANK_WATCH);
     list_init(&o->watches);
     o->reap_next = nullptr;
+    object_live_add(o);
 }
 
 static void reap_push(struct object *o) {
@@ -53,6 +54,7 @@ void object_handle_put(struct object *o) {
 
 static void reap_one(struct object *o) {
     if (atomic_load(&o->refs) == 0) {
+        object_live_remove(o);
         o->ops->destroy(o);
         return;
     }

@@ -31,6 +31,7 @@ struct channel_end {
     _Atomic uint32_t status; /* FILE_NONBLOCK, access mode */
     int error; /* returned once by the next operation */
     uint8_t mark; /* cycle collection */
+    uint32_t inside;
     struct channel_end *garbage_next;
 };
 struct channel {
@@ -89,4 +90,3 @@ void message_attach(struct channel_end *e, struct message *m, size_t bytes); /* 
 void message_free(struct message *m); /* with its handles; no lock held */
 void queue_purge(struct channel *c, struct queue *q); /* frees messages; no lock held */
 size_t message_first_size(const struct queue *q);
-bool channel_flights_pending(void);

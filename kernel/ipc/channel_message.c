@@ -8,7 +8,7 @@
  * them can hold each other up in circles that nobody can reach.  Each such handle has a flight
  * record; from these channel_collect_cycles marks what can still be received and purges the rest:
  *
- *   an end is a root if some handle to it (or to the one file around it) is not in flight;
+ *   an end is a root if some handle to it is neither in flight nor held by a file that is nowhere else;
  *   what is queued towards a reachable end is reachable.
  *
  * An end whose handles are all in flight can gain others only by being received, which takes
@@ -364,22 +364,30 @@ long channel_receive(struct object *o, struct channel_message *out, const struct
 
 bool channel_flights_pending(void) UNCHECKED { return flights.next != &flights; }
 
-/* Whether somebody holds the carried end other than by handles in flight. */
-static bool held_outside(const struct flight *f) {
-    const struct object *o = f->object, *end = &f->target->object;
-    if (o != end) /* a file: it has one handle to its channel */
-        return o->handles > o->in_flight || end->handles > end->in_flight + 1;
-    return end->handles > end->in_flight;
+/* Counts the handles to carried ends that only flights keep: a file holds one, however often it is carried itself. */
+static void count_inside(void) REQUIRES(flight_lock) {
+    list_for_each (l, &flights) {
+        struct flight *f = list_entry(l, struct flight, link);
+        f->target->inside = 0;
+        if (f->object != &f->target->object) object_as(file, f->object)->counted = false;
+    }
+    list_for_each (l, &flights) {
+        struct flight *f = list_entry(l, struct flight, link);
+        struct file *file = f->object == &f->target->object ? nullptr : object_as(file, f->object);
+        if (file && (file->counted || f->object->handles > f->object->in_flight)) continue;
+        if (file) file->counted = true;
+        f->target->inside++;
+    }
 }
 
 /* Marks what can be received. True if something is left over. */
 static bool mark_reachable(void) REQUIRES(flight_lock) {
     list_for_each (l, &flights)
         list_entry(l, struct flight, link)->holder->mark = MARK_REACHED; /* unless carried itself */
-    list_for_each (l, &flights) list_entry(l, struct flight, link)->target->mark = MARK_WHITE;
+    count_inside();
     list_for_each (l, &flights) {
-        struct flight *f = list_entry(l, struct flight, link);
-        if (held_outside(f)) f->target->mark = MARK_REACHED;
+        struct channel_end *target = list_entry(l, struct flight, link)->target;
+        target->mark = target->object.handles > target->inside ? MARK_REACHED : MARK_WHITE;
     }
     bool left = true;
     for (bool changed = true; changed;) {

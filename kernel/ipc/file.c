@@ -87,8 +87,8 @@ int file_open_reply(struct file *f, const struct reply *r, struct object *plane,
     f->status = status & ~(uint32_t)(FILE_CREATE | FILE_EXCLUSIVE | FILE_NOCTTY | FILE_TRUNCATE | FILE_CLOEXEC);
     f->incarnation = f->scheme->incarnation;
     bool memory = r->args[2] == PLANE_MEMORY, channel = r->args[2] == PLANE_CHANNEL;
-    if (r->args[2] > PLANE_FULL || (memory != (plane && plane->ops == &memory_ops)) ||
-        (channel != (plane && plane->ops == &channel_ops))) {
+    const struct object_ops *wanted = memory ? &memory_ops : channel ? &channel_ops : nullptr;
+    if (r->args[2] > PLANE_FULL || (plane ? plane->ops : nullptr) != wanted) {
         if (plane) object_handle_put(plane);
         return -EIO; /* the server talks nonsense; it gets its CLOSE */
     }

@@ -218,7 +218,6 @@ const struct object_ops terminal_ops = {
 int terminal_create(struct process *p, struct object **out) {
     struct terminal *t = kzalloc(sizeof(*t));
     if (!t) return -ENOMEM;
-    object_init(&t->object, &terminal_ops);
     spin_lock(&process_lock);
     struct session *s = p->session;
     if (s->leader != p) {
@@ -226,6 +225,7 @@ int terminal_create(struct process *p, struct object **out) {
         kfree(t);
         return -EPERM;
     }
+    object_init(&t->object, &terminal_ops);
     if (!s->foreground) s->foreground = p->group;
     t->session = s;
     s->members++;

@@ -155,6 +155,7 @@ static long control(uint32_t op, uint64_t a, uint64_t b) {
     case SYSTEM_SET_HOSTNAME: return set_hostname(a, b);
     case SYSTEM_CONSOLE_RELEASE: arch_console_release(); return 0;
 #if CATHODE_DEBUG
+    case SYSTEM_DUMP_OBJECTS: objects_dump(); return 0;
     case SYSTEM_FAIL_ALLOCATION: alloc_fail_nth((uint32_t)b ? (uint32_t)b : process_current()->pid, a); return 0;
 #endif
     default: return -EINVAL;

@@ -97,7 +97,8 @@ static long log_read(char *buffer, int size) {
             done = size / 2;
             memmove(buffer, buffer + size - done, (size_t)done);
         }
-        long got = sys_read((handle_t)h, buffer + done, (size_t)(size - done), OFFSET_CURRENT, IO_NONBLOCK, 0);
+        long got =
+            sys_read((handle_t)h, buffer + done, (size_t)(size - done), OFFSET_CURRENT, IO_NONBLOCK, DEADLINE_NEVER);
         if (got <= 0) {
             break;
         }

@@ -14,7 +14,7 @@ static long missing(int number, const char *name, size_t length) {
     uint64_t bit = 1ULL << (number % 64);
     if (!(atomic_fetch_or(&noted[number / 64], bit) & bit)) {
         const struct io_vector v[] = {{"libposix: missing ", 18}, {(void *)name, length}, {"\n", 1}};
-        sys_writev(STDERR_FILENO, v, 3, OFFSET_CURRENT, IO_NO_SIGNAL | IO_NONBLOCK, 0);
+        sys_writev(STDERR_FILENO, v, 3, OFFSET_CURRENT, IO_NO_SIGNAL | IO_NONBLOCK, DEADLINE_NEVER);
     }
     return -ENOSYS;
 }

@@ -8,6 +8,13 @@ handle_t scheme_new(const char *name, uint32_t rank) {
     return (handle_t)GOOD(sys_scheme_create(HANDLE_INIT_SYSTEM, &args));
 }
 
+long scheme_count(const char *name) {
+    struct scheme_info schemes[64];
+    long n = GOOD(sys_system_info(SYSTEM_SCHEMES, schemes, sizeof(schemes))) / (long)sizeof(schemes[0]), found = 0;
+    for (long i = 0; i < n; i++) found += !name || strcmp(schemes[i].name, name) == 0;
+    return found;
+}
+
 pid_t server_start(handle_t scheme, void (*serve)(handle_t port, struct port_buffer *b)) {
     pid_t pid = (pid_t)OK(fork());
     if (pid != 0) return pid;

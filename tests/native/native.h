@@ -35,6 +35,8 @@ handle_t scheme_new(const char *name, uint32_t rank);
 /* A server process: attaches, then runs serve(port, buffer). It ends with the test. */
 pid_t server_start(handle_t scheme, void (*serve)(handle_t port, struct port_buffer *b));
 void server_kill(pid_t pid);
+/* How many schemes of this name there are, or of any (null): what still refers to one keeps it. */
+long scheme_count(const char *name);
 /* In a server: answers what the buffer's reply says and takes the next request, that isn't a CLOSE. */
 void server_next(handle_t port, struct port_buffer *b);
 /* Prepares the answer to the request at hand. */

@@ -67,6 +67,7 @@ enum system_op { /* system_control(h, op, a, b): h is a SYSTEM handle with RIGHT
                  SYSTEM_CONSOLE_RELEASE, /* a driver owns the console from now on */
                  SYSTEM_FAIL_ALLOCATION, /* debug: the a-th allocation from now fails in process b (0: caller) */
                  SYSTEM_CLOCK_ADJUST, /* a: ns to add to CLOCK_REALTIME */
+                 SYSTEM_DUMP_OBJECTS, /* debug: every object with its counts, to the log */
 };
 
 enum hardware_kind { /* hardware_create(root, kind, a, b, c) → handle, upper range */

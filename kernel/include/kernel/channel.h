@@ -27,4 +27,5 @@ MUST_CHECK long channel_send(struct object *end, const struct channel_message *m
 MUST_CHECK long channel_receive(struct object *end, struct channel_message *m, const struct io_vector *v,
                                 struct carried *handles, nsec_t deadline);
 MUST_CHECK long channel_control(struct object *end, uint32_t op, uint64_t argument);
+bool channel_flights_pending(void);
 void channel_collect_cycles(void); /* handles in flight that nobody can receive */

@@ -27,6 +27,7 @@ struct file {
     struct note close_note, detach_note;
     struct tree_node node; /* scheme->by_id */
     bool listed;
+    bool counted; /* by channel_collect_cycles, under its lock */
 };
 extern const struct object_ops file_ops;
 struct file *file_prepare(struct scheme *s); /* before the server is asked; null: no memory */

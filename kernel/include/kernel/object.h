@@ -37,10 +37,23 @@ struct object {
     struct list watches; /* struct watch */
     struct object *reap_next;
     _Atomic bool reap_queued;
+#if CATHODE_DEBUG
+    struct list live_link;
+#endif
 };
 
 /* An object whose type is known, as its structure. */
 #define object_as(type, o) container_of(o, struct type, object)
+
+/* Debug: all objects with their counts, to the log. kernel/test/objects.c */
+#if CATHODE_DEBUG
+void object_live_add(struct object *o);
+void object_live_remove(struct object *o);
+void objects_dump(void);
+#else
+static inline void object_live_add(struct object *) {}
+static inline void object_live_remove(struct object *) {}
+#endif
 
 void object_init(struct object *o, const struct object_ops *ops); /* one reference, no handle */
 static inline void object_get(struct object *o) { atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed); }
