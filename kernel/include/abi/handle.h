@@ -4,7 +4,8 @@
 #include <abi/types.h>
 
 enum object_type {
-    OBJECT_FILE = 1,
+    OBJECT_ANY, /* for lookups */
+    OBJECT_FILE,
     OBJECT_MEMORY,
     OBJECT_CHANNEL,
     OBJECT_EVENT,
