@@ -48,7 +48,7 @@ long sys_process_open(int32_t pid, uint32_t flags) {
     } else {
         struct process *p = pid < 0 ? nullptr : process_find(pid ? (uint32_t)pid : self->pid);
         if (!p) return -ESRCH;
-        rights = process_rights(p);
+        rights = PROCESS_RIGHTS;
         o = &p->object;
     }
     return object_install(o, rights, HANDLE_IN_UPPER);
