@@ -10,7 +10,7 @@ import pathlib
 import re
 import sys
 
-TOKEN = re.compile(r"/\*(.*?)\*/|^(CALL\d)\((.*?)\)\s*$", re.DOTALL | re.MULTILINE)
+TOKEN = re.compile(r"/\*(.*?)\*/|^(CALL|OBJECT)\((.*?)\)\s*$", re.DOTALL | re.MULTILINE)
 SECTION = re.compile(r"\s*-+ (.*?) -+\s*$")
 TYPE = re.compile(r"\b(?:struct|enum) (\w+)")
 
@@ -25,7 +25,7 @@ def definitions(folder):
 
 
 def read_calls(text):
-    """("section", title), ("text", comment) and ("call", number, name, [(type, argument)])."""
+    """("section", title), ("text", comment) and ("call", number, name, [(type, argument)], object and rights or "")."""
     for found in TOKEN.finditer(text):
         comment, macro, arguments = found.groups()
         if macro is None:
@@ -34,10 +34,14 @@ def read_calls(text):
             yield ("section", section[1]) if section else ("text", comment)
             continue
         number, name, *rest = [word.strip() for word in arguments.split(",")]
+        needs = ""
+        if macro == "OBJECT":
+            kind, rights, *rest = rest
+            needs = f"`{rest[1]}`: {kind}{f', {rights}' if rights != '0' else ''}."
         pairs = list(zip(rest[::2], rest[1::2]))
-        if len(pairs) != int(macro[4:]):
-            sys.exit(f"syscalls.def: {name}: {len(pairs)} arguments in a {macro}")
-        yield "call", int(number), name, pairs
+        if len(rest) % 2 or len(pairs) > 6:
+            sys.exit(f"syscalls.def: {name}: its arguments are no pairs of a type and a name")
+        yield "call", int(number), name, pairs, needs
 
 
 def prototype(name, pairs):
@@ -55,9 +59,9 @@ def write_page(calls, where, out):
         elif kind == "text":
             described, group = rest[0], False
         else:
-            number, name, pairs = rest
+            number, name, pairs, needs = rest
             out.append(f"\n### {number}: {name}\n\n    {prototype(name, pairs)}\n")
-            out.append("As the call before it." if group else described)
+            out.append(("As the call before it. " if group else described + " ") + needs)
             types = TYPE.findall(" ".join(word for pair in pairs for word in pair) + " " + described)
             places = sorted({f"`{t}`: `<abi/{where[t]}>`" for t in types if t in where})
             if places and not group:

@@ -177,6 +177,14 @@ handle_t handle_install(struct object *o, uint32_t rights, uint32_t flags) {
     return handle_install_in(&process_current()->handles, o, rights, flags);
 }
 
+/* What names mean for a process: exec heeds set-id files only if a privileged process has set it. */
+static uint32_t slot_flags(handle_t at, uint32_t flags) {
+    struct process *p = process_current(); /* none while the first process is made */
+    bool view = at == HANDLE_NAMESPACE || at == HANDLE_ROOT;
+    bool privileged = view && (!p || cred_privileged(atomic_load(&p->cred)));
+    return (flags & (HANDLE_CLOEXEC | HANDLE_KEEP)) | (privileged ? HANDLE_PRIVILEGED : 0);
+}
+
 int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uint32_t rights,
                       uint32_t flags) UNCHECKED {
     bool upper = at >= HANDLE_UPPER;
@@ -192,7 +200,7 @@ int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uin
         return e;
     }
     struct object *old = s->object;
-    *s = (struct handle_slot){o, (uint16_t)rights, flags & (HANDLE_CLOEXEC | HANDLE_KEEP)};
+    *s = (struct handle_slot){o, (uint16_t)rights, (uint8_t)slot_flags(at, flags)};
     if (!old) t->open_count++;
     spin_unlock(&t->lock);
     if (old) object_handle_put(old);

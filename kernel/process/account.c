@@ -96,10 +96,6 @@ int process_set_credentials(struct process *p, const struct credentials *wish) {
     }
     /* committed: nothing below can fail */
     process_replace_cred(p, new);
-    if (old->c.euid != c.euid || old->c.egid != c.egid) {
-        p->dumpable = false;
-        p->parent_signal = 0;
-    }
     cred_put(old);
     return 0;
 }
@@ -108,6 +104,10 @@ int process_set_credentials(struct process *p, const struct credentials *wish) {
 void process_replace_cred(struct process *p, struct cred *new) {
     spin_lock(&process_lock); /* two threads at once */
     struct cred *old = atomic_exchange(&p->cred, new);
+    if (old->c.euid != new->c.euid || old->c.egid != new->c.egid) {
+        p->dumpable = false;
+        p->parent_signal = 0;
+    }
     spin_unlock(&process_lock);
     if (p->space && p->space->quota) space_set_quota(p->space, &new->account->quota);
     uint32_t tasks = max(p->thread_count, 1U); /* not published yet: one */

@@ -8,6 +8,7 @@
 #include "cred.h"
 
 #include <abi/errno.h>
+#include <abi/scheme.h>
 
 static bool id_among(uint32_t id, uint32_t a, uint32_t b, uint32_t c) { return id == a || id == b || id == c; }
 
@@ -66,4 +67,17 @@ int credentials_change(const struct credentials *old, const struct credentials *
     if (out->euid != 0) out->privileges = 0;
     else out->privileges = old->euid == 0 ? old->privileges & wish->privileges : PRIVILEGE_ROOT;
     return 0;
+}
+
+/* POSIX.1-2017 exec: the effective ids are the file's if it is set-id, and are saved. */
+bool credentials_exec(const struct credentials *old, uint32_t uid, uint32_t gid, struct credentials *out) {
+    *out = *old;
+    if (uid != SETID_NONE) {
+        out->euid = uid;
+        out->privileges = uid == 0 ? PRIVILEGE_ROOT : 0;
+    }
+    if (gid != SETID_NONE) out->egid = gid;
+    out->suid = out->fsuid = out->euid;
+    out->sgid = out->fsgid = out->egid;
+    return out->uid != out->euid || out->gid != out->egid || out->privileges & ~old->privileges;
 }

@@ -11,22 +11,17 @@
 #include "process_impl.h"
 
 /* committed: nothing below can fail */
-static void exec_commit(struct process *p, struct space *s, const struct image *i, const struct image_start *start) {
+static void exec_commit(struct process *p, struct space *s, struct image *i, const struct image_start *start) {
     struct thread *t = thread_current();
     futex_thread_exit(t);
     t->clear_tid = t->robust_list = 0;
     control_release(t);
     handle_table_exec(&p->handles);
     object_reap();
-    spin_lock(&process_lock);
-    struct space *old = p->space;
-    p->space = s;
-    p->executed = true;
-    spin_unlock(&process_lock);
+    struct space *old = image_adopt(p, i, start, s);
     arch_thread_set_pagetable(t, &s->table);
     space_put(old);
     signal_exec(p);
-    image_adopt(p, i, start);
     memcpy(t->name, p->name, sizeof(t->name) - 1);
     arch_thread_reset(t);
     arch_frame_init(arch_frame(t), start->entry, start->stack, 0);
@@ -41,7 +36,11 @@ long process_exec(const struct image_args *args) {
     struct space *s = image_load(&image, p, &start);
     e = is_err(s) ? ptr_err(s) : process_become_single(p);
     if (e && !is_err(s)) space_put(s);
-    if (!e) exec_commit(p, s, &image, &start);
+    /* Another thread may have changed the ids or the root until it ended; there's no way back from here. */
+    bool broken = !e && !image_ids_hold(&image, p);
+    if (broken) space_put(s);
+    else if (!e) exec_commit(p, s, &image, &start);
     image_close(&image);
+    if (broken) process_exit(SIGKILL);
     return e;
 }

@@ -38,6 +38,7 @@ enum auxiliary {
 
 struct loader { /* one allocation: too big for the kernel stack */
     struct elf_image program, interpreter;
+    struct credentials credentials; /* to be */
     uint64_t program_base, interpreter_base; /* added to addresses of the file */
     uint64_t words[512]; /* on their way to the stack, at `word_at` */
     size_t word_count;
@@ -47,11 +48,26 @@ struct loader { /* one allocation: too big for the kernel stack */
 
 /* --- what was asked for --------------------------------------------------------------------------- */
 
-static int image_memory(handle_t h, struct memory **out) {
+/* Asks the server of a set-id file for its ids; that the caller may execute it is checked there once more. */
+static int image_ids(struct image *i, struct file *f) {
+    struct reply reply;
+    if (!(f->kind & FILE_KIND_SETID) || !(f->scheme->flags & SCHEME_SETID)) return 0;
+    long e = file_current(f);
+    if (!e) e = scheme_call_simple(f->scheme, OP_EXECUTE, f->id, 0, 0, 0, &reply, DEADLINE_NEVER);
+    if (!e && f->incarnation != f->scheme->incarnation) e = -ESTALE; /* another server, another file */
+    if (e) return e > 0 ? -EIO : (int)syscall_restartable(e);
+    i->uid = (uint32_t)reply.args[0];
+    i->gid = (uint32_t)reply.args[1];
+    return 0;
+}
+
+/* ids: it is the program, whose file may be set-id. */
+static int image_memory(struct image *i, handle_t h, struct memory **out, bool ids) {
     struct object *o;
     int e = handle_lookup(h, 0, RIGHT_READ | RIGHT_MAP_EXEC, &o, nullptr);
     if (e) return e;
     e = object_memory(o, out);
+    if (!e && ids && o->ops == &file_ops) e = image_ids(i, object_as(file, o));
     object_put(o);
     return e == -ENODEV ? -EACCES : e;
 }
@@ -64,7 +80,7 @@ static void image_name(struct image *i) {
 }
 
 int image_open(struct image *i, const struct image_args *args) {
-    *i = (struct image){.args = *args};
+    *i = (struct image){.args = *args, .uid = SETID_NONE, .gid = SETID_NONE};
     uint64_t strings = (uint64_t)args->argument_count + args->environment_count;
     if (args->flags & ~(uint32_t)IMAGE_SERVICE) return -EINVAL;
     if (args->strings_size > ARGUMENTS_MAX || strings > ARGUMENTS_MAX / sizeof(uint64_t) ||
@@ -73,8 +89,8 @@ int image_open(struct image *i, const struct image_args *args) {
     int e = user_strncpy(i->path, (uaddr_t)args->path, sizeof(i->path));
     if (e < 0) return e;
     image_name(i);
-    e = image_memory(args->image, &i->program);
-    if (!e && args->interpreter != HANDLE_NONE) e = image_memory(args->interpreter, &i->interpreter);
+    e = image_memory(i, args->image, &i->program, true);
+    if (!e && args->interpreter != HANDLE_NONE) e = image_memory(i, args->interpreter, &i->interpreter, false);
     if (e) image_close(i);
     return e;
 }
@@ -82,9 +98,49 @@ int image_open(struct image *i, const struct image_args *args) {
 void image_close(struct image *i) {
     if (i->program) object_put(memory_object(i->program));
     if (i->interpreter) object_put(memory_object(i->interpreter));
+    if (i->cred) cred_put(i->cred);
 }
 
-void image_adopt(struct process *p, const struct image *i, const struct image_start *start) {
+/*
+ * Only privileged processes have set what names mean for p: its root, and its namespace, which the handle does not
+ * let it change.  Else a set-id program could be made to read the caller's /etc/passwd.
+ */
+static bool view_is_privileged(struct process *p) {
+    static const handle_t view[] = {HANDLE_NAMESPACE, HANDLE_ROOT};
+    struct object *o;
+    uint32_t rights, flags;
+    for (unsigned n = 0; n < array_size(view); n++) {
+        if (handle_describe(&p->handles, view[n], &o, &rights, &flags)) return false;
+        object_put(o);
+        if (!(flags & HANDLE_PRIVILEGED) || (view[n] == HANDLE_NAMESPACE && rights & RIGHT_CONTROL)) return false;
+    }
+    return true;
+}
+
+/* The ids that p will have; a record of them if that is a change. */
+static int image_credentials(struct image *i, struct process *p, struct credentials *c) {
+    if ((i->uid & i->gid) != SETID_NONE && !view_is_privileged(p)) i->uid = i->gid = SETID_NONE;
+    struct cred *old = cred_get(p);
+    i->old_cred = old->c.id;
+    i->secure = credentials_exec(&old->c, i->uid, i->gid, c);
+    bool same = credentials_equal(&old->c, c);
+    cred_put(old);
+    if (!same) i->cred = cred_create(c);
+    return same || i->cred ? 0 : -ENOMEM;
+}
+
+bool image_ids_hold(const struct image *i, struct process *p) {
+    bool set = (i->uid & i->gid) != SETID_NONE;
+    return !i->cred || (atomic_load(&p->cred)->c.id == i->old_cred && (!set || view_is_privileged(p)));
+}
+
+struct space *image_adopt(struct process *p, struct image *i, const struct image_start *start, struct space *s) {
+    if (i->cred) process_replace_cred(p, i->cred); /* before anybody can see the new space: info.c */
+    i->cred = nullptr;
+    spin_lock(&process_lock);
+    struct space *old = p->space;
+    p->space = s;
+    p->executed = old; /* spawn says so itself, once the child is in its group */
     memcpy(p->name, i->name, sizeof(p->name));
     p->arguments = start->arguments;
     p->arguments_end = start->arguments_end;
@@ -92,6 +148,8 @@ void image_adopt(struct process *p, const struct image *i, const struct image_st
     p->dumpable = !i->secure;
     p->foreign_handler = 0;
     p->serve_rank = 0;
+    spin_unlock(&process_lock);
+    return old;
 }
 
 /* --- segments ------------------------------------------------------------------------------------ */
@@ -249,11 +307,8 @@ static int space_fill(struct loader *l, struct space *s, struct image *i, struct
         out->entry = l->interpreter_base + l->interpreter.entry;
     }
     if (e) return e;
-    struct cred *c = cred_get(p);
-    i->secure |= c->c.uid != c->c.euid || c->c.gid != c->c.egid;
-    e = stack_build(l, s, i, &c->c, out);
-    cred_put(c);
-    return e;
+    e = image_credentials(i, p, &l->credentials);
+    return e ? e : stack_build(l, s, i, &l->credentials, out);
 }
 
 struct space *image_load(struct image *i, struct process *p, struct image_start *out) {

@@ -28,17 +28,19 @@ static bool may(bool (*rule)(const struct credentials *, const struct credential
 
 bool process_may_manage(struct process *p) { return may(credentials_may_manage, p); }
 
-uint32_t process_rights(struct process *p) {
-    return PROCESS_RIGHTS & ~(may(credentials_may_signal, p) ? 0U : RIGHT_SIGNAL);
+/*
+ * Memory and handles.  Who looks takes the space first and asks then: a set-id exec changes the ids before the space
+ * can be seen.  A process that gave up or got ids tells nobody until it runs another image.
+ */
+static bool may_inspect(struct process *p) {
+    bool privileged = cred_privileged(atomic_load(&process_current()->cred));
+    return may(credentials_may_inspect, p) && (p->dumpable || privileged || p == process_current());
 }
 
 /* Its space with a reference, null if it has ended. */
-static struct space *space_of(struct process *p) {
-    spin_lock(&process_lock);
-    struct space *s = p->space;
-    if (s) atomic_fetch_add(&s->refs, 1);
-    spin_unlock(&process_lock);
-    return s;
+static struct space *space_of_locked(struct process *p) REQUIRES(process_lock) {
+    if (p->space) atomic_fetch_add(&p->space->refs, 1);
+    return p->space;
 }
 
 static uint32_t terminal_state(struct process *p, struct thread *t) REQUIRES(process_lock) {
@@ -174,6 +176,7 @@ static long info_signals(struct process *p, uaddr_t out, size_t size) {
 
 static long info_limit(struct process *p, uaddr_t out, size_t size, uint64_t index) {
     if (index >= LIMIT_COUNT) return -EINVAL;
+    if (!may(credentials_may_inspect, p)) return -EPERM;
     struct process_limit l = p->limits[index];
     return copy_out(out, size, &l, sizeof(l));
 }
@@ -186,13 +189,17 @@ static long info_itimer(struct process *p, uaddr_t out, size_t size, uint64_t in
 
 /* --- arrays and strings -------------------------------------------------------------------------- */
 
-/* Bytes of its memory: what fits of [start, end). */
-static long info_strings(struct process *p, uaddr_t out, size_t size, vaddr_t start, vaddr_t end) {
+/* Bytes of its memory: what fits of its arguments or its environment. */
+static long info_strings(struct process *p, uint32_t topic, uaddr_t out, size_t size) {
     char buffer[256];
-    struct space *s = space_of(p);
+    spin_lock(&process_lock);
+    vaddr_t start = topic == PROCESS_ARGUMENTS ? p->arguments : p->arguments_end;
+    vaddr_t end = topic == PROCESS_ARGUMENTS ? p->arguments_end : p->environment_end;
+    struct space *s = space_of_locked(p);
+    spin_unlock(&process_lock);
     if (!s) return 0;
     size_t total = min(size, end - start), done = 0;
-    int e = 0;
+    int e = topic == PROCESS_ENVIRONMENT && !may_inspect(p) ? -EPERM : 0;
     while (!e && done < total) {
         size_t n = min(total - done, sizeof(buffer));
         e = space_read(s, buffer, start + done, n);
@@ -205,10 +212,12 @@ static long info_strings(struct process *p, uaddr_t out, size_t size, vaddr_t st
 
 static long info_maps(struct process *p, uaddr_t out, size_t size, vaddr_t from) {
     struct map_info maps[8];
-    struct space *s = space_of(p);
     long done = 0;
     size_t room = size / sizeof(maps[0]), n = 1;
-    int e = 0;
+    spin_lock(&process_lock);
+    struct space *s = space_of_locked(p);
+    spin_unlock(&process_lock);
+    int e = may_inspect(p) ? 0 : -EPERM;
     while (s && !e && n && room) {
         n = space_describe(s, from, maps, min(room, array_size(maps)));
         e = copy_to_user(out + (uaddr_t)done, maps, n * sizeof(maps[0]));
@@ -252,6 +261,7 @@ static long info_handles(struct process *p, uaddr_t out, size_t size, uint64_t f
         if (handle_describe(&p->handles, h, &o, &rights, &flags)) continue;
         handle_info_fill(o, rights, flags, &one.info);
         object_put(o);
+        if (!may_inspect(p)) return -EPERM;
         if (copy_to_user(out + done, &one, sizeof(one))) return -EFAULT;
         done += sizeof(one);
     }
@@ -268,16 +278,6 @@ static long info_next(uint64_t pid) {
     return next;
 }
 
-static long info_private(struct process *p, uint32_t topic, uaddr_t out, size_t size, uint64_t aux) {
-    if (!may(credentials_may_inspect, p)) return -EPERM;
-    switch (topic) {
-    case PROCESS_ENVIRONMENT: return info_strings(p, out, size, p->arguments_end, p->environment_end);
-    case PROCESS_MAPS: return info_maps(p, out, size, aux);
-    case PROCESS_HANDLES: return info_handles(p, out, size, aux);
-    default: return info_limit(p, out, size, aux);
-    }
-}
-
 static long info_of(struct process *p, uint32_t topic, uaddr_t out, size_t size, uint64_t aux) {
     switch (topic) {
     case PROCESS_IDS: return info_ids(p, out, size);
@@ -285,11 +285,11 @@ static long info_of(struct process *p, uint32_t topic, uaddr_t out, size_t size,
     case PROCESS_UMASK: return p->umask;
     case PROCESS_USAGE: return info_usage(p, out, size, aux);
     case PROCESS_STATE: return info_state(p, out, size);
-    case PROCESS_ARGUMENTS: return info_strings(p, out, size, p->arguments, p->arguments_end);
-    case PROCESS_ENVIRONMENT:
-    case PROCESS_MAPS:
-    case PROCESS_HANDLES:
-    case PROCESS_LIMIT: return info_private(p, topic, out, size, aux);
+    case PROCESS_ARGUMENTS:
+    case PROCESS_ENVIRONMENT: return info_strings(p, topic, out, size);
+    case PROCESS_MAPS: return info_maps(p, out, size, aux);
+    case PROCESS_HANDLES: return info_handles(p, out, size, aux);
+    case PROCESS_LIMIT: return info_limit(p, out, size, aux);
     case PROCESS_THREADS: return info_threads(p, out, size);
     case PROCESS_NEXT: return info_next(aux);
     case PROCESS_ITIMER: return p == process_current() ? info_itimer(p, out, size, aux) : -EPERM;

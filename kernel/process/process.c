@@ -289,7 +289,7 @@ struct process *process_create_first(struct memory *program, const char *path) {
     static const struct credentials root = {.privileges = PRIVILEGE_ROOT};
     struct process *p = process_alloc();
     struct cred *c = cred_create(&root);
-    struct image image = {.program = program};
+    struct image image = {.program = program, .uid = SETID_NONE, .gid = SETID_NONE};
     struct image_start start;
     if (!p || !c) panic("no memory for the first process");
     p->cred = c;
@@ -299,9 +299,9 @@ struct process *process_create_first(struct memory *program, const char *path) {
     p->nice = 20;
     print_format(image.path, sizeof(image.path), "%s", path);
     print_format(image.name, sizeof(image.name), "init");
-    p->space = image_load(&image, p, &start);
-    if (is_err(p->space)) panic("%s: no program (error %d)", path, ptr_err(p->space));
-    image_adopt(p, &image, &start);
+    struct space *s = image_load(&image, p, &start);
+    if (is_err(s)) panic("%s: no program (error %d)", path, ptr_err(s));
+    (void)image_adopt(p, &image, &start, s);
     struct thread *t = thread_create(p, p->name, user_entry, nullptr);
     if (!t) panic("no memory for the first thread");
     pending_init(&t->pending);

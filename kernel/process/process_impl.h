@@ -50,7 +50,7 @@ struct thread *process_first_thread(struct process *p);
 /* Makes it visible as a child of the caller: pid, or -EINTR if the caller is being killed. */
 MUST_CHECK long process_publish(struct process *p, struct thread *t);
 void process_withdraw(struct process *p); /* undoes that; its thread has not been started */
-#define PROCESS_RIGHTS (RIGHT_WAIT | RIGHT_SIGNAL | RIGHT_TRANSFER | RIGHT_DUPLICATE)
+#define PROCESS_RIGHTS (RIGHT_WAIT | RIGHT_TRANSFER | RIGHT_DUPLICATE) /* of a handle to it: one waits, no more */
 MUST_CHECK long process_fork(void);
 void user_entry(void *); /* where new user threads start */
 MUST_CHECK int process_thread_add(struct process *p, struct thread *t); /* -EINTR: process is ending */
@@ -66,12 +66,18 @@ struct image { /* what exec and spawn were asked for, checked and held */
     struct image_args args; /* strings: address in the current process */
     struct memory *program, *interpreter; /* references; interpreter may be null */
     char path[512], name[32];
+    uint32_t uid, gid; /* of a set-id file, else SETID_NONE */
+    struct cred *cred; /* what the process will be, if that is a change: a reference */
+    uint64_t old_cred; /* id of what it was */
     bool secure;
 };
 MUST_CHECK int image_open(struct image *i, const struct image_args *user);
 void image_close(struct image *i);
 struct space *image_load(struct image *i, struct process *p, struct image_start *out); /* err_ptr */
-void image_adopt(struct process *p, const struct image *i, const struct image_start *start);
+/* p and what names mean for it are still as they were when the image was loaded. */
+bool image_ids_hold(const struct image *i, struct process *p);
+/* p, running or new, is the image from now on; gives its old space, or null. */
+struct space *image_adopt(struct process *p, struct image *i, const struct image_start *start, struct space *s);
 MUST_CHECK long process_exec(const struct image_args *user);
 MUST_CHECK long process_spawn(const struct spawn_args *args, uaddr_t handle_out);
 
@@ -121,6 +127,5 @@ void usage_of_process(struct process *p, struct process_usage *out) REQUIRES(p -
 
 /* info.c */
 bool process_may_manage(struct process *p); /* may the caller */
-uint32_t process_rights(struct process *p); /* of a handle that the caller opens */
 MUST_CHECK long process_info(int32_t pid, uint32_t topic, uaddr_t out, size_t size, uint64_t aux);
 MUST_CHECK long process_set(int32_t pid, uint32_t topic, uaddr_t in, size_t size, uint64_t value);

@@ -52,8 +52,7 @@ static struct thread *spawn_prepare(struct process *p, const struct spawn_args *
     if (e) return err_ptr(e);
     struct space *s = image_load(image, p, &start);
     if (is_err(s)) return (struct thread *)s;
-    p->space = s;
-    image_adopt(p, image, &start);
+    (void)image_adopt(p, image, &start, s);
     struct thread *t = process_first_thread(p);
     if (is_err(t)) return t;
     arch_frame_init(arch_frame(t), start.entry, start.stack, 0);

@@ -50,32 +50,16 @@ static struct object *create(uint32_t kind, uint64_t a, uint64_t b, uint64_t c) 
     }
 }
 
-long sys_hardware_create(handle_t root, uint32_t kind, uint64_t a, uint64_t b, uint64_t c) {
-    struct object *r;
-    int e = handle_lookup(root, OBJECT_HARDWARE, RIGHT_CONTROL, &r, nullptr);
-    if (e) return e;
-    object_put(r);
+long sys_hardware_create(struct object *, uint32_t kind, uint64_t a, uint64_t b, uint64_t c) {
     struct object *o = create(kind, a, b, c);
-    if (is_err(o)) return ptr_err(o);
-    object_handle_get(o);
-    object_put(o);
-    return handle_install(o, RIGHTS_ALL & ~(uint32_t)RIGHT_MAP_EXEC, HANDLE_IN_UPPER);
+    return is_err(o) ? ptr_err(o) : object_install(o, RIGHTS_ALL & ~(uint32_t)RIGHT_MAP_EXEC, HANDLE_IN_UPPER);
 }
 
-long sys_irq_acknowledge(handle_t h) {
-    struct object *o;
-    int e = handle_lookup(h, OBJECT_IRQ, RIGHT_WAIT, &o, nullptr);
-    if (e) return e;
+long sys_irq_acknowledge(struct object *o) {
     irq_acknowledge(o);
-    object_put(o);
     return 0;
 }
 
-long sys_port_io(handle_t h, uint32_t port, uint32_t unit, uint32_t write, void *buffer, size_t count) {
-    struct object *o;
-    int e = handle_lookup(h, OBJECT_IOPORT, write ? RIGHT_WRITE : RIGHT_READ, &o, nullptr);
-    if (e) return e;
-    long n = ioport_io(o, port, unit, write, (uaddr_t)buffer, count);
-    object_put(o);
-    return n;
+long sys_port_io(struct object *o, uint32_t port, uint32_t unit, uint32_t write, void *buffer, size_t count) {
+    return ioport_io(o, port, unit, write, (uaddr_t)buffer, count);
 }

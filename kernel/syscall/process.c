@@ -48,12 +48,10 @@ long sys_process_open(int32_t pid, uint32_t flags) {
     } else {
         struct process *p = pid < 0 ? nullptr : process_find(pid ? (uint32_t)pid : self->pid);
         if (!p) return -ESRCH;
-        rights = process_rights(p);
+        rights = PROCESS_RIGHTS;
         o = &p->object;
     }
-    object_handle_get(o);
-    object_put(o);
-    return handle_install(o, rights, HANDLE_IN_UPPER);
+    return object_install(o, rights, HANDLE_IN_UPPER);
 }
 
 long sys_credentials_info(uint64_t id, struct credentials *out) {
@@ -64,11 +62,6 @@ long sys_credentials_info(uint64_t id, struct credentials *out) {
     return e;
 }
 
-long sys_terminal_control(handle_t h, uint32_t op, uint64_t a, uint64_t b) {
-    struct object *o;
-    int e = handle_lookup(h, OBJECT_TERMINAL, RIGHT_CONTROL, &o, nullptr);
-    if (e) return e;
-    long result = terminal_control(o, op, a, b);
-    object_put(o);
-    return result;
+long sys_terminal_control(struct object *o, uint32_t op, uint64_t a, uint64_t b) {
+    return terminal_control(o, op, a, b);
 }

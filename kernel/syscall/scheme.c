@@ -17,7 +17,9 @@ static bool is_path_op(uint16_t op) { return op >= OP_OPEN && op < OP_CLOSE; }
 static bool may_walk(uint16_t op) { return is_path_op(op) || op == OP_STAT || op == OP_SET_ATTRIBUTES; }
 
 /* What clients may send: not the kernel's one-way messages, nor what it asks on their behalf. */
-static bool op_allowed(uint16_t op) { return op != 0 && op != OP_RESERVE && (op < OP_CLOSE || op >= OP_USER); }
+static bool op_allowed(uint16_t op) {
+    return op != 0 && op != OP_RESERVE && op != OP_EXECUTE && (op < OP_CLOSE || op >= OP_USER);
+}
 
 /* Path walks stop at the process's root directory: the kernel says which object that is. */
 static void stamp_root(struct scheme *s, struct request *r) {
@@ -223,7 +225,7 @@ long sys_scheme_create(handle_t system, const struct scheme_create_args *args) {
     e = copy_from_user(&a, (uaddr_t)args, sizeof(a));
     if (e) return e;
     a.name[sizeof(a.name) - 1] = 0;
-    if (!a.name[0] || a.rank == 0) return -EINVAL;
+    if (!a.name[0] || a.rank == 0 || a.flags & ~(uint32_t)SCHEME_SETID) return -EINVAL;
     struct scheme *s = scheme_create(a.name, a.rank, a.flags);
     if (!s) return -ENOMEM;
     object_handle_get(&s->object);

@@ -144,7 +144,7 @@ static int set_hostname(uaddr_t text, size_t length) {
     return 0;
 }
 
-static long control(uint32_t op, uint64_t a, uint64_t b) {
+long sys_system_control(struct object *, uint32_t op, uint64_t a, uint64_t b) {
     switch (op) {
     case SYSTEM_POWER_OFF: arch_power_off((int)a);
     case SYSTEM_REBOOT: arch_reboot();
@@ -160,12 +160,4 @@ static long control(uint32_t op, uint64_t a, uint64_t b) {
 #endif
     default: return -EINVAL;
     }
-}
-
-long sys_system_control(handle_t h, uint32_t op, uint64_t a, uint64_t b) {
-    struct object *o;
-    int e = handle_lookup(h, OBJECT_SYSTEM, RIGHT_CONTROL, &o, nullptr);
-    if (e) return e;
-    object_put(o);
-    return control(op, a, b);
 }

@@ -9,15 +9,28 @@
 
 static long no_syscall(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t) { return -ENOSYS; }
 
-#define ENTRY(n, name) [n] = (syscall_fn *)(void *)sys_##name,
-#define CALL0(n, name) ENTRY(n, name)
-#define CALL1(n, name, ...) ENTRY(n, name)
-#define CALL2(n, name, ...) ENTRY(n, name)
-#define CALL3(n, name, ...) ENTRY(n, name)
-#define CALL4(n, name, ...) ENTRY(n, name)
-#define CALL5(n, name, ...) ENTRY(n, name)
-#define CALL6(n, name, ...) ENTRY(n, name)
+/* What comes between the entry and a function that is given the object of its first argument. */
+#define REST_1(t1, a1)
+#define REST_2(t1, a1, t2, a2) , a2
+#define REST_3(t1, a1, t2, a2, t3, a3) , a2, a3
+#define REST_4(t1, a1, t2, a2, t3, a3, t4, a4) , a2, a3, a4
+#define REST_5(t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) , a2, a3, a4, a5
+#define REST_6(t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6) , a2, a3, a4, a5, a6
+#define CALL(n, name, ...)
+#define OBJECT(n, name, type, rights, t1, a1, ...)                                                                     \
+    static long object_##name(SYSCALL_PARAMETERS(t1, a1 __VA_OPT__(, ) __VA_ARGS__)) {                                 \
+        struct object *object_;                                                                                        \
+        int e_ = handle_lookup(a1, type, rights, &object_, nullptr);                                                   \
+        if (e_) return e_;                                                                                             \
+        long result_ = sys_##name(object_ REST(t1, a1 __VA_OPT__(, ) __VA_ARGS__));                                    \
+        object_put(object_);                                                                                           \
+        return result_;                                                                                                \
+    }
+#define REST(...) SYSCALL_BY_COUNT(REST_, SYSCALL_ARGUMENT_COUNT(__VA_ARGS__))(__VA_ARGS__)
+#include <abi/syscalls.def>
 
+#define CALL(n, name, ...) [n] = (syscall_fn *)(void *)sys_##name,
+#define OBJECT(n, name, ...) [n] = (syscall_fn *)(void *)object_##name,
 #pragma clang diagnostic ignored "-Winitializer-overrides"
 syscall_fn *const syscall_table[] = {
     [0 ... SYSCALL_null - SYSCALL_BASE] = no_syscall,

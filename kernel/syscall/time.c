@@ -52,19 +52,13 @@ long sys_thread_sleep(int64_t deadline) {
 long sys_timer_create(uint32_t clock, uint32_t flags) {
     if (clock != CLOCK_WALL && clock != CLOCK_MONO && clock != CLOCK_BOOT) return -EINVAL;
     struct object *o = timer_object_create(clock);
-    if (!o) return -ENOMEM;
-    object_handle_get(o);
-    object_put(o);
-    return handle_install(o, RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUPLICATE | RIGHT_TRANSFER, flags);
+    const uint32_t rights = RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUPLICATE | RIGHT_TRANSFER;
+    return o ? object_install(o, rights, flags) : -ENOMEM;
 }
 
-long sys_timer_set(handle_t h, int64_t deadline, int64_t period, int64_t *old) {
-    struct object *o;
+long sys_timer_set(struct object *o, int64_t deadline, int64_t period, int64_t *old) {
     if (period < 0) return -EINVAL;
-    int e = handle_lookup(h, OBJECT_TIMER, RIGHT_WRITE, &o, nullptr);
-    if (e) return e;
     nsec_t before[2];
     timer_object_set(o, deadline, period, before);
-    object_put(o);
     return old ? copy_to_user((uaddr_t)old, before, sizeof(before)) : 0;
 }

@@ -60,7 +60,7 @@ bool service_is_server(pid_t pid);
 
 /* --- spawn.c --- */
 /* A scheme made and bound in init's own namespace: its handle, or -errno. */
-[[nodiscard]] int scheme_make(const char *name, uint32_t rank);
+[[nodiscard]] int scheme_make(const char *name, uint32_t rank, uint32_t flags);
 /* 0, or -errno; s->pid. */
 [[nodiscard]] int service_spawn(struct service *s);
 /* The same for a program in a memory object, with these handles only: pid or -errno. */

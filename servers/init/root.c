@@ -71,7 +71,7 @@ int root_start(void) {
         {HANDLE_INIT_LOG, HANDLE_INIT_LOG, RIGHT_WRITE, 0},
     };
     uint32_t count = 1;
-    int scheme = scheme_make("file", ROOT_RANK);
+    int scheme = scheme_make("file", ROOT_RANK, SCHEME_SETID);
     if (scheme < 0) return scheme;
     handles[count++] = (struct handle_transfer){scheme, SERVICE_SCHEME, RIGHTS_ALL, 0};
     for (int i = 0; i < MODULES_MAX; i++) {

@@ -63,7 +63,7 @@ static void manifests_read(void) {
 static bool schemes_make(struct service *s) {
     for (uint32_t i = 0; i < s->manifest.scheme_count; i++) {
         const struct manifest_scheme *scheme = &s->manifest.schemes[i];
-        s->schemes[i] = scheme_make(scheme->name, scheme->rank);
+        s->schemes[i] = scheme_make(scheme->name, scheme->rank, scheme->setid ? SCHEME_SETID : 0);
         if (s->schemes[i] < 0) {
             service_log("init: %s: scheme %s: error %d", s->name, scheme->name, -s->schemes[i]);
             return false;

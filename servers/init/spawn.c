@@ -15,8 +15,8 @@
 #define MODULES_MAX 8
 
 /* --- schemes and namespaces --- */
-int scheme_make(const char *name, uint32_t rank) {
-    struct scheme_create_args args = {.rank = rank};
+int scheme_make(const char *name, uint32_t rank, uint32_t flags) {
+    struct scheme_create_args args = {.rank = rank, .flags = flags};
     strncpy(args.name, name, sizeof(args.name) - 1);
     long scheme = sys_scheme_create(HANDLE_INIT_SYSTEM, &args);
     if (scheme < 0) return (int)scheme;
@@ -126,7 +126,7 @@ int service_spawn(struct service *s) {
     if (e == 0) {
         transfer_own(&t, s);
         transfer_granted(&t, m->grants);
-        transfer(&t, ns, HANDLE_NAMESPACE, RIGHTS_ALL, HANDLE_KEEP);
+        transfer(&t, ns, HANDLE_NAMESPACE, RIGHTS_ALL & ~RIGHT_CONTROL, HANDLE_KEEP);
         if (manifest_opens(m, "file")) transfer_root(&t, null);
         e = spawn(image, m->arguments, &t, m->priority);
     }

@@ -18,15 +18,16 @@ struct call_line {
     unsigned count;
     struct argument arguments[6];
 };
-#define CALL0(n, name) {n, #name, 0, {}},
-#define CALL1(n, name, t1, a1) {n, #name, 1, {{#t1, #a1}}},
-#define CALL2(n, name, t1, a1, t2, a2) {n, #name, 2, {{#t1, #a1}, {#t2, #a2}}},
-#define CALL3(n, name, t1, a1, t2, a2, t3, a3) {n, #name, 3, {{#t1, #a1}, {#t2, #a2}, {#t3, #a3}}},
-#define CALL4(n, name, t1, a1, t2, a2, t3, a3, t4, a4) {n, #name, 4, {{#t1, #a1}, {#t2, #a2}, {#t3, #a3}, {#t4, #a4}}},
-#define CALL5(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                                                         \
-    {n, #name, 5, {{#t1, #a1}, {#t2, #a2}, {#t3, #a3}, {#t4, #a4}, {#t5, #a5}}},
-#define CALL6(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                                                 \
-    {n, #name, 6, {{#t1, #a1}, {#t2, #a2}, {#t3, #a3}, {#t4, #a4}, {#t5, #a5}, {#t6, #a6}}},
+#define STRINGS_0()
+#define STRINGS_1(t1, a1) {#t1, #a1}
+#define STRINGS_2(t1, a1, ...) {#t1, #a1}, STRINGS_1(__VA_ARGS__)
+#define STRINGS_3(t1, a1, ...) {#t1, #a1}, STRINGS_2(__VA_ARGS__)
+#define STRINGS_4(t1, a1, ...) {#t1, #a1}, STRINGS_3(__VA_ARGS__)
+#define STRINGS_5(t1, a1, ...) {#t1, #a1}, STRINGS_4(__VA_ARGS__)
+#define STRINGS_6(t1, a1, ...) {#t1, #a1}, STRINGS_5(__VA_ARGS__)
+#define COUNT(...) SYSCALL_ARGUMENT_COUNT(__VA_ARGS__)
+#define CALL(n, name, ...)                                                                                             \
+    {n, #name, COUNT(__VA_ARGS__), {SYSCALL_BY_COUNT(STRINGS_, COUNT(__VA_ARGS__))(__VA_ARGS__)}},
 static const struct call_line calls[] = {
 #include <abi/syscalls.def>
 };

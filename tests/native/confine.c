@@ -3,6 +3,9 @@
  * What processes can't do: reach a scheme that isn't in their namespace, take all processes or all
  * memory, or lose the way to their files by closing every descriptor.
  */
+#include <grp.h>
+#include <pthread.h>
+#include "../posix/setid.h"
 #include "native.h"
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -97,6 +100,137 @@ TEST(no_way_to_file) {
     GIVES(-ENOENT, open_by_name("file:/etc/passwd"));
     GIVES(-ENOENT, open_by_name("file:"));
     GIVES(-ENOENT, open_by_name("tty/../file:"));
+}
+
+/* --- set-id programs under names of the caller's own ------------------------------------------------ */
+
+static int as_user(void (*prepare)(void)) {
+    pid_t pid = (pid_t)OK(fork());
+    if (pid == 0) {
+        setid_drop();
+        prepare();
+        setid_exec(SETID_PROGRAM);
+    }
+    int status = child_wait(pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+static void own_nothing(void) {}
+static void own_root(void) {
+    GOOD(sys_handle_duplicate(HANDLE_CWD, HANDLE_ROOT, HANDLE_AT | HANDLE_KEEP, RIGHTS_SAME));
+}
+static void same_root(void) {
+    handle_t root = (handle_t)GOOD(sys_handle_duplicate(HANDLE_ROOT, HANDLE_FREE, 0, RIGHTS_SAME));
+    GOOD(sys_handle_duplicate(root, HANDLE_ROOT, HANDLE_AT | HANDLE_KEEP, RIGHTS_SAME));
+}
+static void own_namespace(void) {
+    handle_t ns = (handle_t)GOOD(sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_CLONE, nullptr, 0, HANDLE_NONE));
+    GOOD(sys_handle_duplicate(ns, HANDLE_NAMESPACE, HANDLE_AT | HANDLE_KEEP, RIGHTS_SAME & ~(uint32_t)RIGHT_CONTROL));
+}
+static void flags_set(void) {
+    own_root();
+    sys_handle_set(HANDLE_ROOT, 0, HANDLE_PRIVILEGED, HANDLE_PRIVILEGED);
+}
+static void shared_namespace(void) {
+    GIVES(-EACCES, sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_UNBIND, (char *)"file", 4, HANDLE_NONE));
+}
+TEST(setid_needs_privileged_names) {
+    setid_make(0, 0, 04755);
+    EQUAL(as_user(own_nothing), REPORT_ROOT | REPORT_SECURE);
+    EQUAL(as_user(shared_namespace), REPORT_ROOT | REPORT_SECURE);
+    EQUAL(as_user(own_root), REPORT_USER | REPORT_OWN_ROOT);
+    EQUAL(as_user(same_root), REPORT_USER);
+    EQUAL(as_user(flags_set), REPORT_USER | REPORT_OWN_ROOT);
+    EQUAL(as_user(own_namespace), REPORT_USER);
+}
+
+/* Another thread puts a root of its own there during exec: the program is root's only under root's names. */
+static void *own_root_soon(void *iterations) {
+    for (volatile long i = *(long *)iterations; i > 0; i--) continue;
+    own_root();
+    for (;;) pause();
+}
+static long race_delay;
+static void own_root_by_another_thread(void) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, own_root_soon, &race_delay)) _exit(1);
+}
+TEST(setid_while_root_changes) {
+    int own = 0, killed = 0;
+    setid_make(0, 0, 04755);
+    for (race_delay = 1000; race_delay < 10000000; race_delay = race_delay * 5 / 4) {
+        int status = as_user(own_root_by_another_thread);
+        own += status == (REPORT_USER | REPORT_OWN_ROOT);
+        killed += status == -SIGKILL;
+        CHECK(status == -SIGKILL || status == (REPORT_USER | REPORT_OWN_ROOT) ||
+              status == (REPORT_ROOT | REPORT_SECURE));
+    }
+    printf("# %d with their own root, %d killed\n", own, killed);
+    fflush(stdout);
+}
+
+/* Root's, but one that root can change at any time: so can whom it gives the handle to. */
+TEST(setid_needs_fixed_namespace) {
+    own_namespace();
+    setid_make(0, 0, 04755);
+    EQUAL(as_user(own_nothing), REPORT_ROOT | REPORT_SECURE);
+    handle_t ns = (handle_t)GOOD(sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_CLONE, nullptr, 0, HANDLE_NONE));
+    GOOD(sys_handle_duplicate(ns, HANDLE_NAMESPACE, HANDLE_AT | HANDLE_KEEP, RIGHTS_SAME));
+    EQUAL(as_user(own_nothing), REPORT_USER);
+}
+
+/* A server of a scheme without SCHEME_SETID offers the program as set-id: it isn't even asked. */
+static handle_t program_memory(void) {
+    int fd = (int)OK(open(SETID_PROGRAM, O_RDONLY));
+    struct stat st;
+    OK(fstat(fd, &st));
+    handle_t m = (handle_t)GOOD(sys_memory_create((size_t)st.st_size, 0, HANDLE_NONE, 0));
+    size_t length = ((size_t)st.st_size + 4095) & ~(size_t)4095;
+    char *at = (char *)GOOD(sys_vm_map(0, length, VM_READ | VM_WRITE | VM_SHARED, m, 0));
+    for (ssize_t n, done = 0; (n = read(fd, at + done, 65536)) > 0; done += n) continue;
+    close(fd);
+    return m;
+}
+static void serve_program(handle_t port, struct port_buffer *b) {
+    handle_t m = program_memory();
+    for (;;) {
+        server_next(port, b);
+        if (b->request.op == OP_OPEN) {
+            server_answer_file(b, 1, FILE_KIND_SEEKABLE | FILE_KIND_SETID);
+            b->reply.flags |= REPLY_HANDLE;
+            b->reply.handle = m;
+            b->reply.args[2] = PLANE_MEMORY;
+        } else { /* OP_EXECUTE: root */
+            server_answer(b, 0);
+        }
+    }
+}
+static int exec_from_scheme(uint32_t flags) {
+    struct scheme_create_args args = {.name = "programs", .rank = 30, .flags = flags};
+    handle_t scheme = (handle_t)GOOD(sys_scheme_create(HANDLE_INIT_SYSTEM, &args));
+    pid_t server = server_start(scheme, serve_program), pid = (pid_t)OK(fork());
+    if (pid == 0) {
+        static const char strings[] = SETID_PROGRAM "\0SETID_REPORT=1";
+        setid_drop();
+        struct image_args image = {
+            .image = client_open(scheme, FILE_READ_ONLY),
+            .interpreter = HANDLE_NONE,
+            .argument_count = 1,
+            .environment_count = 1,
+            .strings = strings,
+            .strings_size = sizeof(strings),
+            .path = SETID_PROGRAM,
+        };
+        sys_process_exec(&image);
+        _exit(REPORT_NOT_RUN);
+    }
+    int status = WEXITSTATUS(child_wait(pid));
+    server_kill(server);
+    return status;
+}
+TEST(setid_needs_a_scheme_with_that_right) {
+    setid_make(0, 0, 0755);
+    EQUAL(exec_from_scheme(0), REPORT_USER);
+    EQUAL(exec_from_scheme(SCHEME_SETID), REPORT_ROOT | REPORT_SECURE);
 }
 
 /* --- quotas --------------------------------------------------------------------------------------- */

@@ -16,13 +16,7 @@
 #define EXIT_NO_ERRNO 100 /* + index of a call with a result that is no errno value */
 #define LEAK_MAX (2 << 20) /* caches of the kernel and of servers come and go */
 
-#define CALL0(n, name) {SYSCALL_BASE + n, #name},
-#define CALL1(n, name, ...) CALL0(n, name)
-#define CALL2(n, name, ...) CALL0(n, name)
-#define CALL3(n, name, ...) CALL0(n, name)
-#define CALL4(n, name, ...) CALL0(n, name)
-#define CALL5(n, name, ...) CALL0(n, name)
-#define CALL6(n, name, ...) CALL0(n, name)
+#define CALL(n, name, ...) {SYSCALL_BASE + n, #name},
 static const struct {
     long number;
     const char *name;

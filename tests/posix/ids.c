@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* User and group ids, limits, names. */
-#include "test.h"
 #include <grp.h>
+#include "setid.h"
 #include <pwd.h>
+#include <spawn.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -58,6 +59,133 @@ TEST(groups_are_kept) {
     EQUAL(getgroups(8, out), 3);
     EQUAL(out[2], 30);
     FAILS(EINVAL, getgroups(1, out));
+}
+
+/* --- set-id programs ----------------------------------------------------------------------------- */
+
+/* What the program with this owner and mode becomes when an ordinary user runs it. */
+static int run_as_user(uid_t uid, gid_t gid, mode_t mode) {
+    if (geteuid() != 0) {
+        SKIP("needs root");
+    }
+    setid_make(uid, gid, mode);
+    return child_run(setid_user, SETID_PROGRAM);
+}
+
+TEST(setuid_to_root) { EQUAL(run_as_user(0, 0, 04755), REPORT_ROOT | REPORT_SECURE); }
+TEST(setgid_group) { EQUAL(run_as_user(0, SETID_GROUP, 02755), REPORT_GROUP | REPORT_SECURE | REPORT_USER); }
+TEST(setuid_and_setgid) { EQUAL(run_as_user(0, SETID_GROUP, 06755), REPORT_ROOT | REPORT_GROUP | REPORT_SECURE); }
+TEST(setgid_without_execution_by_the_group) { EQUAL(run_as_user(0, SETID_GROUP, 02745), REPORT_USER); }
+TEST(setuid_to_oneself) { EQUAL(run_as_user(SETID_USER, SETID_USER, 06755), REPORT_USER); }
+TEST(without_bits) { EQUAL(run_as_user(0, 0, 0755), REPORT_USER); }
+TEST(setuid_not_executable) { EQUAL(run_as_user(0, 0, 04744), REPORT_NOT_RUN + EACCES); }
+TEST(setuid_execution_by_others_denied) { EQUAL(run_as_user(SETID_USER, 0, 04655), REPORT_NOT_RUN + EACCES); }
+
+TEST(setuid_of_root_to_user) {
+    if (geteuid() != 0) {
+        SKIP("needs root");
+    }
+    setid_make(SETID_USER, 0, 04755);
+    EQUAL(child_run(setid_exec, SETID_PROGRAM), REPORT_USER | REPORT_SECURE | REPORT_REAL_ROOT);
+}
+
+/* exec saves the effective ids. */
+static int exec_with_saved_root(void *path) {
+    OK(setresuid(-1, SETID_USER, 0));
+    return setid_exec(path);
+}
+TEST(exec_saves_the_effective_id) {
+    if (geteuid() != 0) {
+        SKIP("needs root");
+    }
+    setid_make(0, 0, 0755);
+    EQUAL(child_run(exec_with_saved_root, SETID_PROGRAM), REPORT_USER | REPORT_SECURE | REPORT_REAL_ROOT);
+}
+
+TEST(setuid_script_gets_nothing) {
+    if (geteuid() != 0) {
+        SKIP("needs root");
+    }
+    static const char text[] = "#!/bin/sh\nexec ./" SETID_PROGRAM "\n";
+    setid_make(0, 0, 0755);
+    int fd = (int)OK(open("script", O_WRONLY | O_CREAT, 0755));
+    EQUAL(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    close(fd);
+    OK(chmod("script", 04755));
+    EQUAL(child_run(setid_user, (void *)"./script"), REPORT_USER);
+}
+
+static int write_one_byte(void *path) {
+    setid_drop();
+    int fd = (int)OK(open(path, O_WRONLY));
+    EQUAL(write(fd, "\177", 1), 1);
+    return 0;
+}
+TEST(writing_clears_setuid) {
+    struct stat st;
+    if (geteuid() != 0) {
+        SKIP("needs root");
+    }
+    setid_make(0, 0, 04777);
+    EQUAL(child_run(write_one_byte, SETID_PROGRAM), 0);
+    OK(stat(SETID_PROGRAM, &st));
+    EQUAL(st.st_mode & 07777, 0777);
+    EQUAL(child_run(setid_user, SETID_PROGRAM), REPORT_USER);
+}
+
+TEST(new_owner_clears_setuid) {
+    if (geteuid() != 0) {
+        SKIP("needs root");
+    }
+    setid_make(SETID_USER, SETID_USER, 04755);
+    OK(chown(SETID_PROGRAM, 0, 0));
+    EQUAL(child_run(setid_user, SETID_PROGRAM), REPORT_USER);
+}
+
+/* Whoever has it open for writing from before the bits were set could still change it. */
+TEST(setuid_program_open_for_writing) {
+    if (geteuid() != 0) {
+        SKIP("needs root");
+    }
+    setid_make(0, 0, 0755);
+    int fd = (int)OK(open(SETID_PROGRAM, O_WRONLY));
+    OK(fchmod(fd, 04755));
+    EQUAL(child_run(setid_user, SETID_PROGRAM), REPORT_NOT_RUN + ETXTBSY);
+    close(fd);
+    EQUAL(child_run(setid_user, SETID_PROGRAM), REPORT_ROOT | REPORT_SECURE);
+}
+
+/* A root that a privileged process has set is as good as another. */
+static int run_in_root(void *unused) {
+    OK(chroot("."));
+    OK(chdir("/"));
+    return setid_user((void *)"/" SETID_PROGRAM);
+}
+TEST(setuid_in_new_root) {
+    if (geteuid() != 0) {
+        SKIP("needs root");
+    }
+    setid_make(0, 0, 04755);
+    EQUAL(child_run(run_in_root, NULL), REPORT_ROOT | REPORT_SECURE | REPORT_OWN_ROOT);
+}
+
+static int spawn_reset(void *path) {
+    posix_spawnattr_t attributes;
+    pid_t pid;
+    OK(posix_spawnattr_init(&attributes));
+    OK(posix_spawnattr_setflags(&attributes, POSIX_SPAWN_RESETIDS));
+    setid_drop();
+    EQUAL(
+        posix_spawn(&pid, path, NULL, &attributes, (char *[]){path, NULL}, (char *[]){(char *)"SETID_REPORT=1", NULL}),
+        0);
+    return WEXITSTATUS(child_wait(pid));
+}
+TEST(spawning_setuid_root) {
+    if (geteuid() != 0) {
+        SKIP("needs root");
+    }
+    setid_make(0, 0, 04755);
+    EQUAL(child_run(spawn_reset, SETID_PROGRAM), REPORT_ROOT | REPORT_SECURE);
 }
 
 TEST(limits) {

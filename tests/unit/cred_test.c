@@ -2,6 +2,7 @@
 /* The rules about user ids: who may do what to whom, and what set*id makes of a process. */
 #include "../../kernel/process/cred.h"
 #include <abi/errno.h>
+#include <abi/scheme.h>
 #include <unit.h>
 
 static struct credentials user(uint32_t uid) {
@@ -75,6 +76,21 @@ TEST(unprivileged_changes) {
     wish.egid = 9;
     CHECK(credentials_change(&a, &wish, &c) == -EPERM);
     CHECK(credentials_equal(&a, &a) && !credentials_equal(&a, &wish));
+}
+
+TEST(exec) {
+    struct credentials a = user(1), root = user(0), c;
+    CHECK(!credentials_exec(&a, SETID_NONE, SETID_NONE, &c) && credentials_equal(&a, &c));
+    CHECK(credentials_exec(&a, 0, SETID_NONE, &c) && c.uid == 1 && c.euid == 0 && c.suid == 0 && c.fsuid == 0);
+    CHECK(credentials_privileged(&c) && c.egid == 1 && c.sgid == 1);
+    CHECK(credentials_exec(&a, SETID_NONE, 5, &c) && c.euid == 1 && c.gid == 1 && c.egid == 5 && c.sgid == 5);
+    CHECK(credentials_exec(&root, 1, SETID_NONE, &c) && c.uid == 0 && c.euid == 1 && !credentials_privileged(&c));
+    CHECK(!credentials_exec(&root, 0, 0, &c) && credentials_equal(&root, &c));
+    root.privileges = 0; /* it had given it up: the program gets more than it had */
+    CHECK(!credentials_exec(&root, SETID_NONE, SETID_NONE, &c) && !credentials_privileged(&c));
+    CHECK(credentials_exec(&root, 0, SETID_NONE, &c) && credentials_privileged(&c));
+    a.suid = 2;
+    CHECK(!credentials_exec(&a, SETID_NONE, SETID_NONE, &c) && c.suid == 1);
 }
 
 UNIT_MAIN

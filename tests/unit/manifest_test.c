@@ -10,7 +10,7 @@ static unsigned line;
 static int parse(const char *text) { return manifest_parse(&m, text, strlen(text), &line); }
 
 TEST(everything) {
-    CHECK(parse("# UART\nprogram /lib/drivers/serial -v x\n\nscheme serial 10\nscheme other 0x14\n"
+    CHECK(parse("# UART\nprogram /lib/drivers/serial -v x\n\nscheme serial 10\nscheme other 0x14 setid\n"
                 "opens log\tfile # both\nopens tty\nports 0x3f8 8\nisa-irq 4\nmmio 0xfee00000 4096\n"
                 "grant log\ngrant modules\nmount /dev/x\nrestart once\npriority 40\n"
                 "when exec=com2\nunless quiet") == 0);
@@ -18,6 +18,7 @@ TEST(everything) {
     CHECK(strcmp(m.arguments[2], "x") == 0 && !m.arguments[3]);
     CHECK(m.scheme_count == 2 && strcmp(m.schemes[0].name, "serial") == 0);
     CHECK(m.schemes[0].rank == 10 && m.schemes[1].rank == 20);
+    CHECK(!m.schemes[0].setid && m.schemes[1].setid);
     CHECK(manifest_opens(&m, "log") && manifest_opens(&m, "tty") && !manifest_opens(&m, "proc"));
     CHECK(m.hardware_count == 3 && m.hardware[0].kind == MANIFEST_PORTS);
     CHECK(m.hardware[0].start == 0x3f8 && m.hardware[0].length == 8);
@@ -48,6 +49,8 @@ TEST(errors) {
         "scheme a 256",
         "scheme a:b 1",
         "scheme a x",
+        "scheme a 1 suid",
+        "scheme a 1 setid x",
         "ports 0x10000 1",
         "ports 0xffff 2",
         "ports 1 0",

@@ -40,7 +40,7 @@ enum file_kind {
     FILE_KIND_SEEKABLE = 1, /* the kernel keeps an offset */
     FILE_KIND_DIRECTORY = 2, /* read needs READ_DIRECTORY, the offset is a cookie */
     FILE_KIND_TTY = 4,
-    FILE_KIND_SETID = 8, /* exec may take the credentials in args (scheme needs RIGHT_SETID) */
+    FILE_KIND_SETID = 8, /* exec asks the server for ids: OP_EXECUTE (the scheme needs SCHEME_SETID) */
     FILE_KIND_NOEXEC = 16,
     FILE_KIND_WATCHABLE = 32, /* server answers WATCH; without it the file is always ready */
 };

@@ -4,7 +4,8 @@
 #include <abi/types.h>
 
 enum object_type {
-    OBJECT_FILE = 1,
+    OBJECT_ANY, /* for lookups */
+    OBJECT_FILE,
     OBJECT_MEMORY,
     OBJECT_CHANNEL,
     OBJECT_EVENT,
@@ -29,9 +30,7 @@ enum handle_rights {
     RIGHT_TRANSFER = 1 << 4, /* may be carried by calls and channels, and given to a spawned process */
     RIGHT_CONTROL = 1 << 5, /* change the object itself: resize, bind, mint, set */
     RIGHT_SERVE = 1 << 6, /* attach to a scheme */
-    RIGHT_SETID = 1 << 7, /* scheme: files it opens may stamp credentials for exec */
-    RIGHT_WAIT = 1 << 8, /* wait for it, watch it */
-    RIGHT_SIGNAL = 1 << 9, /* process: send signals */
+    RIGHT_WAIT = 1 << 7, /* wait for it, watch it */
     RIGHTS_ALL = 0xffff,
     RIGHTS_SAME = 0xffff, /* handle_duplicate: keep what h has */
 };
@@ -57,12 +56,13 @@ enum handle_flags {
     HANDLE_KEEP = 2, /* upper range: survives exec */
     HANDLE_IN_UPPER = 4, /* give a slot of the upper range */
     HANDLE_AT = 8, /* handle_duplicate: exactly slot `at`, replacing what is there */
+    HANDLE_PRIVILEGED = 16, /* of HANDLE_NAMESPACE and HANDLE_ROOT, told only: a privileged process has set it */
 };
 
 struct handle_info {
     uint32_t type; /* enum object_type */
     uint32_t rights;
-    uint32_t flags; /* CLOEXEC, KEEP */
+    uint32_t flags; /* CLOEXEC, KEEP, PRIVILEGED */
     uint32_t status; /* file: FILE_* status and access flags; channel: likewise */
     uint64_t object; /* file: server's object id; memory: size; process: pid; channel: bytes readable;
                       * log: oldest position that can be read */

@@ -17,23 +17,24 @@
 
 #define SYSCALL_BASE 0x1000
 
-#define CALL0(n, name) SYSCALL_##name = SYSCALL_BASE + n,
-#define CALL1(n, name, ...) CALL0(n, name)
-#define CALL2(n, name, ...) CALL0(n, name)
-#define CALL3(n, name, ...) CALL0(n, name)
-#define CALL4(n, name, ...) CALL0(n, name)
-#define CALL5(n, name, ...) CALL0(n, name)
-#define CALL6(n, name, ...) CALL0(n, name)
+#define CALL(n, name, ...) SYSCALL_##name = SYSCALL_BASE + n,
 enum syscall_number {
 #include <abi/syscalls.def>
 };
-#undef CALL0
-#undef CALL1
-#undef CALL2
-#undef CALL3
-#undef CALL4
-#undef CALL5
-#undef CALL6
+
+/* What follows the name in the list: the number of arguments, and a function's parameters. */
+#define SYSCALL_NTH(t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6, n, ...) n
+#define SYSCALL_ARGUMENT_COUNT(...) SYSCALL_NTH(__VA_ARGS__ __VA_OPT__(, ) 6, , 5, , 4, , 3, , 2, , 1, , 0, )
+#define SYSCALL_JOIN(a, b) a##b
+#define SYSCALL_BY_COUNT(macro, n) SYSCALL_JOIN(macro, n)
+#define SYSCALL_PARAMETERS(...) SYSCALL_BY_COUNT(SYSCALL_PARAMETERS_, SYSCALL_ARGUMENT_COUNT(__VA_ARGS__))(__VA_ARGS__)
+#define SYSCALL_PARAMETERS_0() void
+#define SYSCALL_PARAMETERS_1(t1, a1) t1 a1
+#define SYSCALL_PARAMETERS_2(t1, a1, ...) t1 a1, SYSCALL_PARAMETERS_1(__VA_ARGS__)
+#define SYSCALL_PARAMETERS_3(t1, a1, ...) t1 a1, SYSCALL_PARAMETERS_2(__VA_ARGS__)
+#define SYSCALL_PARAMETERS_4(t1, a1, ...) t1 a1, SYSCALL_PARAMETERS_3(__VA_ARGS__)
+#define SYSCALL_PARAMETERS_5(t1, a1, ...) t1 a1, SYSCALL_PARAMETERS_4(__VA_ARGS__)
+#define SYSCALL_PARAMETERS_6(t1, a1, ...) t1 a1, SYSCALL_PARAMETERS_5(__VA_ARGS__)
 
 #ifdef CATHODE_USER_STUBS
 #include <abi/syscall_stubs.h>

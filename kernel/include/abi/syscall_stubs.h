@@ -35,33 +35,18 @@ static inline long syscall_raw3(long n, long a, long b, long c) {
     return result;
 }
 
-#define CALL0(n, name)                                                                                                 \
-    static inline long sys_##name(void) { return syscall_raw0(SYSCALL_##name); }
-#define CALL1(n, name, t1, a1)                                                                                         \
-    static inline long sys_##name(t1 a1) { return syscall_raw1(SYSCALL_##name, (long)a1); }
-#define CALL2(n, name, t1, a1, t2, a2)                                                                                 \
-    static inline long sys_##name(t1 a1, t2 a2) { return syscall_raw2(SYSCALL_##name, (long)a1, (long)a2); }
-#define CALL3(n, name, t1, a1, t2, a2, t3, a3)                                                                         \
-    static inline long sys_##name(t1 a1, t2 a2, t3 a3) {                                                               \
-        return syscall_raw3(SYSCALL_##name, (long)a1, (long)a2, (long)a3);                                             \
-    }
-#define CALL4(n, name, t1, a1, t2, a2, t3, a3, t4, a4)                                                                 \
-    static inline long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4) {                                                        \
-        return syscall_raw(SYSCALL_##name, (long)a1, (long)a2, (long)a3, (long)a4, 0, 0);                              \
-    }
-#define CALL5(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                                                         \
-    static inline long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5) {                                                 \
-        return syscall_raw(SYSCALL_##name, (long)a1, (long)a2, (long)a3, (long)a4, (long)a5, 0);                       \
-    }
-#define CALL6(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                                                 \
-    static inline long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6) {                                          \
-        return syscall_raw(SYSCALL_##name, (long)a1, (long)a2, (long)a3, (long)a4, (long)a5, (long)a6);                \
+#define SYSCALL_STUB_0() syscall_raw0(n_)
+#define SYSCALL_STUB_1(t1, a1) syscall_raw1(n_, (long)a1)
+#define SYSCALL_STUB_2(t1, a1, t2, a2) syscall_raw2(n_, (long)a1, (long)a2)
+#define SYSCALL_STUB_3(t1, a1, t2, a2, t3, a3) syscall_raw3(n_, (long)a1, (long)a2, (long)a3)
+#define SYSCALL_STUB_4(t1, a1, t2, a2, t3, a3, t4, a4) syscall_raw(n_, (long)a1, (long)a2, (long)a3, (long)a4, 0, 0)
+#define SYSCALL_STUB_5(t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                                                         \
+    syscall_raw(n_, (long)a1, (long)a2, (long)a3, (long)a4, (long)a5, 0)
+#define SYSCALL_STUB_6(t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                                                 \
+    syscall_raw(n_, (long)a1, (long)a2, (long)a3, (long)a4, (long)a5, (long)a6)
+#define CALL(n, name, ...)                                                                                             \
+    static inline long sys_##name(SYSCALL_PARAMETERS(__VA_ARGS__)) {                                                   \
+        const long n_ = SYSCALL_BASE + n;                                                                              \
+        return SYSCALL_BY_COUNT(SYSCALL_STUB_, SYSCALL_ARGUMENT_COUNT(__VA_ARGS__))(__VA_ARGS__);                      \
     }
 #include <abi/syscalls.def>
-#undef CALL0
-#undef CALL1
-#undef CALL2
-#undef CALL3
-#undef CALL4
-#undef CALL5
-#undef CALL6

@@ -11,7 +11,7 @@
 struct handle_slot {
     struct object *object; /* null: free; HANDLE_RESERVED: reserved */
     uint16_t rights;
-    uint8_t flags; /* HANDLE_CLOEXEC, HANDLE_KEEP */
+    uint8_t flags; /* HANDLE_CLOEXEC, HANDLE_KEEP, HANDLE_PRIVILEGED */
 };
 struct handle_info;
 /* Fills what handle_info reports of an object (also for PROCESS_HANDLES). */

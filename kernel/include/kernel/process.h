@@ -76,7 +76,7 @@ struct process {
     struct timer itimer_real, cpu_timer;
     nsec_t itimer_expiry, itimer_interval;
     struct cpu_clock_timer cpu_clocks[2];
-    uint32_t umask, epoch, nice;
+    uint32_t umask, nice;
     uint32_t serve_rank; /* lowest rank of the schemes it serves; 0: it serves none */
     bool dumpable;
     uaddr_t foreign_handler;

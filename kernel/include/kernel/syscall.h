@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: MIT
-/* Prototypes of the system call functions, from the one list. Pointers are raw user addresses. */
+/*
+ * Prototypes of the system call functions, from the one list.  Pointers are raw user addresses; where the list states
+ * the object that a handle must refer to, the function is given the object instead of the handle.
+ */
 #pragma once
 #include <abi/syscall.h>
+#include <kernel/handle.h>
 
-#define CALL0(n, name) long sys_##name(void);
-#define CALL1(n, name, t1, a1) long sys_##name(t1 a1);
-#define CALL2(n, name, t1, a1, t2, a2) long sys_##name(t1 a1, t2 a2);
-#define CALL3(n, name, t1, a1, t2, a2, t3, a3) long sys_##name(t1 a1, t2 a2, t3 a3);
-#define CALL4(n, name, t1, a1, t2, a2, t3, a3, t4, a4) long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4);
-#define CALL5(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5) long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5);
-#define CALL6(n, name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                                                 \
-    long sys_##name(t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6);
+/* A handle of the caller to a new object; consumes the reference. */
+MUST_CHECK static inline handle_t object_install(struct object *o, uint32_t rights, uint32_t flags) {
+    object_handle_get(o);
+    object_put(o);
+    return handle_install(o, rights, flags);
+}
+
+#define CALL(n, name, ...) long sys_##name(SYSCALL_PARAMETERS(__VA_ARGS__));
+#define OBJECT(n, name, type, rights, t1, ...) CALL(n, name, struct object *, __VA_ARGS__)
 #include <abi/syscalls.def>
-#undef CALL0
-#undef CALL1
-#undef CALL2
-#undef CALL3
-#undef CALL4
-#undef CALL5
-#undef CALL6

@@ -66,7 +66,7 @@ static int plane_device(struct fs_node *n, struct fs_plane *plane) {
 static int plane_regular(struct fs_call *c, struct fs_open *o, struct fs_plane *plane) {
     struct fs_node *n = o->node;
     bool write = access_wanted(o->flags) & MAY_WRITE;
-    plane->kind = FILE_KIND_SEEKABLE | (n->mode & MODE_SETUID ? FILE_KIND_SETID : 0);
+    plane->kind = FILE_KIND_SEEKABLE | (n->mode & (MODE_SETUID | MODE_SETGID) ? FILE_KIND_SETID : 0);
     if (!c->fs->ops->stream) return 0;
     int result = c->fs->ops->stream(n, write, &plane->handle);
     if (result == 0) plane->plane = PLANE_MEMORY;
@@ -145,6 +145,17 @@ int fs_open(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
         result = fs_create(c, &w, MODE_REGULAR | (mode & MODE_BITS), 0, (struct fs_name){}, &w.node);
     }
     return result ? result : node_open(c, w.node, flags, out, plane);
+}
+
+/* MODE_SETGID without execution by the group marks something else (mandatory locks). */
+int fs_execute(struct fs_call *c, struct fs_open *o, uint32_t *uid, uint32_t *gid) {
+    struct fs_node *n = o->node;
+    if (!node_is(n, MODE_REGULAR)) return -EACCES;
+    for (const struct fs_open *other = n->opens; other; other = other->next)
+        if (access_wanted(other->flags) & MAY_WRITE && n->mode & (MODE_SETUID | MODE_SETGID)) return -ETXTBSY;
+    *uid = n->mode & MODE_SETUID ? n->uid : SETID_NONE;
+    *gid = (n->mode & (MODE_SETGID | 0010)) == (MODE_SETGID | 0010) ? n->gid : SETID_NONE;
+    return fs_permit(c, n, MAY_EXECUTE);
 }
 
 void fs_close(struct fs *fs, struct fs_open *o) {

@@ -271,6 +271,18 @@ static int64_t serve_write(struct scheme *s, struct port_buffer *b) {
     return answer(s, b, &c, result);
 }
 
+static int64_t serve_execute(struct scheme *s, struct port_buffer *b) {
+    struct fs_call c;
+    struct fs_open *o;
+    uint32_t uid, gid;
+    int result = file_begin(s, b, &c, &o);
+    if (result == 0) result = fs_execute(&c, o, &uid, &gid);
+    if (result) return result;
+    b->reply.args[0] = uid;
+    b->reply.args[1] = gid;
+    return 0;
+}
+
 static int64_t serve_sync(struct scheme *s, struct port_buffer *b) {
     struct fs_call c;
     struct fs_open *o;
@@ -377,19 +389,33 @@ static int64_t serve_cancel(struct scheme *s, struct port_buffer *b) {
 const struct scheme_ops fs_scheme_ops = {
     .handler =
         {
-            [OP_READ] = serve_read,         [OP_WRITE] = serve_write,
-            [OP_STAT] = serve_stat,         [OP_SET_ATTRIBUTES] = serve_set_attributes,
-            [OP_SYNC] = serve_sync,         [OP_CONTROL] = serve_control,
-            [OP_LOCK] = serve_lock,         [OP_WATCH] = serve_watch,
-            [OP_MAP] = serve_map,           [OP_ALLOCATE] = serve_allocate,
-            [OP_STATFS] = serve_statfs,     [OP_CHANNEL_INFO] = serve_channel_info,
-            [OP_OPEN] = serve_open,         [OP_MAKE_NODE] = serve_make_node,
-            [OP_REMOVE] = serve_remove,     [OP_LINK] = serve_two_paths,
-            [OP_RENAME] = serve_two_paths,  [OP_SYMLINK] = serve_symlink,
-            [OP_READLINK] = serve_readlink, [OP_ACCESS] = serve_access,
-            [OP_XATTR] = serve_xattr,       [OP_MOUNT] = serve_mount,
-            [OP_PATH] = serve_path,         [OP_CLOSE] = serve_close,
-            [OP_DETACH] = serve_detach,     [OP_REOPEN] = serve_reopen,
+            [OP_READ] = serve_read,
+            [OP_WRITE] = serve_write,
+            [OP_STAT] = serve_stat,
+            [OP_SET_ATTRIBUTES] = serve_set_attributes,
+            [OP_SYNC] = serve_sync,
+            [OP_CONTROL] = serve_control,
+            [OP_LOCK] = serve_lock,
+            [OP_WATCH] = serve_watch,
+            [OP_MAP] = serve_map,
+            [OP_ALLOCATE] = serve_allocate,
+            [OP_STATFS] = serve_statfs,
+            [OP_CHANNEL_INFO] = serve_channel_info,
+            [OP_EXECUTE] = serve_execute,
+            [OP_OPEN] = serve_open,
+            [OP_MAKE_NODE] = serve_make_node,
+            [OP_REMOVE] = serve_remove,
+            [OP_LINK] = serve_two_paths,
+            [OP_RENAME] = serve_two_paths,
+            [OP_SYMLINK] = serve_symlink,
+            [OP_READLINK] = serve_readlink,
+            [OP_ACCESS] = serve_access,
+            [OP_XATTR] = serve_xattr,
+            [OP_MOUNT] = serve_mount,
+            [OP_PATH] = serve_path,
+            [OP_CLOSE] = serve_close,
+            [OP_DETACH] = serve_detach,
+            [OP_REOPEN] = serve_reopen,
         },
     .cancel = serve_cancel,
 };

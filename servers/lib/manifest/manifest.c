@@ -47,10 +47,11 @@ static bool take_program(struct manifest *m, const struct words *w) {
 
 static bool take_scheme(struct manifest *m, const struct words *w) {
     uint64_t rank;
-    if (m->scheme_count == MANIFEST_SCHEMES || w->count != 3 || !scheme_name_valid(w->word[1]) ||
+    bool setid = w->count == 4 && strcmp(w->word[3], "setid") == 0;
+    if (m->scheme_count == MANIFEST_SCHEMES || (w->count != 3 && !setid) || !scheme_name_valid(w->word[1]) ||
         !number_parse(w->word[2], RANK_MAX, &rank))
         return false;
-    m->schemes[m->scheme_count++] = (struct manifest_scheme){w->word[1], (uint32_t)rank};
+    m->schemes[m->scheme_count++] = (struct manifest_scheme){w->word[1], (uint32_t)rank, setid};
     return true;
 }
 

@@ -193,6 +193,8 @@ struct fs_plane { /* answer of fs_open */
 int fs_open(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags, uint32_t mode,
             struct fs_open **out, struct fs_plane *plane);
 int fs_open_continue(struct fs_call *c, struct fs_open *o, struct fs_plane *plane);
+/* The ids that executing it gives, or SETID_NONE. -EACCES; -ETXTBSY: set-id, and somebody may be writing to it. */
+int fs_execute(struct fs_call *c, struct fs_open *o, uint32_t *uid, uint32_t *gid);
 void fs_close(struct fs *fs, struct fs_open *o);
 /* Bytes; *next is the new offset. FS_WAIT. `done`: bytes of this request already written. */
 int64_t fs_read(struct fs_call *c, struct fs_open *o, void *out, size_t size, int64_t offset, uint32_t io_flags,

@@ -4,7 +4,7 @@
  * `#` starts a comment.  Pure parser, no I/O.
  *
  *   program PATH [ARGUMENT...]   what to run; the only directive that must be there
- *   scheme NAME RANK             provides NAME: ; in this order the SERVE handles are given
+ *   scheme NAME RANK [setid]     provides NAME: ; in this order the SERVE handles are given; set-id programs work
  *   opens NAME... | *            may open these schemes and no others (* = all)
  *   ports FIRST COUNT            I/O ports      \
  *   isa-irq LINE                 an interrupt    > handles given in this order after the schemes
@@ -34,6 +34,7 @@ enum manifest_grant { GRANT_LOG = 1, GRANT_SYSTEM = 2, GRANT_MODULES = 4 };
 struct manifest_scheme {
     const char *name;
     uint32_t rank;
+    bool setid;
 };
 struct manifest_hardware {
     enum manifest_hardware_kind kind;
