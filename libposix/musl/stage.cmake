@@ -13,6 +13,8 @@ foreach(object ${OBJECTS})
     configure_file(${object} ${STAGE}/lib/${file} COPYONLY)
 endforeach()
 
+file(COPY ${MUSL}/dynamic.list DESTINATION ${STAGE}/lib)
+
 foreach(name m rt pthread crypt util xnet resolv dl)
     file(WRITE ${STAGE}/lib/lib${name}.a "!<arch>\n")
 endforeach()

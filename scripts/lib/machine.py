@@ -64,10 +64,12 @@ class Machine:
     def modules(self):
         paths = [self.folder / "initfs.cpio"]
         if self.overlay:
-            if not os.path.isdir(self.overlay):
-                raise HostError(f"--overlay {self.overlay}: no such folder")
-            archive = cpio.Archive()
-            archive.add_tree("", self.overlay)
+            archive = self.overlay
+            if not isinstance(archive, cpio.Archive):
+                if not os.path.isdir(self.overlay):
+                    raise HostError(f"--overlay {self.overlay}: no such folder")
+                archive = cpio.Archive()
+                archive.add_tree("", self.overlay)
             paths.append(self.path / "overlay.cpio")
             with open(paths[-1], "wb") as out:
                 archive.write(out)

@@ -30,7 +30,7 @@ file(WRITE ${WORK}/recipe "${recipe}")
 
 cmake_host_system_information(RESULT jobs QUERY NUMBER_OF_LOGICAL_CORES)
 execute_process(
-    COMMAND ${CMAKE_COMMAND} -E env SOURCE=${source} RECIPE=${RECIPE} OUT=${WORK}/out CC=${CC}
+    COMMAND ${CMAKE_COMMAND} -E env SOURCE=${source} RECIPE=${RECIPE} OUT=${WORK}/out "CC=${CC} -static"
             AR=${AR} RANLIB=${RANLIB} STRIP=${STRIP} HOST_CC=${HOST_CC} JOBS=${jobs}
             sh ${RECIPE}/build.sh
     WORKING_DIRECTORY ${WORK}/build COMMAND_ERROR_IS_FATAL ANY)

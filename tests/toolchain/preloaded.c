@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+/* For LD_PRELOAD. */
+const char *word(void) { return "preloaded"; }
