@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What the scheduler's files share: run queues and the thread's sleep word. */
 #pragma once
+#include <arch/switch.h>
 #include <arch/time.h>
 #include <kernel/thread.h>
 #include <kernel/timer.h>
@@ -58,8 +59,7 @@ void sched_kick(struct run_queue *q, bool preempts); /* a thread was queued ther
 void sched_request(void); /* this CPU reschedules before it returns to user mode */
 
 /* First act of whoever runs after a switch. */
-static inline void sched_finish_switch(void) {
-    struct thread *previous = cpu_current()->previous;
+static inline void sched_finish_switch(struct thread *previous) {
     bool dead = atomic_load_explicit(&previous->state, memory_order_relaxed) == THREAD_DEAD;
     atomic_store_explicit(&previous->on_cpu, false, memory_order_release);
     if (unlikely(dead)) thread_put(previous);
@@ -74,8 +74,7 @@ static inline void sched_switch_here(struct run_queue *q, struct thread *self, s
     if (!same_slice) q->slice_start = now;
     atomic_store_explicit(&next->state, THREAD_RUNNING, memory_order_relaxed);
     atomic_store_explicit(&next->on_cpu, true, memory_order_relaxed);
-    arch_switch(self, next);
-    sched_finish_switch();
+    sched_finish_switch(arch_switch(self, next, false));
 }
 
 /* The same, wherever it ran. */

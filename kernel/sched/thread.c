@@ -73,7 +73,7 @@ struct thread *thread_find(uint32_t tid) {
 
 static void thread_begin(void *arg) {
     struct thread *t = arg;
-    sched_finish_switch();
+    sched_finish_switch(cpu_current()->previous);
     t->entry(t->entry_argument);
     thread_exit();
 }

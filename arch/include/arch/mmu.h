@@ -23,7 +23,6 @@
 
 struct pagetable {
     paddr_t root;
-    _Atomic uint64_t cpus; /* CPUs that may hold translations */
 };
 
 MUST_CHECK int pt_create(struct pagetable *pt); /* user half empty, kernel half shared. -ENOMEM */

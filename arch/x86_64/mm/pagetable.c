@@ -19,7 +19,6 @@ int pt_create(struct pagetable *pt) {
     if (!root) return -ENOMEM;
     memcpy((char *)phys_to_virt(root) + ROOT_HALF, (char *)phys_to_virt(kernel_pagetable.root) + ROOT_HALF, ROOT_HALF);
     pt->root = root;
-    atomic_init(&pt->cpus, 0);
     return 0;
 }
 
@@ -30,6 +29,19 @@ static void table_free(paddr_t table, unsigned level, unsigned entries) {
     frame_free_table(table);
 }
 
+/* CPUs that may hold translations or walk the tables. */
+static uint64_t pt_cpus(const struct pagetable *pt) {
+    uint64_t cpus = 0;
+    atomic_thread_fence(memory_order_seq_cst); /* the entries' change before the look */
+    for (uint32_t i = 0; i < cpu_online(); i++) {
+        struct cpu *c = cpu_get(i);
+        if (__atomic_load_n(&c->pagetable_left, __ATOMIC_ACQUIRE) == pt ||
+            __atomic_load_n(&c->pagetable, __ATOMIC_RELAXED) == pt)
+            cpus |= 1ULL << i;
+    }
+    return cpus;
+}
+
 /* CPUs that run a kernel thread may still have it loaded. */
 static void leave_pagetable(void *pt) {
     if (cpu_current()->pagetable == pt) pt_activate(&kernel_pagetable);
@@ -38,7 +50,7 @@ static void leave_pagetable(void *pt) {
 void pt_destroy(struct pagetable *pt) {
     uint64_t self = 1ULL << cpu_current()->id;
     leave_pagetable(pt);
-    uint64_t others = atomic_load(&pt->cpus) & ~self;
+    uint64_t others = pt_cpus(pt) & ~self;
     if (others) arch_ipi_call(others, leave_pagetable, pt);
     table_free(pt->root, 4, PT_LEAF_ENTRIES / 2);
     pt->root = 0;
@@ -133,8 +145,7 @@ static void flush_local(void *arg) {
 void tlb_flush(struct pagetable *pt, vaddr_t start, size_t pages) {
     struct flush f = {start, pages};
     uint64_t self = 1ULL << cpu_current()->id;
-    atomic_thread_fence(memory_order_seq_cst); /* the entries' change before the look at cpus */
-    uint64_t cpus = atomic_load(&pt->cpus);
+    uint64_t cpus = pt_cpus(pt);
     if (cpus & self) flush_local(&f);
     if (cpus & ~self) arch_ipi_call(cpus & ~self, flush_local, &f);
 }
