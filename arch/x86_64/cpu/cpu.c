@@ -36,8 +36,7 @@ void cpu_features_init(void) {
     } needed[] = {
         {basic.c >> 26 & 1, "XSAVE"},      {basic.d >> 24 & 1, "FXSR"},    {extended.d >> 20 & 1, "NX"},
         {extended.d >> 11 & 1, "SYSCALL"}, {seven.b >> 0 & 1, "FSGSBASE"}, {seven.b >> 7 & 1, "SMEP"},
-        {seven.b >> 20 & 1, "SMAP"},       {basic.d >> 16 & 1, "PAT"},
-        {xsave.a & 1, "XSAVEOPT"},
+        {seven.b >> 20 & 1, "SMAP"},       {basic.d >> 16 & 1, "PAT"},     {xsave.a & 1, "XSAVEOPT"},
     };
     for (size_t i = 0; i < array_size(needed); i++)
         if (!needed[i].present) panic("this CPU lacks %s", needed[i].name);

@@ -29,15 +29,15 @@ static void table_free(paddr_t table, unsigned level, unsigned entries) {
     frame_free_table(table);
 }
 
-/* CPUs that may hold translations or walk the tables. */
-static uint64_t pt_cpus(const struct pagetable *pt) {
+/* Other CPUs that may hold translations or walk the tables. */
+static uint64_t other_cpus(const struct pagetable *pt) {
     uint64_t cpus = 0;
     atomic_thread_fence(memory_order_seq_cst); /* the entries' change before the look */
-    for (uint32_t i = 0; i < cpu_online(); i++) {
-        struct cpu *c = cpu_get(i);
+    for (uint64_t left = cpu_online_mask() & ~(1ULL << cpu_current()->id); left; left &= left - 1) {
+        const struct cpu *c = &cpu_table[__builtin_ctzll(left)]->cpu;
         if (__atomic_load_n(&c->pagetable_left, __ATOMIC_ACQUIRE) == pt ||
             __atomic_load_n(&c->pagetable, __ATOMIC_RELAXED) == pt)
-            cpus |= 1ULL << i;
+            cpus |= left & -left;
     }
     return cpus;
 }
@@ -48,9 +48,8 @@ static void leave_pagetable(void *pt) {
 }
 
 void pt_destroy(struct pagetable *pt) {
-    uint64_t self = 1ULL << cpu_current()->id;
     leave_pagetable(pt);
-    uint64_t others = pt_cpus(pt) & ~self;
+    uint64_t others = other_cpus(pt);
     if (others) arch_ipi_call(others, leave_pagetable, pt);
     table_free(pt->root, 4, PT_LEAF_ENTRIES / 2);
     pt->root = 0;
@@ -120,7 +119,7 @@ int kernel_map(vaddr_t va, paddr_t pa, uint64_t pte_flags) {
     return 0;
 }
 
-void pt_activate(struct pagetable *pt) { pt_load(cpu_current(), pt); }
+void pt_activate(struct pagetable *pt) { pt_load(pt); }
 
 /* --- flushing ------------------------------------------------------------------------------- */
 
@@ -144,10 +143,9 @@ static void flush_local(void *arg) {
 
 void tlb_flush(struct pagetable *pt, vaddr_t start, size_t pages) {
     struct flush f = {start, pages};
-    uint64_t self = 1ULL << cpu_current()->id;
-    uint64_t cpus = pt_cpus(pt);
-    if (cpus & self) flush_local(&f);
-    if (cpus & ~self) arch_ipi_call(cpus & ~self, flush_local, &f);
+    uint64_t others = other_cpus(pt);
+    if (cpu_current()->pagetable == pt) flush_local(&f);
+    if (others) arch_ipi_call(others, flush_local, &f);
 }
 
 paddr_t kernel_unmap(vaddr_t va) {

@@ -19,7 +19,7 @@ static void user_fault_seen(struct trapframe *f) {
     user_fault.code = f->number;
     user_fault.address = read_cr2();
     fault_expected = nullptr;
-    switch_stacks(&abandoned_stack_pointer, test_stack_pointer, thread_current());
+    switch_stacks(&abandoned_stack_pointer, &test_stack_pointer);
 }
 
 static void user_enter(void *arg) { arch_enter_user(arg); }
@@ -42,7 +42,8 @@ static struct fault_expected run_user(const void *code, size_t size) {
     c->tss.rsp0 = stack;
     user_fault.from_user = user_fault_seen;
     fault_expected = &user_fault;
-    switch_stacks(&test_stack_pointer, (uint64_t)start, thread_current());
+    uint64_t first = (uint64_t)start;
+    switch_stacks(&test_stack_pointer, &first);
     c->tss.rsp0 = rsp0;
     test_space_leave(&s);
     kernel_stack_free(stack);

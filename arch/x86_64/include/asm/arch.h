@@ -18,24 +18,27 @@ extern paddr_t trampoline_page; /* below 1 MiB, reserved; 0: none */
 extern paddr_t boot_rsdp;
 NORETURN void kernel_main(const struct bootinfo *boot); /* kernel/main.c */
 
+/* A field of this CPU's, in one instruction. */
+#define CPU_FIELD(member) (*(typeof(((struct arch_cpu *)0)->member) PER_CPU *)offsetof(struct arch_cpu, member))
+
 /* mm/ */
 extern struct pagetable kernel_pagetable; /* without a user half */
 bool physmap_has(paddr_t pa);
 /*
- * Who flushes, or frees a table, changes entries, passes a full barrier, and asks each CPU (pt_cpus).
+ * Who flushes, or frees a table, changes entries, passes a full barrier, and asks each CPU (pagetable.c).
  * A CPU that takes a table says so before: the load of CR3 serialises, so either it is seen, or it sees
  * the changed entries.  It says that it has left the old one after that.  (Where no table is loaded the
  * barrier is for the stores before: sched_switch_here.)
  */
-static inline void pt_load(struct cpu *cpu, struct pagetable *pt) {
-    if (unlikely(cpu->pagetable == pt)) {
+static inline void pt_load(struct pagetable *pt) {
+    if (unlikely(CPU_FIELD(cpu.pagetable) == pt)) {
         atomic_thread_fence(memory_order_seq_cst);
         return;
     }
-    __atomic_store_n(&cpu->pagetable, pt, __ATOMIC_RELAXED);
+    CPU_FIELD(cpu.pagetable) = pt;
     cpu_count(COUNT_CR3);
     asm volatile("mov %0, %%cr3" ::"r"(pt->root) : "memory");
-    __atomic_store_n(&cpu->pagetable_left, pt, __ATOMIC_RELEASE);
+    CPU_FIELD(cpu.pagetable_left) = pt;
 }
 
 /* cpu/ */
