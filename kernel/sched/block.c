@@ -97,12 +97,13 @@ static inline bool outranked(struct run_queue *q, const struct thread *t) UNCHEC
     return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
 }
 
-int thread_switch_to(struct thread *next) {
+void thread_switch_to(struct thread *next) {
     struct thread *self = thread_current();
     struct run_queue *q = run_queue_current();
     const uint32_t signals = WORK_SIGNAL | WORK_EXIT | WORK_STOP;
     if (unlikely(atomic_load_explicit(&self->work, memory_order_relaxed) & signals) && signal_pending(self))
         thread_wake(self, -EINTR);
+    if (unlikely(atomic_load_explicit(&self->work, memory_order_relaxed) & WORK_REAP)) thread_wake(self, 0);
     self->switches_voluntary++;
     if (likely(next->affinity >> q->cpu & 1) && likely(!atomic_load_explicit(&next->on_cpu, memory_order_acquire))) {
         atomic_store_explicit(&next->sleep, sleep_woken(0), memory_order_relaxed);
@@ -113,7 +114,6 @@ int thread_switch_to(struct thread *next) {
         spin_lock(&q->lock);
         sched_leave(q, self);
     }
-    return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
 }
 
 /*
@@ -132,7 +132,7 @@ int thread_block(nsec_t deadline) {
         return block(nullptr, deadline);
     self->switches_voluntary++;
     q->successor = nullptr;
-    sched_switch_here(q, self, next, true);
+    sched_switch_here(q, self, next, true, false);
     return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
 }
 

@@ -166,11 +166,11 @@ static bool protection_fault_in_copy(struct trapframe *f) {
 }
 
 static bool page_fault_in_copy(struct trapframe *f, uaddr_t address) {
-    if (address >= USER_END) return false;
+    if (address >> 63) return false;
     const struct fault_entry *e = table_find(fault_table_nofault_start, fault_table_nofault_end, f->rip);
     if (!e) {
         e = table_find(fault_table_start, fault_table_end, f->rip);
-        if (!e) return false;
+        if (!e || address >= USER_END) return resume_at(f, e);
         cpu_count(COUNT_FAULT);
         if (!trap_page_fault(f, address, fault_flags(f))) return true;
     }
