@@ -119,7 +119,7 @@ static int fault_copy(struct space *s, struct fault *f) {
 static int fault_object(struct space *s, struct fault *f) {
     struct memory *m = f->region->object;
     bool private = !(f->region->flags & VM_SHARED);
-    if (private && f->write && !memory_is_device(m, nullptr)) {
+    if (private && f->write && !memory_is_device(m)) {
         struct frame *page = memory_page_try(m, region_index(f->region, f->at), false);
         return page ? fault_enter_copy(s, f, 0, page) : fault_wait(f, m, false);
     }

@@ -76,63 +76,59 @@ struct memory *memory_create_device(paddr_t start, size_t length, uint64_t pte_c
     return m;
 }
 
-/* Enters `pages` frames from `start` on; each frame's one reference becomes the object's. */
-static int insert_run(struct memory *m, paddr_t start, uint64_t pages) {
-    spin_lock(&m->lock);
-    m->physical = start;
-    for (uint64_t i = 0; i < pages; i++) {
-        struct frame *f = frame_of(start + (i << PAGE_SHIFT));
-        atomic_store_explicit(&f->refs, 1, memory_order_relaxed);
-        list_init(&f->link);
-        if (page_insert(m, i, f, PAGE_CLEAN)) {
-            while (i < pages) /* those that are in go with the object */
-                frame_put(frame_of(start + (i++ << PAGE_SHIFT)));
-            spin_unlock(&m->lock);
-            return -ENOMEM;
-        }
-    }
-    spin_unlock(&m->lock);
-    return 0;
+static void tail_clear(struct memory *m, size_t size) REQUIRES(m -> lock) {
+    struct frame *last = size % PAGE_SIZE ? page_find(m, size >> PAGE_SHIFT) : nullptr;
+    if (page_present(last)) memset((char *)frame_virt(last) + size % PAGE_SIZE, 0, PAGE_SIZE - size % PAGE_SIZE);
 }
 
-struct memory *memory_create_contiguous(size_t length, bool below_4g) {
-    unsigned order = 0;
-    while (order < 20 && PAGE_SIZE << order < length) order++;
-    struct memory *m = create(MEMORY_RUN, align_up(length, PAGE_SIZE));
-    struct frame *run = m ? frame_alloc_run(order, FRAME_OBJECT, below_4g ? 1UL << 32 : 0) : nullptr;
-    if (!run) {
-        if (m) object_put(&m->object);
-        return nullptr;
-    }
-    uint64_t pages = length ? page_count(length) : 1;
-    for (uint64_t i = pages; i < 1UL << order; i++) frame_put(&run[i]);
-    memset(frame_virt(run), 0, pages << PAGE_SHIFT);
-    if (!insert_run(m, frame_paddr(run), pages)) return m;
-    object_put(&m->object);
-    return nullptr;
+static int page_add(struct memory *m, uint64_t index, struct frame *f) {
+    spin_lock(&m->lock);
+    int error = page_insert(m, index, f, PAGE_CLEAN);
+    spin_unlock(&m->lock);
+    return error;
 }
 
 struct memory *memory_create_frames(paddr_t start, size_t length) {
     struct memory *m = create(MEMORY_RUN, length);
-    for (uint64_t i = 0; m && i < page_count(length); i++) frame_of(start + (i << PAGE_SHIFT))->kind = FRAME_OBJECT;
-    if (m && insert_run(m, start, page_count(length))) {
-        object_put(&m->object);
-        return nullptr;
+    int error = m ? 0 : -ENOMEM;
+    if (m) m->physical = start;
+    for (uint64_t i = 0; i < page_count(length); i++) {
+        struct frame *f = frame_of(start + (i << PAGE_SHIFT));
+        f->kind = FRAME_OBJECT;
+        atomic_store_explicit(&f->refs, 1, memory_order_relaxed);
+        list_init(&f->link);
+        error = error ?: page_add(m, i, f);
+        if (error) frame_put(f);
     }
-    return m;
+    if (!error) return m;
+    if (m) object_put(&m->object);
+    return nullptr;
 }
 
-/* Moves one page over; -EINVAL if it isn't there (any more) or somebody maps it. */
+struct memory *memory_create_contiguous(size_t length, bool below_4g) {
+    unsigned order = 0;
+    length = align_up(max(length, 1UL), PAGE_SIZE);
+    while (order < 20 && PAGE_SIZE << order < length) order++;
+    struct frame *run = frame_alloc_run(order, FRAME_OBJECT, below_4g ? 1UL << 32 : 0);
+    for (uint64_t i = 0; run && i < 1UL << order; i++) {
+        if (i >= page_count(length)) frame_put(&run[i]);
+        else page_clear(frame_virt(&run[i]));
+        preempt_point();
+    }
+    return run ? memory_create_frames(frame_paddr(run), length) : nullptr;
+}
+
+/* Moves one page over; -EINVAL if it isn't there (any more). */
 static int take_page(struct memory *from, uint64_t source, struct memory *to, uint64_t index) {
     spin_lock(&from->lock);
     struct frame *f = page_find(from, source);
-    if (f) page_remove(from, f);
+    if (f) {
+        memory_unmap_pages(from, source, source + 1, UNMAP_PAGES);
+        page_remove(from, f);
+    }
     spin_unlock(&from->lock);
-    if (!f) return -EINVAL;
-    spin_lock(&to->lock);
-    int error = page_insert(to, index, f, PAGE_CLEAN);
-    spin_unlock(&to->lock);
-    if (error) frame_put(f);
+    int error = f ? page_add(to, index, f) : -EINVAL;
+    if (f && error) frame_put(f);
     return error;
 }
 
@@ -141,37 +137,24 @@ struct memory *memory_create_take(struct memory *from, uint64_t offset, size_t s
     if (from->type != MEMORY_RUN || offset % PAGE_SIZE || offset > limit || size > limit - offset)
         return err_ptr(-EINVAL);
     struct memory *m = memory_create(size);
-    if (!m) return err_ptr(-ENOMEM);
-    uint64_t first = offset >> PAGE_SHIFT;
-    spin_lock(&from->lock);
-    memory_unmap_pages(from, first, first + page_count(size), false);
-    spin_unlock(&from->lock);
-    int error = 0;
+    int error = m ? 0 : -ENOMEM;
     for (uint64_t i = 0; !error && i < page_count(size); i++) {
-        error = take_page(from, first + i, m, i);
+        error = take_page(from, (offset >> PAGE_SHIFT) + i, m, i);
         preempt_point();
     }
-    if (error) {
-        object_put(&m->object);
-        return err_ptr(error);
-    }
-    if (size % PAGE_SIZE) {
+    if (!error) {
         spin_lock(&m->lock);
-        char *last = frame_virt(page_find(m, size >> PAGE_SHIFT));
+        tail_clear(m, size);
         spin_unlock(&m->lock);
-        memset(last + size % PAGE_SIZE, 0, PAGE_SIZE - size % PAGE_SIZE);
+        return m;
     }
-    return m;
+    if (m) object_put(&m->object);
+    return err_ptr(error);
 }
 
 size_t memory_size(struct memory *m) { return atomic_load_explicit(&m->size, memory_order_relaxed); }
 
-uint64_t memory_pte_cache(struct memory *m) { return m->type == MEMORY_DEVICE ? m->cache_flags | PTE_DEVICE : 0; }
-
-bool memory_is_device(struct memory *m, paddr_t *start) {
-    if (m->type == MEMORY_DEVICE && start) *start = m->physical;
-    return m->type == MEMORY_DEVICE;
-}
+bool memory_is_device(const struct memory *m) { return m->type == MEMORY_DEVICE; }
 
 bool memory_is_contiguous(struct memory *m, paddr_t *start) {
     if (m->type == MEMORY_RUN) *start = m->physical;
@@ -180,28 +163,58 @@ bool memory_is_contiguous(struct memory *m, paddr_t *start) {
 
 /* --- size --------------------------------------------------------------------------------------- */
 
-/* Cuts some of the pages from cut_from on; false: none is left. */
-static bool cut_some(struct memory *m) REQUIRES(m -> lock) {
+/* The part of r that maps pages [first, last) of its object; false: none. */
+static bool mapped_range(const struct region *r, uint64_t first, uint64_t last, vaddr_t *start, vaddr_t *end) {
+    uint64_t base = r->offset >> PAGE_SHIFT;
+    uint64_t pages = (r->end - region_start(r)) >> PAGE_SHIFT;
+    uint64_t from = max(first, base), to = min(last, base + pages);
+    *start = region_start(r) + ((from - base) << PAGE_SHIFT);
+    *end = region_start(r) + ((to - base) << PAGE_SHIFT);
+    return from < to;
+}
+
+/* The next page from index on that a mapping may have an entry for. */
+static uint64_t mapped_next(struct memory *m, uint64_t index) REQUIRES(m -> lock) {
+    uint64_t next = UINT64_MAX;
+    list_for_each (n, &m->mappings) {
+        struct region *r = list_entry(n, struct region, mapping_link);
+        vaddr_t start, end;
+        if (!mapped_range(r, index, next, &start, &end)) continue;
+        start = pt_next_leaf(&r->space->table, start, end);
+        if (start < end) next = region_index(r, start);
+    }
+    return next;
+}
+
+/* Takes some pages from cut_from on out of the mappings and the object; false: others first, then again. */
+static bool cut_done(struct memory *m) REQUIRES(m -> lock) {
+    if (likely(m->cut_from == UINT64_MAX)) return true;
+    uint64_t from = m->cut_from;
+    if (!page_next(m, &from, UINT64_MAX)) from = UINT64_MAX;
+    from = min(from, mapped_next(m, m->cut_from));
+    m->cut_from = from == UINT64_MAX ? from : from + BATCH_PAGES;
+    if (from == UINT64_MAX) return true;
+    memory_unmap_pages(m, from, m->cut_from, UNMAP_COPIES);
     struct frame *f;
-    for (unsigned n = 0; n < 64; n++) {
-        if (!(f = page_next(m, &m->cut_from, UINT64_MAX))) {
-            m->cut_from = UINT64_MAX;
-            return false;
-        }
+    for (; (f = page_next(m, &from, m->cut_from)); from++) {
         page_make_clean(m, f);
         page_remove(m, f);
         frame_put(f);
     }
+    return false;
+}
+
+bool memory_may_grow(struct memory *m) {
+    if (unlikely(!cut_done(m))) return false;
+    if (m->mapping_count) /* who maps the last page may have written beyond the end */
+        tail_clear(m, memory_size(m));
     return true;
 }
 
-/* Drops the lock now and then, so that interrupts get in. */
-static void cut_all(struct memory *m) REQUIRES(m -> lock) {
-    while (m->cut_from != UINT64_MAX && cut_some(m)) {
-        spin_unlock(&m->lock);
-        preempt_point();
-        spin_lock(&m->lock);
-    }
+static void let_others_in(struct memory *m) REQUIRES(m -> lock) {
+    spin_unlock(&m->lock);
+    preempt_point();
+    spin_lock(&m->lock);
 }
 
 /* Nobody refers to it any more; the clock and the list of paged objects don't either. */
@@ -210,36 +223,23 @@ static void memory_destroy(struct object *o) {
     if (m->pager) pager_object_fini(m);
     spin_lock(&m->lock);
     m->cut_from = 0;
-    cut_all(m);
+    while (!cut_done(m)) let_others_in(m);
     spin_unlock(&m->lock);
     if (m->pager) object_put(&m->pager->object);
     kfree(m);
 }
 
-static void tail_clear(struct memory *m, size_t size) REQUIRES(m -> lock) {
-    struct frame *last = size % PAGE_SIZE ? page_find(m, size >> PAGE_SHIFT) : nullptr;
-    if (page_present(last)) memset((char *)frame_virt(last) + size % PAGE_SIZE, 0, PAGE_SIZE - size % PAGE_SIZE);
-}
-
-void memory_prepare_growth(struct memory *m) {
-    while (unlikely(m->cut_from != UINT64_MAX) && cut_some(m));
-    if (m->mapping_count) /* who maps the last page may have written beyond the end */
-        tail_clear(m, memory_size(m));
-}
-
 int memory_resize(struct memory *m, size_t size) {
     if (size > SIZE_MAX_BYTES || m->type == MEMORY_DEVICE || m->type == MEMORY_RUN) return -EINVAL;
     spin_lock(&m->lock);
-    size_t old = memory_size(m);
-    if (size > old) memory_prepare_growth(m);
+    while (size > memory_size(m) && !memory_may_grow(m)) let_others_in(m);
+    bool shrinks = size < memory_size(m);
     atomic_store_explicit(&m->size, size, memory_order_relaxed);
-    if (size < old) {
-        uint64_t first = page_count(size);
-        memory_unmap_pages(m, first, page_count(old), true);
-        grants_drop(m, first, UINT64_MAX);
+    if (shrinks) { /* from here on no entry is made beyond the end, and nobody makes it grow before all is cut */
+        grants_drop(m, page_count(size), UINT64_MAX);
         tail_clear(m, size);
-        m->cut_from = min(m->cut_from, first);
-        cut_all(m);
+        m->cut_from = min(m->cut_from, page_count(size));
+        while (!cut_done(m)) let_others_in(m);
     }
     spin_unlock(&m->lock);
     wait_queue_wake(&m->wait, INT32_MAX); /* loading pages that were cut */
@@ -269,43 +269,13 @@ void memory_mapping_set_end(struct memory *m, struct region *r, vaddr_t end) {
     spin_unlock(&m->lock);
 }
 
-/* The part of r that maps pages [first, last) of its object; false: none. */
-static bool mapped_range(const struct region *r, uint64_t first, uint64_t last, vaddr_t *start, vaddr_t *end) {
-    uint64_t base = r->offset >> PAGE_SHIFT;
-    uint64_t pages = (r->end - region_start(r)) >> PAGE_SHIFT;
-    uint64_t from = max(first, base), to = min(last, base + pages);
-    *start = region_start(r) + ((from - base) << PAGE_SHIFT);
-    *end = region_start(r) + ((to - base) << PAGE_SHIFT);
-    return from < to;
-}
-
-void memory_unmap_pages(struct memory *m, uint64_t first, uint64_t last, bool copies) {
+void memory_unmap_pages(struct memory *m, uint64_t first, uint64_t last, enum unmap what) {
     list_for_each (n, &m->mappings) {
         struct region *r = list_entry(n, struct region, mapping_link);
         vaddr_t start, end;
-        if (mapped_range(r, first, last, &start, &end)) space_zap_nowait(r->space, start, end, copies);
-    }
-}
-
-static void protect_range(struct space *s, vaddr_t at, vaddr_t end) {
-    bool changed = false;
-    vaddr_t start = at;
-    spin_lock(&s->table_lock);
-    for (at = pt_next_leaf(&s->table, at, end); at < end; at = pt_next_leaf(&s->table, at + PAGE_SIZE, end)) {
-        pte_t *slot = pt_leaf(&s->table, at, false) + pt_index(at), e = pte_get(slot);
-        if (!(pte_flags(e) & PTE_WRITE)) continue;
-        pte_set(slot, e & ~PTE_WRITE);
-        changed = true;
-    }
-    spin_unlock(&s->table_lock);
-    if (changed) tlb_flush(&s->table, start, (end - start) >> PAGE_SHIFT);
-}
-
-void memory_protect_pages(struct memory *m, uint64_t first, uint64_t last) {
-    list_for_each (n, &m->mappings) {
-        struct region *r = list_entry(n, struct region, mapping_link);
-        vaddr_t start, end;
-        if (r->flags & VM_SHARED && mapped_range(r, first, last, &start, &end)) protect_range(r->space, start, end);
+        if (!mapped_range(r, first, last, &start, &end)) continue;
+        if (what != UNMAP_WRITE) space_zap_nowait(r->space, start, end, what == UNMAP_COPIES);
+        else if (r->flags & VM_SHARED) space_protect_entries(r, start, end, false);
     }
 }
 
@@ -339,23 +309,28 @@ static int map_device(struct memory *m, struct region *r, vaddr_t at, pte_t *slo
     uint64_t offset = region_index(r, at) << PAGE_SHIFT;
     if (offset >= memory_size(m)) return -EIO;
     spin_lock(&r->space->table_lock);
-    pte_set(slot, pte_make(m->physical + offset, region_bits(r) | memory_pte_cache(m)));
+    pte_set(slot, pte_make(m->physical + offset, region_bits(r) | m->cache_flags | PTE_DEVICE));
     space_account(r->space, 1, 0);
     spin_unlock(&r->space->table_lock);
     return 0;
+}
+
+/* The page at index if it is there and may be used so at once. */
+static struct frame *page_usable(struct memory *m, uint64_t index, bool write) REQUIRES(m -> lock) {
+    struct frame *f = page_find(m, index);
+    if (!page_present(f) || index >= page_count(memory_size(m)) || (write && !page_make_dirty(m, f))) return nullptr;
+    f->flags |= FRAME_REFERENCED;
+    return f;
 }
 
 UNCHECKED int memory_map_page(struct memory *m, struct region *r, vaddr_t at, pte_t *leaf, bool write) {
     pte_t *slot = &leaf[pt_index(at)];
     uint64_t index = region_index(r, at);
     if (unlikely(m->type == MEMORY_DEVICE)) return map_device(m, r, at, slot);
-    int error = 0;
     spin_lock(&m->lock);
-    struct frame *f = page_find(m, index);
-    if (index >= page_count(memory_size(m))) error = -EIO;
-    else if (!page_present(f) || (write && !page_make_dirty(m, f))) error = -EAGAIN;
-    if (likely(!error)) {
-        f->flags |= FRAME_REFERENCED;
+    struct frame *f = page_usable(m, index, write);
+    int error = f ? 0 : index < page_count(memory_size(m)) ? -EAGAIN : -EIO;
+    if (likely(f)) {
         spin_lock(&r->space->table_lock);
         bool upgrade = pte_get(slot);
         enter_frame(r->space, r, slot, f, write);
@@ -385,39 +360,30 @@ static int page_fill(struct memory *m, uint64_t index) RELEASES(&m->lock) {
     return error;
 }
 
-UNCHECKED struct frame *memory_page_get(struct memory *m, uint64_t index, bool write) {
-    if (m->type == MEMORY_DEVICE) return err_ptr(-ENXIO);
-    for (int error = 0;;) {
-        spin_lock(&m->lock);
-        struct frame *f = page_find(m, index);
-        if (index >= page_count(memory_size(m))) {
-            spin_unlock(&m->lock);
-            return err_ptr(-ENXIO);
-        }
-        if (!f) error = m->pager ? page_in(m, index) : page_fill(m, index);
-        else if (f->state == PAGE_LOADING) error = page_wait(m, f);
-        else if (write && !page_make_dirty(m, f)) error = page_grant(m, index, 1);
-        else {
-            f->flags |= FRAME_REFERENCED;
-            frame_get(f);
-            spin_unlock(&m->lock);
-            return f;
-        }
-        if (error) return err_ptr(error);
-    }
+struct frame *memory_page_try(struct memory *m, uint64_t index, bool write) {
+    spin_lock(&m->lock);
+    struct frame *f = page_usable(m, index, write);
+    if (likely(f)) frame_get(f);
+    spin_unlock(&m->lock);
+    return f;
 }
 
-struct frame *memory_page_try(struct memory *m, uint64_t index, bool write) {
-    if (m->type == MEMORY_DEVICE) return nullptr;
-    spin_lock(&m->lock);
-    struct frame *f = page_find(m, index);
-    bool usable = page_present(f) && index < page_count(memory_size(m)) && (!write || page_make_dirty(m, f));
-    if (likely(usable)) {
-        f->flags |= FRAME_REFERENCED;
-        frame_get(f);
+UNCHECKED struct frame *memory_page_get(struct memory *m, uint64_t index, bool write) {
+    if (m->type == MEMORY_DEVICE) return err_ptr(-ENXIO);
+    for (int error;;) {
+        spin_lock(&m->lock);
+        struct frame *f = page_usable(m, index, write);
+        if (likely(f) || index >= page_count(memory_size(m))) {
+            if (f) frame_get(f);
+            spin_unlock(&m->lock);
+            return f ?: err_ptr(-ENXIO);
+        }
+        f = page_find(m, index);
+        if (!f) error = m->pager ? page_in(m, index) : page_fill(m, index);
+        else if (f->state == PAGE_LOADING) error = page_wait(m, f);
+        else error = page_grant(m, index, 1);
+        if (error) return err_ptr(error);
     }
-    spin_unlock(&m->lock);
-    return usable ? f : nullptr;
 }
 
 /* --- control ------------------------------------------------------------------------------------ */
@@ -457,11 +423,11 @@ static long pager_control(struct memory *m, uint32_t op, uint64_t a, uint64_t b,
     case MEMORY_REVOKE:
         spin_lock(&m->lock);
         grants_drop(m, a >> PAGE_SHIFT, page_count(a + b));
-        memory_protect_pages(m, a >> PAGE_SHIFT, page_count(a + b));
         spin_unlock(&m->lock);
+        memory_protect_pages(m, a >> PAGE_SHIFT, page_count(a + b), false);
         return 0;
     case MEMORY_DIRTY_NEXT: return dirty_next_user(m, a, b);
-    case MEMORY_WRITEBACK_BEGIN: return memory_writeback_begin(m, a, c);
+    case MEMORY_WRITEBACK_BEGIN: memory_protect_pages(m, a >> PAGE_SHIFT, page_count(a + c), true); return 0;
     case MEMORY_WRITEBACK_END: return memory_writeback_end(m, a, c, (int)b);
     default: return -ENOSYS;
     }
@@ -480,7 +446,6 @@ long memory_control(struct memory *m, uint32_t op, uint64_t a, uint64_t b, uint6
         m->page_limit = a;
         spin_unlock(&m->lock);
         return 0;
-    case MEMORY_ERROR: return memory_take_error(m, &m->error_seen);
     default: return pager_control(m, op, a, b, c);
     }
 }

@@ -17,6 +17,7 @@
 #include <kernel/scheme.h>
 #include <kernel/thread.h>
 
+#define BATCH_PAGES 64 /* handled without letting others in */
 #define NODE_BITS 6
 #define NODE_SLOTS (1U << NODE_BITS)
 
@@ -50,7 +51,7 @@ struct memory {
     struct list grants GUARDED_BY(lock); /* struct grant, sorted, apart */
     bool held GUARDED_BY(lock); /* the dirty pages hold a reference to the object */
     int error GUARDED_BY(lock); /* of write-back */
-    uint64_t error_count GUARDED_BY(lock), error_seen; /* seen: by MEMORY_ERROR */
+    uint64_t error_count GUARDED_BY(lock);
     struct note writeback_note;
     struct list paged_link; /* all paged objects */
     struct wait_queue wait; /* for LOADING pages, and for write-back to end */
@@ -62,20 +63,17 @@ static inline bool page_present(const struct frame *f) { return f && f->state !=
 
 /* memory.c */
 void memory_mapping_set_end(struct memory *m, struct region *r, vaddr_t end);
-/*
- * Takes pages [first, last) out of all mappings (private copies made from them too, if `copies`), or
- * only their write permission.  The lock is held; flushes.
- */
-void memory_unmap_pages(struct memory *m, uint64_t first, uint64_t last, bool copies) REQUIRES(m -> lock);
-void memory_protect_pages(struct memory *m, uint64_t first, uint64_t last) REQUIRES(m -> lock);
+/* Takes pages [first, last), a batch at most, out of all mappings. Flushes. */
+enum unmap { UNMAP_PAGES, UNMAP_COPIES, UNMAP_WRITE }; /* COPIES: private ones too; WRITE: only that permission */
+void memory_unmap_pages(struct memory *m, uint64_t first, uint64_t last, enum unmap what) REQUIRES(m -> lock);
 /*
  * Enters the page at `at` of region r, and some neighbours that are there, in a leaf table of r's
  * space (its mutex is held).  -EAGAIN: memory_page_get must be called first; -EIO beyond the end.
  */
 MUST_CHECK int memory_map_page(struct memory *m, struct region *r, vaddr_t at, pte_t *leaf, bool write);
 MUST_CHECK int memory_sync(struct memory *m); /* msync: the pager writes back */
-/* To be called before the size grows: nothing old may come to light. */
-void memory_prepare_growth(struct memory *m) REQUIRES(m -> lock);
+/* Before the size grows nothing old may come to light; false: to be tried again, after others had their turn. */
+bool memory_may_grow(struct memory *m) REQUIRES(m -> lock);
 
 /* page.c: the tree of pages */
 struct frame *page_find(struct memory *m, uint64_t index) REQUIRES(m -> lock);
@@ -83,6 +81,9 @@ struct frame *page_next(struct memory *m, uint64_t *index, uint64_t end) REQUIRE
 MUST_CHECK int page_insert(struct memory *m, uint64_t index, struct frame *f, enum page_state state)
     REQUIRES(m -> lock); /* consumes the reference on success. -ENOMEM */
 void page_remove(struct memory *m, struct frame *f) REQUIRES(m -> lock); /* gives the tree's reference to the caller */
+/* Calls visit for each page of [first, last), with the lock held and dropped now and then. */
+void page_visit(struct memory *m, uint64_t first, uint64_t last, void (*visit)(struct memory *, struct frame *, int),
+                int arg);
 
 /* pager.c: called with the lock held, which they drop. 0: look again. */
 MUST_CHECK int page_in(struct memory *m, uint64_t index) RELEASES(m->lock);
@@ -105,7 +106,8 @@ MUST_CHECK int memory_grant(struct memory *m, uint64_t first, uint64_t last);
 bool page_make_dirty(struct memory *m, struct frame *f) REQUIRES(m -> lock);
 void page_make_clean(struct memory *m, struct frame *f) REQUIRES(m -> lock);
 MUST_CHECK long memory_dirty_next(struct memory *m, uint64_t offset, uint64_t *length);
-long memory_writeback_begin(struct memory *m, uint64_t offset, size_t length);
+/* Takes write permission from all mappings; what is dirty and not pinned is WRITING then, if so asked. */
+void memory_protect_pages(struct memory *m, uint64_t first, uint64_t last, bool write_back);
 long memory_writeback_end(struct memory *m, uint64_t offset, size_t length, int error);
 void memory_ask_writeback(struct memory *m);
 MUST_CHECK int memory_throttle(struct memory *m); /* before a write: waits while too much is dirty. -EINTR */

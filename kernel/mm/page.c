@@ -111,6 +111,16 @@ int page_insert(struct memory *m, uint64_t index, struct frame *f, enum page_sta
     return 0;
 }
 
+void page_visit(struct memory *m, uint64_t first, uint64_t last, void (*visit)(struct memory *, struct frame *, int),
+                int arg) {
+    for (struct frame *f = nullptr;; preempt_point()) {
+        spin_lock(&m->lock);
+        for (unsigned n = 0; n < BATCH_PAGES && (f = page_next(m, &first, last)); n++, first++) visit(m, f, arg);
+        spin_unlock(&m->lock);
+        if (!f) return;
+    }
+}
+
 void page_remove(struct memory *m, struct frame *f) {
     struct page_node *n = m->root;
     for (unsigned level = m->height - 1; level > 0; level--) n = n->slots[slot_at(f->index, level)];

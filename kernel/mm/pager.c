@@ -73,15 +73,17 @@ int page_wait(struct memory *m, struct frame *f) {
     return would_deadlock(m) ? (frame_put(f), -EDEADLK) : wait_loaded(m, f);
 }
 
-/* Ends the loading of pages [first, last) without contents; error 0: who waits asks again. */
-static void loading_end(struct memory *m, uint64_t first, uint64_t last, int error) REQUIRES(m -> lock) {
-    struct frame *f;
-    for (uint64_t index = first; (f = page_next(m, &index, last)); index++) {
-        if (f->state != PAGE_LOADING) continue;
-        page_remove(m, f);
-        f->index = (uint64_t)error;
-        frame_put(f);
-    }
+/* A page won't come: who waits gets the error, or with 0 asks again. */
+static void loading_end(struct memory *m, struct frame *f, int error) REQUIRES(m -> lock) {
+    if (f->state != PAGE_LOADING) return;
+    page_remove(m, f);
+    f->index = (uint64_t)error;
+    frame_put(f);
+}
+
+static void loading_end_all(struct memory *m, uint64_t first, uint64_t last, int error) {
+    page_visit(m, first, last, loading_end, error);
+    wait_queue_wake(&m->wait, INT32_MAX);
 }
 
 /* Enters LOADING frames for absent pages from index on, `first` for the first: how many. */
@@ -120,12 +122,7 @@ int page_in(struct memory *m, uint64_t index) {
     scheme_note(m->pager, &p.note, 0);
     int error = wait_loaded(m, first);
     scheme_note_remove(m->pager, &p.note);
-    if (error && !atomic_load(&p.sent)) {
-        spin_lock(&m->lock);
-        loading_end(m, index, index + count, 0);
-        spin_unlock(&m->lock);
-        wait_queue_wake(&m->wait, INT32_MAX);
-    }
+    if (error && !atomic_load(&p.sent)) loading_end_all(m, index, index + count, 0);
     return error;
 }
 
@@ -184,42 +181,11 @@ long memory_supply(struct memory *m, uint64_t offset, const struct buffer *from,
 
 long memory_fail(struct memory *m, uint64_t offset, size_t length, int error) {
     if (error <= 0 || error >= ERESTART) return -EINVAL;
-    spin_lock(&m->lock);
-    loading_end(m, offset >> PAGE_SHIFT, page_count(offset + length), error);
-    spin_unlock(&m->lock);
-    wait_queue_wake(&m->wait, INT32_MAX);
+    loading_end_all(m, offset >> PAGE_SHIFT, page_count(offset + length), error);
     return 0;
 }
 
 /* --- death and restart -------------------------------------------------------------------------- */
-
-void memory_pager_lost(struct scheme *pager) {
-    spin_lock(&paged_lock);
-    list_for_each (n, &paged) {
-        struct memory *m = list_entry(n, struct memory, paged_link);
-        if (m->pager != pager) continue;
-        spin_lock(&m->lock);
-        loading_end(m, 0, UINT64_MAX, 0);
-        struct frame *f;
-        for (uint64_t index = 0; (f = page_next(m, &index, UINT64_MAX)); index++)
-            if (f->state == PAGE_WRITING) f->state = PAGE_DIRTY;
-        spin_unlock(&m->lock);
-        wait_queue_wake(&m->wait, INT32_MAX);
-    }
-    spin_unlock(&paged_lock);
-}
-
-/* Nobody can serve the scheme again, so nobody will ever write its dirty pages back. */
-void memory_pager_failed(struct scheme *pager) {
-    spin_lock(&paged_lock);
-    list_for_each (n, &paged) {
-        struct memory *m = list_entry(n, struct memory, paged_link);
-        if (m->pager != pager || !memory_revive(m)) continue;
-        memory_discard(m);
-        object_put(&m->object);
-    }
-    spin_unlock(&paged_lock);
-}
 
 bool memory_revive(struct memory *m) {
     uint32_t refs = atomic_load_explicit(&m->object.refs, memory_order_relaxed);
@@ -227,23 +193,42 @@ bool memory_revive(struct memory *m) {
     return refs;
 }
 
-struct memory *memory_adopt(struct scheme *pager, uint64_t id) {
-    struct memory *found = nullptr;
+/* The next object after m (consumed), with a reference: of this pager and with this id, where they are not null. */
+static struct memory *paged_next(const struct scheme *pager, const uint64_t *id, struct memory *m) {
+    struct memory *next = nullptr;
     spin_lock(&paged_lock);
-    list_for_each (n, &paged) {
-        struct memory *m = list_entry(n, struct memory, paged_link);
-        if (m->pager != pager || m->id != id || !memory_revive(m)) continue;
-        found = m;
-        break;
+    for (struct list *n = m ? m->paged_link.next : paged.next; !next && n != &paged; n = n->next) {
+        struct memory *candidate = list_entry(n, struct memory, paged_link);
+        if (pager && (candidate->pager != pager || (id && candidate->id != *id))) continue;
+        if (memory_revive(candidate)) next = candidate;
     }
     spin_unlock(&paged_lock);
-    return found;
+    if (m) object_put(&m->object);
+    preempt_point();
+    return next;
 }
 
+static void page_lost(struct memory *m, struct frame *f, int) REQUIRES(m -> lock) {
+    if (f->state == PAGE_WRITING) f->state = PAGE_DIRTY;
+    else loading_end(m, f, 0);
+}
+
+void memory_pager_lost(struct scheme *pager) {
+    for (struct memory *m = nullptr; (m = paged_next(pager, nullptr, m));) {
+        page_visit(m, 0, UINT64_MAX, page_lost, 0);
+        wait_queue_wake(&m->wait, INT32_MAX);
+    }
+}
+
+/* Nobody can serve the scheme again, so nobody will ever write its dirty pages back. */
+void memory_pager_failed(struct scheme *pager) {
+    for (struct memory *m = nullptr; (m = paged_next(pager, nullptr, m));) memory_discard(m);
+}
+
+struct memory *memory_adopt(struct scheme *pager, uint64_t id) { return paged_next(pager, &id, nullptr); }
+
 void memory_ask_all(void) {
-    spin_lock(&paged_lock);
-    list_for_each (n, &paged) memory_ask_writeback(list_entry(n, struct memory, paged_link));
-    spin_unlock(&paged_lock);
+    for (struct memory *m = nullptr; (m = paged_next(nullptr, nullptr, m));) memory_ask_writeback(m);
 }
 
 /* --- grants ------------------------------------------------------------------------------------- */

@@ -42,17 +42,7 @@ static int fault_in(struct space *s, vaddr_t va, bool write) {
     return device ? -EFAULT : 0;
 }
 
-struct frame *space_page(struct space *s, vaddr_t va, bool write) {
-    struct frame *f;
-    while (!take_present(s, va, write, &f, 1)) {
-        int error = fault_in(s, va, write);
-        if (error) return err_ptr(error);
-    }
-    return f;
-}
-
-int pin_user(struct pin *p, uaddr_t address, size_t length, bool write) {
-    struct space *s = space_current();
+int pin_space(struct pin *p, struct space *s, vaddr_t address, size_t length, bool write) {
     p->count = 0;
     p->write = write;
     p->length = (uint32_t)length;
@@ -71,6 +61,10 @@ int pin_user(struct pin *p, uaddr_t address, size_t length, bool write) {
             return error;
         }
     }
+}
+
+int pin_user(struct pin *p, uaddr_t address, size_t length, bool write) {
+    return pin_space(p, space_current(), address, length, write);
 }
 
 void pin_release(struct pin *p) {

@@ -16,7 +16,7 @@
 
 #define MAP_TOP 0x7ff000000000UL /* mappings without an address go below, minus a random part */
 #define MAP_RANDOM_PAGES (1UL << 24)
-#define ZAP_BATCH 64
+#define ZAP_BATCH 128
 
 struct space *space_current(void) {
     struct process *p = process_current();
@@ -48,6 +48,7 @@ UNCHECKED void space_put(struct space *s) {
         struct region *r = region_of(n);
         space_zap(s, region_start(r), r->end);
         region_remove(s, r);
+        preempt_point();
     }
     quota_release(s->quota, (int64_t)s->table.tables);
     pt_destroy(&s->table);
@@ -116,15 +117,25 @@ static size_t zap_some(struct space *s, vaddr_t *at, vaddr_t end, struct frame *
     return count;
 }
 
-static void zap(struct space *s, vaddr_t start, vaddr_t end, bool copies, bool wait) {
+vaddr_t space_next_leaf_far(struct space *s, vaddr_t at, vaddr_t end) {
+    for (vaddr_t stop; at < end; preempt_point()) {
+        stop = min(align_down(at, WALK_SPAN) + WALK_SPAN, end);
+        at = pt_next_leaf(&s->table, at, stop);
+        if (at < stop) return at;
+    }
+    return end;
+}
+
+static vaddr_t next_leaf(struct space *s, vaddr_t at, vaddr_t end, bool wait) {
+    return wait ? space_next_leaf(s, at, end) : pt_next_leaf(&s->table, at, end);
+}
+
+static void zap(struct space *s, vaddr_t at, vaddr_t end, bool copies, bool wait) {
     struct frame *frames[ZAP_BATCH];
-    for (vaddr_t at = pt_next_leaf(&s->table, start, end); at < end; at = pt_next_leaf(&s->table, at, end)) {
-        vaddr_t leaf_end = min(align_down(at, PT_LEAF_SPAN) + PT_LEAF_SPAN, end);
-        while (at < leaf_end) {
-            size_t count = zap_some(s, &at, leaf_end, frames, copies);
-            while (count-- > 0) frame_put(frames[count]);
-            if (wait) preempt_point();
-        }
+    while ((at = next_leaf(s, at, end, wait)) < end) {
+        size_t count = zap_some(s, &at, leaf_end(at, end), frames, copies);
+        while (count-- > 0) frame_put(frames[count]);
+        if (wait && at < end) preempt_point();
     }
 }
 
@@ -140,7 +151,8 @@ static bool range_valid(vaddr_t at, size_t length) {
 
 static uint64_t pages_within(struct space *s, vaddr_t start, vaddr_t end) REQUIRES(s -> lock) {
     uint64_t pages = 0;
-    for (struct region *r = region_from(s, start); r && region_start(r) < end; r = region_of(tree_next(&r->node)))
+    for (struct region *r = region_from(s, start); r && region_start(r) < end;
+         r = region_of(tree_next(&r->node)), preempt_point())
         pages += (min(r->end, end) - max(region_start(r), start)) >> PAGE_SHIFT;
     return pages;
 }
@@ -155,6 +167,7 @@ static int unmap_locked(struct space *s, vaddr_t at, size_t length) REQUIRES(s -
         vaddr_t r_end = r->end;
         space_zap(s, region_start(r), r_end);
         region_remove(s, r);
+        if (r_end < end) preempt_point();
         s->map_hint = max(s->map_hint, min(r_end, MAP_TOP));
     }
     return 0;
@@ -193,8 +206,7 @@ static long map_locked(struct space *s, vaddr_t at, size_t length, uint32_t flag
     return result;
 }
 
-/* Touches pages ahead of use; best effort. */
-/* As far as it goes: a signal ends it, since the range may be the whole address space. */
+/* Touches pages ahead of use, as far as it goes: a signal ends it, since the range may be the whole address space. */
 static void populate(struct space *s, vaddr_t at, size_t length, bool write) {
     for (vaddr_t va = at; va < at + length && !signal_pending(thread_current()); va += PAGE_SIZE) {
         if (space_fault(s, va, write ? FAULT_WRITE : 0)) return;
@@ -250,22 +262,22 @@ static pte_t entry_protect(const struct region *r, pte_t e) {
     return pte_make(pte_paddr(e), bits | (pte_flags(e) & keep));
 }
 
-static void protect_entries(struct space *s, struct region *r) REQUIRES(s -> lock) {
-    for (vaddr_t at = pt_next_leaf(&s->table, region_start(r), r->end); at < r->end;
-         at = pt_next_leaf(&s->table, at, r->end)) {
-        vaddr_t start = at, end = min(align_down(at, PT_LEAF_SPAN) + PT_LEAF_SPAN, r->end);
+UNCHECKED void space_protect_entries(const struct region *r, vaddr_t at, vaddr_t end, bool wait) {
+    struct space *s = r->space;
+    while ((at = next_leaf(s, at, end, wait)) < end) {
+        vaddr_t start = at, stop = leaf_end(at, end);
+        bool changed = false;
         spin_lock(&s->table_lock);
         pte_t *leaf = pt_leaf(&s->table, at, false);
-        bool changed = false;
-        for (; at < end; at += PAGE_SIZE) {
+        for (; at < stop; at += PAGE_SIZE) {
             pte_t *slot = &leaf[pt_index(at)], e = pte_get(slot);
-            if (!e) continue;
-            pte_set(slot, entry_protect(r, e));
+            if (!e || !(wait || e & PTE_WRITE)) continue;
+            pte_set(slot, wait ? entry_protect(r, e) : e & ~PTE_WRITE);
             changed = true;
         }
         spin_unlock(&s->table_lock);
-        if (changed) tlb_flush(&s->table, start, (end - start) >> PAGE_SHIFT);
-        preempt_point();
+        if (changed) tlb_flush(&s->table, start, (stop - start) >> PAGE_SHIFT);
+        if (wait) preempt_point();
     }
 }
 
@@ -285,7 +297,7 @@ static int protect_locked(struct space *s, vaddr_t at, vaddr_t end, uint32_t pro
     for (struct region *r = region_from(s, at); r && region_start(r) < end; r = region_of(tree_next(&r->node))) {
         if ((r->flags & VM_ACCESS) == prot) continue;
         r->flags = (r->flags & ~(uint32_t)VM_ACCESS) | prot;
-        protect_entries(s, r);
+        space_protect_entries(r, region_start(r), r->end, true);
     }
     region_merge(s, at, end);
     return 0;
@@ -308,17 +320,20 @@ int space_protect(struct space *s, vaddr_t at, size_t length, uint32_t prot) {
  * of the object looks at the old place first, so it cannot miss one on the way.
  */
 static int move_entries(struct space *s, vaddr_t from, vaddr_t to, size_t length) REQUIRES(s -> lock) {
-    for (vaddr_t at = pt_next_leaf(&s->table, from, from + length); at < from + length;
-         at = pt_next_leaf(&s->table, at + PAGE_SIZE, from + length)) {
-        pte_t *old = pt_leaf(&s->table, at, false) + pt_index(at);
-        if (!pte_get(old)) continue;
-        pte_t *leaf = space_leaf(s, to + (at - from));
-        if (!leaf) return -ENOMEM;
+    vaddr_t distance = to - from, end = from + length;
+    for (vaddr_t at = from; (at = space_next_leaf(s, at, end)) < end; preempt_point()) {
+        vaddr_t stop = min(leaf_end(at, end), leaf_end(at + distance, UINTPTR_MAX) - distance), start = at;
+        pte_t *old = pt_leaf(&s->table, at, false);
+        while (at < stop && !pte_get(&old[pt_index(at)])) at += PAGE_SIZE;
+        if (at == stop) continue;
+        pte_t *new = space_leaf(s, at + distance);
+        if (!new) return -ENOMEM;
         spin_lock(&s->table_lock);
-        pte_set(&leaf[pt_index(to + (at - from))], pte_swap(old, 0));
+        for (; at < stop; at += PAGE_SIZE) pte_set(&new[pt_index(at + distance)], pte_swap(&old[pt_index(at)], 0));
+        /* At once: an object that takes a page away flushes its new place only. */
+        tlb_flush(&s->table, start, (stop - start) >> PAGE_SHIFT);
         spin_unlock(&s->table_lock);
     }
-    tlb_flush(&s->table, from, length >> PAGE_SHIFT);
     return 0;
 }
 
@@ -392,34 +407,22 @@ static int advise_resident(struct space *s, vaddr_t at, size_t length, uaddr_t o
         }
         spin_unlock(&s->table_lock);
         if (copy_to_user(out + done, resident, n)) return -EFAULT;
+        preempt_point();
     }
     return 0;
 }
 
-/* The object behind the first shared mapping in [at, end), with a reference, and what is mapped of it. */
-static struct memory *shared_object(struct space *s, vaddr_t *at, vaddr_t end, uint64_t *offset, size_t *length) {
-    struct memory *m = nullptr;
-    mutex_lock(&s->lock);
-    for (struct region *r = region_from(s, *at); !m && r && region_start(r) < end; r = region_of(tree_next(&r->node))) {
-        vaddr_t from = max(*at, region_start(r));
-        if (r->object && r->flags & VM_SHARED) {
-            m = r->object;
-            object_get(memory_object(m));
-            *offset = r->offset + (from - region_start(r));
-            *length = min(r->end, end) - from;
-        }
-        *at = min(r->end, end);
-    }
-    mutex_unlock(&s->lock);
-    return m;
-}
-
+/* The pagers of shared mappings write back. */
 static int advise_sync(struct space *s, vaddr_t at, vaddr_t end) {
-    uint64_t offset;
-    size_t length;
-    struct memory *m;
     int error = 0;
-    while (!error && (m = shared_object(s, &at, end, &offset, &length))) {
+    while (at < end && !error) {
+        mutex_lock(&s->lock);
+        const struct region *r = region_from(s, at);
+        struct memory *m = r && region_start(r) < end && r->flags & VM_SHARED ? r->object : nullptr;
+        if (m) object_get(memory_object(m));
+        at = r ? r->end : end;
+        mutex_unlock(&s->lock);
+        if (!m) continue;
         error = memory_sync(m);
         object_put(memory_object(m));
     }
@@ -456,11 +459,9 @@ int space_advise(struct space *s, vaddr_t at, size_t length, uint32_t advice, ua
 
 static uint32_t region_resident(struct space *s, const struct region *r) {
     uint32_t n = 0;
-    for (vaddr_t at = pt_next_leaf(&s->table, region_start(r), r->end); at < r->end;
-         at = pt_next_leaf(&s->table, at, r->end)) {
-        vaddr_t end = min(align_down(at, PT_LEAF_SPAN) + PT_LEAF_SPAN, r->end);
+    for (vaddr_t at = region_start(r); (at = space_next_leaf(s, at, r->end)) < r->end; preempt_point()) {
         const pte_t *leaf = pt_leaf(&s->table, at, false); /* a count only: no lock */
-        for (; at < end; at += PAGE_SIZE) n += pte_get(&leaf[pt_index(at)]) != 0;
+        for (vaddr_t stop = leaf_end(at, r->end); at < stop; at += PAGE_SIZE) n += pte_get(&leaf[pt_index(at)]) != 0;
     }
     return n;
 }
@@ -480,16 +481,14 @@ size_t space_describe(struct space *s, vaddr_t from, struct map_info *info, size
 }
 
 static int space_access(struct space *s, vaddr_t at, void *kernel, size_t n, bool write) {
-    if (at >= USER_END || n > USER_END - at) return -EFAULT;
+    struct pin p;
     for (size_t done = 0, step; done < n; done += step) {
-        size_t skew = (at + done) & PAGE_MASK;
-        step = min(n - done, PAGE_SIZE - skew);
-        struct frame *f = space_page(s, at + done, write);
-        if (is_err(f)) return ptr_err(f);
-        char *page = (char *)frame_virt(f) + skew;
-        memcpy(write ? page : (char *)kernel + done, write ? (char *)kernel + done : page, step);
-        if (write) atomic_fetch_sub_explicit(&f->write_pins, 1, memory_order_release);
-        frame_put(f);
+        step = min(n - done, PIN_BYTES_MAX);
+        int error = pin_space(&p, s, at + done, step, write);
+        if (error) return error;
+        if (write) pin_write(&p, 0, (char *)kernel + done, step);
+        else pin_read(&p, 0, (char *)kernel + done, step);
+        pin_release(&p);
     }
     return 0;
 }

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include <kernel/memory.h>
+#include <kernel/pin.h>
 #include <kernel/space.h>
 
 #define SPACE_START 0x10000UL /* nothing is mapped below: null pointers with offsets fault */
@@ -51,6 +52,8 @@ struct region *region_grow_stack(struct space *s, vaddr_t at) REQUIRES(s -> lock
 /* space.c: takes entries away; flushes. nowait: no preemption point, private copies only if asked. */
 void space_zap(struct space *s, vaddr_t start, vaddr_t end);
 void space_zap_nowait(struct space *s, vaddr_t start, vaddr_t end, bool copies);
+/* Entries of r in [start, end) get its protection; or, without a preemption point, lose their write permission. */
+void space_protect_entries(const struct region *r, vaddr_t start, vaddr_t end, bool wait);
 /* So many entries came or went, so many of them with private frames. */
 void space_account(struct space *s, int64_t pages, int64_t private) REQUIRES(s -> table_lock);
 bool quota_charge(struct quota *q, int64_t pages); /* false: over the limit. A null quota has none */
@@ -66,5 +69,14 @@ static inline pte_t *space_leaf(struct space *s, vaddr_t at) REQUIRES(s -> lock)
     pte_t *leaf = pt_leaf(&s->table, at, false);
     return likely(leaf) ? leaf : space_table_make(s, at);
 }
-/* pin.c: the present page at va with a reference (and a write pin if write), or err_ptr. */
-struct frame *space_page(struct space *s, vaddr_t va, bool write);
+static inline vaddr_t leaf_end(vaddr_t at, vaddr_t end) {
+    return min(align_down(at, PT_LEAF_SPAN) + PT_LEAF_SPAN, end);
+}
+/* pt_next_leaf, which lets others in on long ways. */
+#define WALK_SPAN (256 * PT_LEAF_SPAN)
+vaddr_t space_next_leaf_far(struct space *s, vaddr_t at, vaddr_t end);
+static inline vaddr_t space_next_leaf(struct space *s, vaddr_t at, vaddr_t end) {
+    return likely(end - at <= WALK_SPAN) ? pt_next_leaf(&s->table, at, end) : space_next_leaf_far(s, at, end);
+}
+/* pin.c */
+MUST_CHECK int pin_space(struct pin *p, struct space *s, vaddr_t address, size_t length, bool write);

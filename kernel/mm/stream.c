@@ -96,7 +96,7 @@ long memory_read_kernel(struct memory *m, void *to, size_t n, uint64_t offset) {
 
 /* --- writing ------------------------------------------------------------------------------------ */
 
-enum need { NEED_NOTHING, NEED_SOURCE, NEED_FRAMES, NEED_PAGE, NEED_GRANT, NEED_SPACE, NEED_NODE };
+enum need { NEED_NOTHING, NEED_SOURCE, NEED_FRAMES, NEED_PAGE, NEED_GRANT, NEED_SPACE, NEED_NODE, NEED_CUT };
 struct write {
     struct memory *m;
     const struct buffer *b;
@@ -192,6 +192,7 @@ static int provide(struct write *w, enum need need) {
         return 0;
     }
     case NEED_GRANT: spin_lock(&w->m->lock); return page_grant(w->m, w->offset >> PAGE_SHIFT, pages);
+    case NEED_CUT: preempt_point(); return 0;
     case NEED_SPACE: return -ENOSPC;
     default: return -ENOMEM;
     }
@@ -204,9 +205,9 @@ UNCHECKED static int write_run(struct write *w, bool append) {
     spin_lock(&m->lock);
     while (!error && w->at < w->end) {
         if (append) w->offset = memory_size(m);
-        if (w->offset + (w->end - w->at) > memory_size(m)) memory_prepare_growth(m);
-        enum need need = NEED_NOTHING;
-        while (w->at < w->end && !(need = write_page(w)));
+        bool grows = w->offset + (w->end - w->at) > memory_size(m);
+        enum need need = grows && !memory_may_grow(m) ? NEED_CUT : NEED_NOTHING;
+        while (w->at < w->end && !need) need = write_page(w);
         if (!need) break;
         spin_unlock(&m->lock);
         error = provide(w, need);

@@ -50,44 +50,48 @@ void page_make_clean(struct memory *m, struct frame *f) {
 uint64_t memory_dirty_pages(void) { return (uint64_t)atomic_load_explicit(&dirty_pages, memory_order_relaxed); }
 
 long memory_dirty_next(struct memory *m, uint64_t offset, uint64_t *length) {
-    uint64_t first = UINT64_MAX, end = UINT64_MAX;
-    struct frame *f;
-    spin_lock(&m->lock);
-    for (uint64_t i = offset >> PAGE_SHIFT; m->dirty && (f = page_next(m, &i, UINT64_MAX)); i++) {
-        bool dirty = f->state == PAGE_DIRTY;
-        if (first == UINT64_MAX && !dirty) continue;
-        if (first == UINT64_MAX) first = end = i;
-        if (!dirty || i != end || end - first == RUN_MAX) break;
-        end++;
+    uint64_t first = UINT64_MAX, end = UINT64_MAX, i = offset >> PAGE_SHIFT;
+    for (bool more = true; more; preempt_point()) {
+        spin_lock(&m->lock);
+        more = m->dirty;
+        for (unsigned n = 0; more && n < BATCH_PAGES; n++, i++) {
+            const struct frame *f = page_next(m, &i, UINT64_MAX);
+            bool dirty = f && f->state == PAGE_DIRTY;
+            if (dirty && first == UINT64_MAX) first = end = i;
+            more = f && (dirty || first == UINT64_MAX) && (!dirty || (i == end && end - first < RUN_MAX));
+            end += more && dirty;
+        }
+        spin_unlock(&m->lock);
     }
-    spin_unlock(&m->lock);
     if (first == UINT64_MAX) return -ENODATA;
     *length = (end - first) << PAGE_SHIFT;
     return (long)(first << PAGE_SHIFT);
 }
 
-long memory_writeback_begin(struct memory *m, uint64_t offset, size_t length) {
-    uint64_t first = offset >> PAGE_SHIFT, last = page_count(offset + length);
-    struct frame *f;
-    spin_lock(&m->lock);
-    memory_protect_pages(m, first, last);
-    for (uint64_t i = first; (f = page_next(m, &i, last)); i++)
-        if (f->state == PAGE_DIRTY && !atomic_load_explicit(&f->write_pins, memory_order_acquire))
-            f->state = PAGE_WRITING;
-    spin_unlock(&m->lock);
-    return 0;
+void memory_protect_pages(struct memory *m, uint64_t first, uint64_t last, bool write_back) {
+    for (struct frame *f;; preempt_point()) {
+        spin_lock(&m->lock);
+        f = page_next(m, &first, last);
+        uint64_t end = f ? min(first + BATCH_PAGES, last) : last;
+        if (f) memory_unmap_pages(m, first, end, UNMAP_WRITE);
+        for (; write_back && (f = page_next(m, &first, end)); first++)
+            if (f->state == PAGE_DIRTY && !atomic_load_explicit(&f->write_pins, memory_order_acquire))
+                f->state = PAGE_WRITING;
+        spin_unlock(&m->lock);
+        if ((first = end) == last) return;
+    }
+}
+
+static void writeback_done(struct memory *m, struct frame *f, int error) REQUIRES(m -> lock) {
+    if (f->state != PAGE_WRITING) return;
+    if (error) f->state = PAGE_DIRTY; /* the next fsync tries again */
+    else page_make_clean(m, f);
 }
 
 long memory_writeback_end(struct memory *m, uint64_t offset, size_t length, int error) {
-    uint64_t first = offset >> PAGE_SHIFT, last = page_count(offset + length);
-    struct frame *f;
     if (error < 0 || error >= ERESTART) return -EINVAL;
+    page_visit(m, offset >> PAGE_SHIFT, page_count(offset + length), writeback_done, error);
     spin_lock(&m->lock);
-    for (uint64_t i = first; (f = page_next(m, &i, last)); i++) {
-        if (f->state != PAGE_WRITING) continue;
-        if (error) f->state = PAGE_DIRTY; /* the next fsync tries again */
-        else page_make_clean(m, f);
-    }
     if (error) {
         m->error = -error;
         m->error_count++;
@@ -127,12 +131,12 @@ int memory_throttle(struct memory *m) {
     return 0;
 }
 
-void memory_discard(struct memory *m) {
-    struct frame *f;
-    spin_lock(&m->lock);
-    bool unused = !m->mapping_count || m->pager->failed;
-    for (uint64_t i = 0; m->dirty && unused && (f = page_next(m, &i, UINT64_MAX)); i++) page_make_clean(m, f);
-    spin_unlock(&m->lock);
+static void page_discard(struct memory *m, struct frame *f, int) REQUIRES(m -> lock) {
+    if (!m->mapping_count || m->pager->failed) page_make_clean(m, f);
+}
+
+UNCHECKED void memory_discard(struct memory *m) {
+    if (m->dirty) page_visit(m, 0, UINT64_MAX, page_discard, 0);
 }
 
 UNCHECKED int memory_sync(struct memory *m) {

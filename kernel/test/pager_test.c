@@ -110,15 +110,18 @@ KTEST(pager_writes_back) {
     EXPECT(!space_write(s, at + 6 * PAGE_SIZE, "x", 1));
     EXPECT(memory_dirty_next(m, 0, &length) == PAGE_SIZE && length == 2 * PAGE_SIZE);
     EXPECT(memory_dirty_next(m, 3 * PAGE_SIZE, &length) == 6 * PAGE_SIZE && length == PAGE_SIZE);
-    EXPECT(!memory_writeback_begin(m, 0, 8 * PAGE_SIZE) && memory_dirty_next(m, 0, &length) == -ENODATA);
+    memory_protect_pages(m, 0, 8, true);
+    EXPECT(memory_dirty_next(m, 0, &length) == -ENODATA);
     EXPECT(!space_write(s, at + 6 * PAGE_SIZE, "y", 1)); /* meanwhile */
     EXPECT(!memory_writeback_end(m, 0, 8 * PAGE_SIZE, 0));
     EXPECT(memory_dirty_next(m, 0, &length) == 6 * PAGE_SIZE && length == PAGE_SIZE);
-    EXPECT(!memory_writeback_begin(m, 0, 8 * PAGE_SIZE) && !memory_writeback_end(m, 0, 8 * PAGE_SIZE, ENOSPC));
+    memory_protect_pages(m, 0, 8, true);
+    EXPECT(!memory_writeback_end(m, 0, 8 * PAGE_SIZE, ENOSPC));
     EXPECT(memory_take_error(m, &seen) == -ENOSPC && memory_take_error(m, &seen) == 0);
     EXPECT(memory_dirty_next(m, 0, &length) == 6 * PAGE_SIZE); /* kept, to be tried again */
     EXPECT(memory_dirty_pages() == 1 && memory_reclaim(100) < 8 && byte_at(6 * PAGE_SIZE) == 'y');
-    EXPECT(!memory_writeback_begin(m, 0, 8 * PAGE_SIZE) && !memory_writeback_end(m, 0, 8 * PAGE_SIZE, 0));
+    memory_protect_pages(m, 0, 8, true);
+    EXPECT(!memory_writeback_end(m, 0, 8 * PAGE_SIZE, 0));
     EXPECT(memory_dirty_pages() == 0 && memory_reclaim(100) > 0 && memory_cache_pages() == 0);
     EXPECT(!memory_control(m, MEMORY_REVOKE, PAGE_SIZE, 2 * PAGE_SIZE, 0));
     space_put(s);

@@ -45,6 +45,5 @@ enum memory_op {
     MEMORY_DIRTY_NEXT, /* a: start; result offset of the next dirty run, b: uint64_t * its length; -ENODATA none */
     MEMORY_WRITEBACK_BEGIN, /* a offset, c length: write-protect, state writing */
     MEMORY_WRITEBACK_END, /* a offset, b error (0 or errno), c length */
-    MEMORY_ERROR, /* takes the error kept for this handle's next fsync: 0 or -errno */
     MEMORY_ADOPT, /* h: the port; a: object id; returns a handle to what the last instance left, upper range; ENOENT */
 };

@@ -48,9 +48,8 @@ MUST_CHECK long memory_write_kernel(struct memory *m, const void *from, size_t n
 struct region;
 void memory_mapping_add(struct memory *m, struct region *r);
 void memory_mapping_remove(struct memory *m, struct region *r);
-uint64_t memory_pte_cache(struct memory *m); /* cache bits for PTEs; device objects: PTE_DEVICE too */
 bool memory_is_contiguous(struct memory *m, paddr_t *start); /* with frames: boot modules, DMA */
-bool memory_is_device(struct memory *m, paddr_t *start); /* contiguous physical backing without frames */
+bool memory_is_device(const struct memory *m); /* no frames behind it */
 
 /* Pager side and control, called by kernel/syscall/memory.c with checked arguments. */
 MUST_CHECK long memory_control(struct memory *m, uint32_t op, uint64_t a, uint64_t b, uint64_t c);
