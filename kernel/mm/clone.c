@@ -83,7 +83,7 @@ static int clone_region(struct clone *c, const struct region *r) UNCHECKED {
         vaddr_t end = min(align_down(at, CLONE_SPAN) + CLONE_SPAN, r->end);
         error = clone_some(c, r, at, end);
         at = end;
-        preempt_point();
+        if (at < r->end) preempt_point();
     }
     return error;
 }
@@ -98,8 +98,10 @@ UNCHECKED struct space *space_fork(struct space *from) {
     mutex_lock(&from->lock);
     to->map_hint = from->map_hint;
     int error = 0;
-    for (struct tree_node *n = tree_first(&from->regions); n && !error; n = tree_next(n))
+    for (struct tree_node *n = tree_first(&from->regions); n && !error; n = tree_next(n)) {
         error = clone_region(&c, region_of(n));
+        preempt_point();
+    }
     if (c.protected) tlb_flush(&from->table, 0, USER_END >> PAGE_SHIFT);
     if (!error && quota_charge(from->quota, space_charged(to))) to->quota = from->quota;
     else error = -ENOMEM;

@@ -24,18 +24,7 @@ struct fault {
     pte_t *leaf; /* the leaf table, and in it: */
     pte_t *slot;
     bool write;
-    struct memory *wait_for; /* a reference: fetch page `index` of it and try again */
-    uint64_t index;
-    bool wait_write;
 };
-
-static int fault_wait(struct fault *f, struct memory *m, bool write) {
-    object_get(memory_object(m));
-    f->wait_for = m;
-    f->index = region_index(f->region, f->at);
-    f->wait_write = write;
-    return -EAGAIN;
-}
 
 /* A frame for a private page, charged to the owner's account. */
 static struct frame *private_frame(struct space *s, bool zeroed) {
@@ -121,10 +110,9 @@ static int fault_object(struct space *s, struct fault *f) {
     bool private = !(f->region->flags & VM_SHARED);
     if (private && f->write && !memory_is_device(m)) {
         struct frame *page = memory_page_try(m, region_index(f->region, f->at), false);
-        return page ? fault_enter_copy(s, f, 0, page) : fault_wait(f, m, false);
+        return page ? fault_enter_copy(s, f, 0, page) : -EAGAIN;
     }
-    int error = memory_map_page(m, f->region, f->at, f->leaf, f->write);
-    return error == -EAGAIN ? fault_wait(f, m, f->write) : error;
+    return memory_map_page(m, f->region, f->at, f->leaf, f->write);
 }
 
 static bool access_allowed(const struct region *r, unsigned flags) {
@@ -132,7 +120,7 @@ static bool access_allowed(const struct region *r, unsigned flags) {
     return r->flags & need;
 }
 
-/* -EAGAIN: f->wait_for says what to wait for. */
+/* -EAGAIN: the object's page must be fetched, granted or allocated first. */
 static int fault_try(struct space *s, struct fault *f, unsigned flags) REQUIRES(s -> lock) {
     f->region = region_find(s, f->at);
     if (unlikely(!f->region) && !(f->region = region_grow_stack(s, f->at))) return -EFAULT;
@@ -148,17 +136,18 @@ static int fault_try(struct space *s, struct fault *f, unsigned flags) REQUIRES(
     return 0;
 }
 
-/* An object's page is there and may be used as needed, or it cannot be. */
-static int fault_fetch(struct fault *f, unsigned flags) {
-    struct frame *page = memory_page_get(f->wait_for, f->index, f->wait_write);
-    object_put(memory_object(f->wait_for));
-    f->wait_for = nullptr;
-    if (!is_err(page)) {
-        frame_put(page);
-        return 0;
-    }
-    int error = ptr_err(page);
-    return error == -ENOMEM || error == -EINTR ? error : -EIO;
+/* Drops the mutex until the object's page is there and may be used as needed, or cannot be. */
+static int fault_fetch(struct space *s, const struct fault *f) RELEASES(s->lock) {
+    struct memory *m = f->region->object;
+    uint64_t index = region_index(f->region, f->at);
+    bool write = f->write && f->region->flags & VM_SHARED;
+    object_get(memory_object(m));
+    mutex_unlock(&s->lock);
+    struct frame *page = memory_page_get(m, index, write);
+    object_put(memory_object(m));
+    int error = is_err(page) ? ptr_err(page) : 0;
+    if (!error) frame_put(page);
+    return !error || error == -ENOMEM || error == -EINTR ? error : -EIO;
 }
 
 int space_fault(struct space *s, vaddr_t at, unsigned flags) {
@@ -167,9 +156,12 @@ int space_fault(struct space *s, vaddr_t at, unsigned flags) {
     do {
         mutex_lock(&s->lock);
         error = fault_try(s, &f, flags);
-        mutex_unlock(&s->lock);
-        if (unlikely(error == -EAGAIN)) error = fault_fetch(&f, flags) ?: -EAGAIN;
-    } while (error == -EAGAIN);
+        if (likely(error != -EAGAIN)) {
+            mutex_unlock(&s->lock);
+            break;
+        }
+        error = fault_fetch(s, &f);
+    } while (!error);
     return error == -EACCES && !(flags & FAULT_USER) ? -EFAULT : error;
 }
 

@@ -18,6 +18,7 @@
 #define ORDER_NONE 0xff
 #define CACHE_FILL_ORDER 5
 #define CACHE_MAX 512
+#define CACHE_DRAIN 64 /* given back at once */
 #define RECLAIM_BATCH 64
 #define LOW_MEMORY_END 0x100000 /* below: the arch's (trampolines) */
 
@@ -106,15 +107,33 @@ static struct frame *cache_refill(unsigned cpu) {
     return f;
 }
 
-static void cache_drain(unsigned cpu, uint32_t keep) {
+static void cache_drain(unsigned cpu) {
     spin_lock(&frames.lock);
-    while (caches[cpu].count > keep) {
+    for (unsigned n = 0; n < CACHE_DRAIN && caches[cpu].count; n++) {
         struct frame *f = caches[cpu].head;
         caches[cpu].head = (struct frame *)f->link.next;
         caches[cpu].count--;
         block_give(f, 0);
     }
     spin_unlock(&frames.lock);
+}
+
+static void frame_begin(struct frame *f, enum frame_kind kind, unsigned order) {
+    ASSERT(atomic_load_explicit(&f->refs, memory_order_relaxed) == 0);
+    atomic_store_explicit(&f->refs, 1, memory_order_relaxed);
+    f->kind = (uint8_t)kind;
+    f->order = (uint8_t)order;
+    f->state = f->flags = 0;
+    list_init(&f->link);
+    kasan_unpoison(frame_virt(f), PAGE_SIZE);
+}
+
+static void frame_end(struct frame *f) {
+    ASSERT(f->kind > FRAME_FREE && atomic_load(&f->write_pins) == 0);
+    atomic_store_explicit(&f->refs, 0, memory_order_relaxed);
+    f->kind = FRAME_FREE;
+    f->order = ORDER_NONE;
+    kasan_poison(frame_virt(f), PAGE_SIZE, KASAN_FREE_FRAME);
 }
 
 struct frame *frame_take(enum frame_kind kind) {
@@ -127,12 +146,7 @@ struct frame *frame_take(enum frame_kind kind) {
     } else if (!(f = cache_refill(cpu))) {
         return nullptr;
     }
-    ASSERT(atomic_load_explicit(&f->refs, memory_order_relaxed) == 0);
-    atomic_store_explicit(&f->refs, 1, memory_order_relaxed);
-    f->kind = (uint8_t)kind;
-    f->state = f->flags = 0;
-    list_init(&f->link);
-    kasan_unpoison(frame_virt(f), PAGE_SIZE);
+    frame_begin(f, kind, 0);
     return f;
 }
 
@@ -152,16 +166,12 @@ struct frame *frame_alloc_zeroed(enum frame_kind kind) {
 
 void frame_free(struct frame *f) {
     unsigned cpu = cpu_current()->id;
-    ASSERT(f->kind > FRAME_FREE && atomic_load(&f->write_pins) == 0);
-    atomic_store_explicit(&f->refs, 0, memory_order_relaxed);
-    f->kind = FRAME_FREE;
-    f->order = ORDER_NONE;
-    kasan_poison(frame_virt(f), PAGE_SIZE, KASAN_FREE_FRAME);
+    frame_end(f);
     f->link.next = (struct list *)caches[cpu].head;
     caches[cpu].head = f;
     /* When memory is short, what reclaim frees must count, and be there for every CPU. */
     uint32_t most = frames.free_count < frames.low_mark ? 0 : CACHE_MAX;
-    if (unlikely(++caches[cpu].count > most)) cache_drain(cpu, most / 2);
+    if (unlikely(++caches[cpu].count > most)) cache_drain(cpu);
 }
 
 struct frame *frame_alloc_run(unsigned order, enum frame_kind kind, paddr_t below) {
@@ -169,24 +179,12 @@ struct frame *frame_alloc_run(unsigned order, enum frame_kind kind, paddr_t belo
     spin_lock(&frames.lock);
     struct frame *f = block_take(order, below);
     spin_unlock(&frames.lock);
-    for (size_t i = 0; f && i < 1UL << order; i++) {
-        atomic_store_explicit(&f[i].refs, 1, memory_order_relaxed);
-        f[i].kind = (uint8_t)kind;
-        f[i].order = (uint8_t)order;
-        f[i].state = f[i].flags = 0;
-        list_init(&f[i].link);
-        kasan_unpoison(frame_virt(&f[i]), PAGE_SIZE);
-    }
+    for (size_t i = 0; f && i < 1UL << order; i++) frame_begin(&f[i], kind, order);
     return f;
 }
 
 void frame_free_run(struct frame *f, unsigned order) {
-    for (size_t i = 0; i < 1UL << order; i++) {
-        atomic_store_explicit(&f[i].refs, 0, memory_order_relaxed);
-        f[i].kind = FRAME_FREE;
-        f[i].order = ORDER_NONE;
-        kasan_poison(frame_virt(&f[i]), PAGE_SIZE, KASAN_FREE_FRAME);
-    }
+    for (size_t i = 0; i < 1UL << order; i++) frame_end(&f[i]);
     spin_lock(&frames.lock);
     block_give(f, order);
     spin_unlock(&frames.lock);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * kmalloc: size classes over slabs of one or four pages (Bonwick, USENIX 1994), with a list of free
+ * kmalloc: size classes over slabs of one page (Bonwick, USENIX 1994), with a list of free
  * objects per class and CPU in front, which needs no lock because the kernel isn't preempted. Above
  * the largest class whole runs of frames are given out, or mapped together if memory has no such run.
  *
@@ -35,39 +35,26 @@ static struct [[gnu::aligned(64)]] {
     int64_t live; /* bytes; may be negative on one CPU */
 } local[CPU_MAX];
 
-static unsigned class_order(unsigned class) { return class_size[class] > 512 ? 2 : 0; }
-
 static void **next_of(void *object) { return object; }
 
 /* --- slabs -------------------------------------------------------------------------------------- */
 
-static struct frame *slab_of(const void *object) {
-    struct frame *f = frame_of(virt_to_phys(object));
-    return frame_of(align_down(frame_paddr(f), PAGE_SIZE << f->order));
-}
-
 static struct frame *slab_create(unsigned class) REQUIRES(slabs.lock) {
-    unsigned order = class_order(class);
-    struct frame *f = order ? frame_alloc_run(order, FRAME_SLAB, 0) : nullptr;
-    if (!f) { /* a full page cache leaves no runs: every class fits a page */
-        order = 0;
-        f = frame_take(FRAME_SLAB);
-    }
+    struct frame *f = frame_take(FRAME_SLAB);
     if (!f) return nullptr;
-    for (size_t i = 0; i < 1UL << order; i++) f[i].order = (uint8_t)order;
     f->index = class;
     f->inuse = 0;
     f->free = nullptr;
     uint8_t *base = frame_virt(f);
     size_t size = class_size[class];
 #if CATHODE_DEBUG
-    memset(base, POISON, PAGE_SIZE << order);
+    memset(base, POISON, PAGE_SIZE);
 #endif
-    for (size_t at = (PAGE_SIZE << order) / size; at-- > 0;) {
+    for (size_t at = PAGE_SIZE / size; at-- > 0;) {
         *next_of(base + at * size) = f->free;
         f->free = base + at * size;
     }
-    kasan_poison(base, PAGE_SIZE << order, KASAN_FREED);
+    kasan_poison(base, PAGE_SIZE, KASAN_FREED);
     list_push_front(&slabs.partial[class], &f->link);
     return f;
 }
@@ -98,14 +85,13 @@ static void local_drain(unsigned cpu, unsigned class) {
     for (unsigned i = 0; i < BATCH; i++) {
         void *object = local[cpu].class[class].head;
         local[cpu].class[class].head = *next_of(object);
-        struct frame *f = slab_of(object);
+        struct frame *f = frame_of(virt_to_phys(object));
         if (!f->free) list_push_front(&slabs.partial[class], &f->link);
         *next_of(object) = f->free;
         f->free = object;
         if (--f->inuse == 0) {
             list_remove(&f->link);
-            if (f->order) frame_free_run(f, f->order);
-            else frame_free(f);
+            frame_free(f);
         }
     }
     local[cpu].class[class].count -= BATCH;
@@ -224,7 +210,7 @@ void kfree(void *p) {
     }
     ASSERT(f->kind == FRAME_SLAB);
     unsigned cpu = cpu_current()->id;
-    unsigned class = (unsigned)(f->order ? slab_of(p) : f)->index;
+    unsigned class = (unsigned)f->index;
     tail_check(p, class_size[class]);
     *next_of(p) = local[cpu].class[class].head;
     local[cpu].class[class].head = p;

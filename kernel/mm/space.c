@@ -277,7 +277,7 @@ UNCHECKED void space_protect_entries(const struct region *r, vaddr_t at, vaddr_t
         }
         spin_unlock(&s->table_lock);
         if (changed) tlb_flush(&s->table, start, (stop - start) >> PAGE_SHIFT);
-        if (wait) preempt_point();
+        if (wait && at < end) preempt_point();
     }
 }
 
@@ -298,6 +298,7 @@ static int protect_locked(struct space *s, vaddr_t at, vaddr_t end, uint32_t pro
         if ((r->flags & VM_ACCESS) == prot) continue;
         r->flags = (r->flags & ~(uint32_t)VM_ACCESS) | prot;
         space_protect_entries(r, region_start(r), r->end, true);
+        preempt_point();
     }
     region_merge(s, at, end);
     return 0;

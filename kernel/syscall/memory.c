@@ -22,14 +22,6 @@ static struct memory *create_take(handle_t source, uint64_t offset, size_t size)
     return m;
 }
 
-static struct memory *create_contiguous(handle_t hardware, size_t size) {
-    struct object *o;
-    int e = handle_lookup(hardware, OBJECT_HARDWARE, RIGHT_CONTROL, &o, nullptr);
-    if (e) return err_ptr(e);
-    object_put(o);
-    return memory_create_contiguous(size, true);
-}
-
 long sys_memory_create(size_t size, uint32_t flags, handle_t source, uint64_t offset) {
     uint32_t handle_flags = flags >> 16, kind = flags & 0xffff;
     struct memory *m;
@@ -40,7 +32,6 @@ long sys_memory_create(size_t size, uint32_t flags, handle_t source, uint64_t of
         if (m && offset) (void)!memory_control(m, MEMORY_LIMIT, offset, 0, 0);
         break;
     case MEMORY_TAKE: m = create_take(source, offset, size); break;
-    case MEMORY_CONTIGUOUS: m = create_contiguous(source, size); break;
     default: return -EINVAL;
     }
     if (is_err(m)) return ptr_err(m);

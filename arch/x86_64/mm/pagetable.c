@@ -8,6 +8,7 @@
 #include <asm/regs.h>
 #include <kernel/lib.h>
 #include <kernel/mm.h>
+#include <kernel/thread.h>
 
 #define TABLE_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_USER)
 #define ROOT_HALF (PAGE_SIZE / 2)
@@ -28,6 +29,7 @@ static void table_free(paddr_t table, unsigned level, unsigned entries) {
     for (unsigned i = 0; level > 1 && i < entries; i++)
         if (e[i]) table_free(pte_paddr(e[i]), level - 1, PT_LEAF_ENTRIES);
     frame_free_table(table);
+    if (level == 2) preempt_point();
 }
 
 /* Other CPUs that may hold translations or walk the tables. */

@@ -17,7 +17,6 @@ enum vm_flags { /* prot bits as PROT_*, then flags */
 enum vm_advice { VM_DONTNEED = 1, VM_WILLNEED, VM_SYNC, VM_LOCK, VM_UNLOCK, VM_RESIDENT };
 
 enum memory_flags {
-    MEMORY_CONTIGUOUS = 1, /* physically contiguous, for DMA (needs a HARDWARE handle) */
     MEMORY_TAKE = 2, /* move whole pages out of `source` from `offset` on instead of fresh zeros */
 };
 
