@@ -20,6 +20,7 @@
 #define CACHE_MAX 512
 #define CACHE_DRAIN 64 /* given back at once */
 #define RECLAIM_BATCH 64
+#define TABLES_KEPT 16
 #define LOW_MEMORY_END 0x100000 /* below: the arch's (trampolines) */
 
 struct frame_table frame_table;
@@ -34,7 +35,8 @@ static struct {
 
 static struct [[gnu::aligned(64)]] {
     struct frame *head; /* linked by link.next */
-    uint32_t count;
+    uint32_t count, table_count;
+    paddr_t tables[TABLES_KEPT]; /* page tables, which are given back clear */
 } caches[CPU_MAX];
 
 static void free_count_add(int64_t n) REQUIRES(frames.lock) {
@@ -191,17 +193,25 @@ void frame_free_run(struct frame *f, unsigned order) {
 }
 
 paddr_t frame_alloc_table(void) {
+    unsigned cpu = cpu_current()->id;
+    if (likely(caches[cpu].table_count)) return alloc_fails() ? 0 : caches[cpu].tables[--caches[cpu].table_count];
     struct frame *f = frame_take(FRAME_TABLE);
     if (!f) return 0;
     page_clear(frame_virt(f));
     return frame_paddr(f);
 }
 
-void frame_free_table(paddr_t pa) { frame_free(frame_of(pa)); }
+void frame_free_table(paddr_t pa) {
+    unsigned cpu = cpu_current()->id;
+    const uint64_t *entries = phys_to_virt(pa);
+    for (size_t i = 0; CATHODE_DEBUG && i < PAGE_SIZE / sizeof(*entries); i++) ASSERT(!entries[i]);
+    if (likely(caches[cpu].table_count < TABLES_KEPT)) caches[cpu].tables[caches[cpu].table_count++] = pa;
+    else frame_free(frame_of(pa));
+}
 
 uint64_t frame_free_count(void) {
     uint64_t n = atomic_load_explicit(&frames.free_count, memory_order_relaxed);
-    for (unsigned i = 0; i < CPU_MAX; i++) n += caches[i].count;
+    for (unsigned i = 0; i < CPU_MAX; i++) n += caches[i].count + caches[i].table_count;
     return n;
 }
 

@@ -24,10 +24,15 @@ int pt_create(struct pagetable *pt) {
     return 0;
 }
 
+/* Nearly all entries are 0: eight are looked at together. */
 static void table_free(paddr_t table, unsigned level, unsigned entries) {
     pte_t *e = phys_to_virt(table);
-    for (unsigned i = 0; level > 1 && i < entries; i++)
-        if (e[i]) table_free(pte_paddr(e[i]), level - 1, PT_LEAF_ENTRIES);
+    for (const pte_t *end = level > 1 ? e + entries : e; e < end; e += 8) {
+        if (likely(!(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]))) continue;
+        for (unsigned i = 0; i < 8; i++)
+            if (e[i]) table_free(pte_paddr(e[i]), level - 1, PT_LEAF_ENTRIES);
+        memset(e, 0, 8 * sizeof(*e));
+    }
     frame_free_table(table);
     if (level == 2) preempt_point();
 }
@@ -54,6 +59,7 @@ void pt_destroy(struct pagetable *pt) {
     leave_pagetable(pt);
     uint64_t others = other_cpus(pt);
     if (others) arch_ipi_call(others, leave_pagetable, pt);
+    memset((char *)phys_to_virt(pt->root) + ROOT_HALF, 0, ROOT_HALF);
     table_free(pt->root, 4, PT_LEAF_ENTRIES / 2);
     pt->root = 0;
 }

@@ -16,9 +16,10 @@ static struct pagetable *previous;
 /* Interrupts are off and the tests do not block, so the page table stays loaded. */
 bool test_space_enter(struct test_space *s, uint64_t pte_flags) {
     if (pt_create(&s->pt)) return false;
-    s->page = frame_alloc_table();
+    struct frame *f = frame_alloc_zeroed(FRAME_KERNEL);
     pte_t *leaf = pt_leaf(&s->pt, TEST_PAGE, true);
-    if (!s->page || !leaf) return false;
+    if (!f || !leaf) return false;
+    s->page = frame_paddr(f);
     pte_set(&leaf[pt_index(TEST_PAGE)], pte_make(s->page, pte_flags | PTE_PRESENT));
     previous = cpu_current()->pagetable;
     pt_activate(&s->pt);
@@ -28,7 +29,7 @@ bool test_space_enter(struct test_space *s, uint64_t pte_flags) {
 void test_space_leave(struct test_space *s) {
     pt_activate(previous);
     pte_set(&pt_leaf(&s->pt, TEST_PAGE, false)[pt_index(TEST_PAGE)], 0);
-    frame_free_table(s->page);
+    frame_free(frame_of(s->page));
     pt_destroy(&s->pt);
 }
 

@@ -51,13 +51,14 @@ KTEST(clock_params_give_the_clock) {
 
 KTEST(kernel_mappings_come_and_go) {
     vaddr_t va = KERNEL_VMAP_END - PAGE_SIZE;
-    paddr_t pa = frame_alloc_table();
+    struct frame *f = frame_alloc_zeroed(FRAME_KERNEL);
+    paddr_t pa = f ? frame_paddr(f) : 0;
     EXPECT(pa && !kernel_map(va, pa, PTE_WRITE | PTE_NOEXEC));
     *(volatile uint32_t *)va = 42;
     EXPECT(*(uint32_t *)phys_to_virt(pa) == 42);
     EXPECT(kernel_unmap(va) == pa);
     EXPECT(!kernel_map(va, pa, PTE_WRITE | PTE_NOEXEC) && kernel_unmap(va) == pa);
-    frame_free_table(pa);
+    frame_free(frame_of(pa));
 }
 
 KTEST(sparse_walk_finds_leaf_tables) {

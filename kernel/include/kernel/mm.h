@@ -75,7 +75,7 @@ static inline void frame_put(struct frame *f) { /* drops a reference; the last f
 }
 uint64_t frame_free_count(void);
 uint64_t frame_total_count(void);
-/* For the arch: zeroed 4 KiB table page, 0 if none. */
+/* For the arch: zeroed 4 KiB table page, 0 if none; to be zero again when it is freed. */
 paddr_t frame_alloc_table(void);
 void frame_free_table(paddr_t pa);
 /* Contents of whole pages, through the physmap. */
