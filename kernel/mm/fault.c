@@ -27,48 +27,30 @@ struct fault {
 };
 
 /* A frame for a private page, charged to the owner's account. */
-static struct frame *private_frame(struct space *s, bool zeroed) {
+static struct frame *private_frame(struct space *s) {
     if (unlikely(!quota_charge(s->quota, 1))) return nullptr;
     struct frame *f = frame_alloc(FRAME_PRIVATE);
     if (unlikely(!f) && s->service) f = frame_take(FRAME_PRIVATE); /* services live on the reserve */
     if (unlikely(!f)) quota_release(s->quota, 1);
-    else if (zeroed) page_clear(frame_virt(f));
     return f;
 }
 
-static int fault_anonymous(struct space *s, struct fault *f) {
-    uint64_t bits = region_bits(f->region);
-    struct frame *page = frame_zero;
-    if (f->write) {
-        page = private_frame(s, true);
-        if (unlikely(!page)) return -ENOMEM;
-    } else {
-        frame_get(page);
-        bits &= ~PTE_WRITE;
-    }
-    spin_lock(&s->table_lock);
-    pte_set(f->slot, pte_make(frame_paddr(page), bits));
-    space_account(s, 1, f->write);
-    spin_unlock(&s->table_lock);
-    return 0;
-}
-
 /*
- * Enters a private copy of `from` (a reference, which is consumed) where `old` is entered now. If the
- * object took `old` away meanwhile, nothing changes: the access faults again.
+ * Enters a private copy of `from` (a reference, which is consumed; null: of zeros) where `old` is entered now.
+ * If the object took `old` away meanwhile, nothing changes: the access faults again.
  */
 static int fault_enter_copy(struct space *s, struct fault *f, pte_t old, struct frame *from) {
-    struct frame *copy = private_frame(s, false);
+    struct frame *copy = private_frame(s);
     if (unlikely(!copy)) {
-        frame_put(from);
+        if (from) frame_put(from);
         return -ENOMEM;
     }
-    if (from == frame_zero) page_clear(frame_virt(copy));
+    if (!from || from == frame_zero) page_clear(frame_virt(copy));
     else page_copy(frame_virt(copy), frame_virt(from));
     spin_lock(&s->table_lock);
     pte_t now = pte_get(f->slot);
     bool unchanged = now ? pte_paddr(now) == pte_paddr(old) : !old;
-    if (unchanged) {
+    if (likely(unchanged)) {
         pte_set(f->slot, pte_make(frame_paddr(copy), region_bits(f->region)));
         space_account(s, !old, !old || !frame_is_private(from));
     }
@@ -77,11 +59,21 @@ static int fault_enter_copy(struct space *s, struct fault *f, pte_t old, struct 
         tlb_flush(&s->table, align_down(f->at, PAGE_SIZE), 1);
         quota_release(s->quota, frame_is_private(from));
         frame_put(from); /* the entry's */
-    } else if (!unchanged) {
+    } else if (unlikely(!unchanged)) {
         quota_release(s->quota, 1);
         frame_put(copy);
     }
-    frame_put(from);
+    if (from) frame_put(from);
+    return 0;
+}
+
+static int fault_anonymous(struct space *s, struct fault *f) {
+    if (f->write) return fault_enter_copy(s, f, 0, nullptr);
+    frame_get(frame_zero);
+    spin_lock(&s->table_lock);
+    pte_set(f->slot, pte_make(frame_paddr(frame_zero), region_bits(f->region) & ~PTE_WRITE));
+    space_account(s, 1, 0);
+    spin_unlock(&s->table_lock);
     return 0;
 }
 
@@ -109,7 +101,7 @@ static int fault_object(struct space *s, struct fault *f) {
     struct memory *m = f->region->object;
     bool private = !(f->region->flags & VM_SHARED);
     if (private && f->write && !memory_is_device(m)) {
-        struct frame *page = memory_page_try(m, region_index(f->region, f->at), false);
+        struct frame *page = memory_page_try(m, region_index(f->region, f->at));
         return page ? fault_enter_copy(s, f, 0, page) : -EAGAIN;
     }
     return memory_map_page(m, f->region, f->at, f->leaf, f->write);

@@ -249,32 +249,12 @@ int memory_resize(struct memory *m, size_t size) {
 
 /* --- mappings ----------------------------------------------------------------------------------- */
 
-void memory_mapping_add(struct memory *m, struct region *r) {
-    spin_lock(&m->lock);
-    list_push_back(&m->mappings, &r->mapping_link); /* at the end: clone.c, move_entries */
-    m->mapping_count++;
-    spin_unlock(&m->lock);
-}
-
-void memory_mapping_remove(struct memory *m, struct region *r) {
-    spin_lock(&m->lock);
-    list_remove(&r->mapping_link);
-    m->mapping_count--;
-    spin_unlock(&m->lock);
-}
-
-void memory_mapping_set_end(struct memory *m, struct region *r, vaddr_t end) {
-    spin_lock(&m->lock);
-    r->end = end;
-    spin_unlock(&m->lock);
-}
-
 void memory_unmap_pages(struct memory *m, uint64_t first, uint64_t last, enum unmap what) {
     list_for_each (n, &m->mappings) {
         struct region *r = list_entry(n, struct region, mapping_link);
         vaddr_t start, end;
         if (!mapped_range(r, first, last, &start, &end)) continue;
-        if (what != UNMAP_WRITE) space_zap_nowait(r->space, start, end, what == UNMAP_COPIES);
+        if (what != UNMAP_WRITE) space_zap(r->space, start, end, what == UNMAP_COPIES, false);
         else if (r->flags & VM_SHARED) space_protect_entries(r, start, end, false);
     }
 }
@@ -360,9 +340,9 @@ static int page_fill(struct memory *m, uint64_t index) RELEASES(&m->lock) {
     return error;
 }
 
-struct frame *memory_page_try(struct memory *m, uint64_t index, bool write) {
+struct frame *memory_page_try(struct memory *m, uint64_t index) {
     spin_lock(&m->lock);
-    struct frame *f = page_usable(m, index, write);
+    struct frame *f = page_usable(m, index, false);
     if (likely(f)) frame_get(f);
     spin_unlock(&m->lock);
     return f;

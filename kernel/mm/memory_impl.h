@@ -62,7 +62,7 @@ static inline uint64_t memory_serial(const struct memory *m) { return m->serial;
 static inline bool page_present(const struct frame *f) { return f && f->state != PAGE_LOADING; }
 
 /* memory.c */
-void memory_mapping_set_end(struct memory *m, struct region *r, vaddr_t end);
+struct region;
 /* Takes pages [first, last), a batch at most, out of all mappings. Flushes. */
 enum unmap { UNMAP_PAGES, UNMAP_COPIES, UNMAP_WRITE }; /* COPIES: private ones too; WRITE: only that permission */
 void memory_unmap_pages(struct memory *m, uint64_t first, uint64_t last, enum unmap what) REQUIRES(m -> lock);

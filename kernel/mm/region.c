@@ -26,29 +26,37 @@ struct region *region_find(struct space *s, vaddr_t at) {
     return r;
 }
 
-void region_insert(struct space *s, struct region *r) {
+UNCHECKED void region_insert(struct space *s, struct region *r) {
     r->space = s;
     list_init(&r->mapping_link);
     tree_insert(&s->regions, &r->node);
     s->mapped_pages += (r->end - region_start(r)) >> PAGE_SHIFT;
-    if (r->object) memory_mapping_add(r->object, r);
+    if (!r->object) return;
+    spin_lock(&r->object->lock);
+    list_push_back(&r->object->mappings, &r->mapping_link); /* at the end: clone.c, move_entries */
+    r->object->mapping_count++;
+    spin_unlock(&r->object->lock);
 }
 
-void region_remove(struct space *s, struct region *r) {
+UNCHECKED void region_remove(struct space *s, struct region *r) {
     s->mapped_pages -= (r->end - region_start(r)) >> PAGE_SHIFT;
     if (s->last == r) s->last = nullptr;
     tree_remove(&s->regions, &r->node);
     if (r->object) {
-        memory_mapping_remove(r->object, r);
+        spin_lock(&r->object->lock);
+        list_remove(&r->mapping_link);
+        r->object->mapping_count--;
+        spin_unlock(&r->object->lock);
         object_put(memory_object(r->object));
     }
     kfree(r);
 }
 
-void region_set_end(struct space *s, struct region *r, vaddr_t end) {
+UNCHECKED void region_set_end(struct space *s, struct region *r, vaddr_t end) {
     s->mapped_pages += ((int64_t)end - (int64_t)r->end) >> PAGE_SHIFT;
-    if (r->object) memory_mapping_set_end(r->object, r, end);
-    else r->end = end;
+    if (r->object) spin_lock(&r->object->lock);
+    r->end = end;
+    if (r->object) spin_unlock(&r->object->lock);
 }
 
 static int region_split(struct space *s, vaddr_t at) REQUIRES(s -> lock) {

@@ -46,7 +46,7 @@ UNCHECKED void space_put(struct space *s) {
     struct tree_node *n;
     while ((n = tree_first(&s->regions))) {
         struct region *r = region_of(n);
-        space_zap(s, region_start(r), r->end);
+        space_zap(s, region_start(r), r->end, true, true);
         region_remove(s, r);
         preempt_point();
     }
@@ -130,7 +130,7 @@ static vaddr_t next_leaf(struct space *s, vaddr_t at, vaddr_t end, bool wait) {
     return wait ? space_next_leaf(s, at, end) : pt_next_leaf(&s->table, at, end);
 }
 
-static void zap(struct space *s, vaddr_t at, vaddr_t end, bool copies, bool wait) {
+void space_zap(struct space *s, vaddr_t at, vaddr_t end, bool copies, bool wait) {
     struct frame *frames[ZAP_BATCH];
     while ((at = next_leaf(s, at, end, wait)) < end) {
         size_t count = zap_some(s, &at, leaf_end(at, end), frames, copies);
@@ -138,10 +138,6 @@ static void zap(struct space *s, vaddr_t at, vaddr_t end, bool copies, bool wait
         if (wait && at < end) preempt_point();
     }
 }
-
-void space_zap(struct space *s, vaddr_t start, vaddr_t end) { zap(s, start, end, true, true); }
-
-void space_zap_nowait(struct space *s, vaddr_t start, vaddr_t end, bool copies) { zap(s, start, end, copies, false); }
 
 /* --- map and unmap ------------------------------------------------------------------------------ */
 
@@ -165,7 +161,7 @@ static int unmap_locked(struct space *s, vaddr_t at, size_t length) REQUIRES(s -
     struct region *r;
     while ((r = region_from(s, at)) && region_start(r) < end) {
         vaddr_t r_end = r->end;
-        space_zap(s, region_start(r), r_end);
+        space_zap(s, region_start(r), r_end, true, true);
         region_remove(s, r);
         if (r_end < end) preempt_point();
         s->map_hint = max(s->map_hint, min(r_end, MAP_TOP));
@@ -441,7 +437,7 @@ int space_advise(struct space *s, vaddr_t at, size_t length, uint32_t advice, ua
         error = region_isolate(s, at, end);
         if (!error) advise_lock(s, at, end, advice == VM_LOCK);
     } else if (!error && advice == VM_DONTNEED) {
-        space_zap(s, at, end);
+        space_zap(s, at, end, true, true);
     }
     mutex_unlock(&s->lock);
     if (error) return error;

@@ -49,9 +49,8 @@ bool region_free_at(struct space *s, vaddr_t start, size_t length) REQUIRES(s ->
 /* A growing stack just above at takes it in. Null: none, or its limit. */
 struct region *region_grow_stack(struct space *s, vaddr_t at) REQUIRES(s -> lock);
 
-/* space.c: takes entries away; flushes. nowait: no preemption point, private copies only if asked. */
-void space_zap(struct space *s, vaddr_t start, vaddr_t end);
-void space_zap_nowait(struct space *s, vaddr_t start, vaddr_t end, bool copies);
+/* space.c: takes entries away and flushes; those of private frames only if `copies`. wait: with preemption points. */
+void space_zap(struct space *s, vaddr_t start, vaddr_t end, bool copies, bool wait);
 /* Entries of r in [start, end) get its protection; or, without a preemption point, lose their write permission. */
 void space_protect_entries(const struct region *r, vaddr_t start, vaddr_t end, bool wait);
 /* So many entries came or went, so many of them with private frames. */

@@ -96,7 +96,7 @@ long memory_read_kernel(struct memory *m, void *to, size_t n, uint64_t offset) {
 
 /* --- writing ------------------------------------------------------------------------------------ */
 
-enum need { NEED_NOTHING, NEED_SOURCE, NEED_FRAMES, NEED_PAGE, NEED_GRANT, NEED_SPACE, NEED_NODE, NEED_CUT };
+enum need { NEED_NOTHING, NEED_SOURCE, NEED_FRAMES, NEED_PAGE, NEED_GRANT, NEED_CUT }; /* or -errno */
 struct write {
     struct memory *m;
     const struct buffer *b;
@@ -114,7 +114,7 @@ static int copy_in(const struct write *w, void *to, size_t n) {
 }
 
 /* Writes into a page that isn't in the object yet. */
-static enum need write_absent(struct write *w, uint64_t index, size_t skew, size_t n) UNCHECKED {
+static int write_absent(struct write *w, uint64_t index, size_t skew, size_t n) UNCHECKED {
     struct memory *m = w->m;
     size_t size = memory_size(m);
     bool covers = !skew && (n == PAGE_SIZE || w->offset + n >= size);
@@ -122,7 +122,7 @@ static enum need write_absent(struct write *w, uint64_t index, size_t skew, size
         if (!page_granted(m, index)) return NEED_GRANT;
         if (!covers && index << PAGE_SHIFT < size) return NEED_PAGE;
     } else if (m->pages >= m->page_limit) {
-        return NEED_SPACE;
+        return -ENOSPC;
     }
     if (!w->stashed) return NEED_FRAMES;
     struct frame *f = w->stash[w->stashed - 1];
@@ -132,20 +132,20 @@ static enum need write_absent(struct write *w, uint64_t index, size_t skew, size
         memset(page, 0, skew);
         memset(page + skew + n, 0, PAGE_SIZE - skew - n);
     }
-    if (page_insert(m, index, f, PAGE_CLEAN)) return NEED_NODE;
+    if (page_insert(m, index, f, PAGE_CLEAN)) return -ENOMEM;
     w->stashed--;
     (void)page_make_dirty(m, f); /* it is in a grant */
     return NEED_NOTHING;
 }
 
 /* Writes up to the end of one page. */
-static enum need write_page(struct write *w) UNCHECKED {
+static int write_page(struct write *w) UNCHECKED {
     struct memory *m = w->m;
     uint64_t index = w->offset >> PAGE_SHIFT;
     size_t skew = w->offset & PAGE_MASK, n = min(w->end - w->at, PAGE_SIZE - skew);
     struct frame *f = page_find(m, index);
     if (!f) {
-        enum need need = write_absent(w, index, skew, n);
+        int need = write_absent(w, index, skew, n);
         if (need) return need;
     } else if (f->state == PAGE_LOADING) {
         return NEED_PAGE;
@@ -179,7 +179,7 @@ static int fault_source(const struct write *w) {
 }
 
 /* The lock is not held. 0: try the step again. */
-static int provide(struct write *w, enum need need) {
+static int provide(struct write *w, int need) {
     size_t pages = page_count((w->offset & PAGE_MASK) + (w->end - w->at));
     switch (need) {
     case NEED_SOURCE: return fault_source(w);
@@ -193,8 +193,7 @@ static int provide(struct write *w, enum need need) {
     }
     case NEED_GRANT: spin_lock(&w->m->lock); return page_grant(w->m, w->offset >> PAGE_SHIFT, pages);
     case NEED_CUT: preempt_point(); return 0;
-    case NEED_SPACE: return -ENOSPC;
-    default: return -ENOMEM;
+    default: return need; /* an error */
     }
 }
 
@@ -206,7 +205,7 @@ UNCHECKED static int write_run(struct write *w, bool append) {
     while (!error && w->at < w->end) {
         if (append) w->offset = memory_size(m);
         bool grows = w->offset + (w->end - w->at) > memory_size(m);
-        enum need need = grows && !memory_may_grow(m) ? NEED_CUT : NEED_NOTHING;
+        int need = grows && !memory_may_grow(m) ? NEED_CUT : NEED_NOTHING;
         while (w->at < w->end && !need) need = write_page(w);
         if (!need) break;
         spin_unlock(&m->lock);

@@ -34,8 +34,8 @@ MUST_CHECK int memory_resize(struct memory *m, size_t size);
  * writer the page is inside a grant and becomes dirty.
  */
 struct frame *memory_page_get(struct memory *m, uint64_t index, bool write);
-/* Same without sleeping: null if it would, or cannot be had. */
-struct frame *memory_page_try(struct memory *m, uint64_t index, bool write);
+/* For a reader, without sleeping: null if it would, or cannot be had. */
+struct frame *memory_page_try(struct memory *m, uint64_t index);
 
 /* Streams: current process's user memory ↔ object. Bytes done (short at end of file), or -errno. */
 MUST_CHECK long memory_read(struct memory *m, uaddr_t to, size_t n, uint64_t offset);
@@ -44,10 +44,6 @@ MUST_CHECK long memory_append(struct memory *m, uaddr_t from, size_t n, uint64_t
 MUST_CHECK long memory_read_kernel(struct memory *m, void *to, size_t n, uint64_t offset);
 MUST_CHECK long memory_write_kernel(struct memory *m, const void *from, size_t n, uint64_t offset);
 
-/* Mappings: region r (its space's lock held) starts or ends mapping m. */
-struct region;
-void memory_mapping_add(struct memory *m, struct region *r);
-void memory_mapping_remove(struct memory *m, struct region *r);
 bool memory_is_contiguous(struct memory *m, paddr_t *start); /* with frames: boot modules, DMA */
 bool memory_is_device(const struct memory *m); /* no frames behind it */
 
