@@ -15,8 +15,6 @@
 
 #include "space_impl.h"
 
-#define CLONE_SPAN (PT_LEAF_SPAN / 2) /* copied without letting others in: about 50 instructions per page */
-
 struct clone {
     struct space *from, *to;
     int64_t pages, private;
@@ -80,7 +78,7 @@ static int clone_region(struct clone *c, const struct region *r) UNCHECKED {
     region_insert(c->to, copy);
     int error = 0;
     for (vaddr_t at = region_start(r); !error && (at = space_next_leaf(c->from, at, r->end)) < r->end;) {
-        vaddr_t end = min(align_down(at, CLONE_SPAN) + CLONE_SPAN, r->end);
+        vaddr_t end = half_leaf_end(at, r->end);
         error = clone_some(c, r, at, end);
         at = end;
         if (at < r->end) preempt_point();

@@ -15,6 +15,7 @@
 #include "memory_impl.h"
 
 #define SIZE_MAX_BYTES (1UL << 50)
+#define CUT_PAGES 24 /* cut off without letting others in */
 #define AROUND_PAGES 16 /* entered by one fault, if they are there */
 
 static void memory_destroy(struct object *o);
@@ -99,6 +100,7 @@ struct memory *memory_create_frames(paddr_t start, size_t length) {
         list_init(&f->link);
         error = error ?: page_add(m, i, f);
         if (error) frame_put(f);
+        preempt_point();
     }
     if (!error) return m;
     if (m) object_put(&m->object);
@@ -192,7 +194,7 @@ static bool cut_done(struct memory *m) REQUIRES(m -> lock) {
     uint64_t from = m->cut_from;
     if (!page_next(m, &from, UINT64_MAX)) from = UINT64_MAX;
     from = min(from, mapped_next(m, m->cut_from));
-    m->cut_from = from == UINT64_MAX ? from : from + BATCH_PAGES;
+    m->cut_from = from == UINT64_MAX ? from : from + CUT_PAGES;
     if (from == UINT64_MAX) return true;
     memory_unmap_pages(m, from, m->cut_from, UNMAP_COPIES);
     struct frame *f;

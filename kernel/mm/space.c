@@ -16,7 +16,7 @@
 
 #define MAP_TOP 0x7ff000000000UL /* mappings without an address go below, minus a random part */
 #define MAP_RANDOM_PAGES (1UL << 24)
-#define ZAP_BATCH 128
+#define ZAP_BATCH 80
 
 struct space *space_current(void) {
     struct process *p = process_current();
@@ -261,7 +261,7 @@ static pte_t entry_protect(const struct region *r, pte_t e) {
 UNCHECKED void space_protect_entries(const struct region *r, vaddr_t at, vaddr_t end, bool wait) {
     struct space *s = r->space;
     while ((at = next_leaf(s, at, end, wait)) < end) {
-        vaddr_t start = at, stop = leaf_end(at, end);
+        vaddr_t start = at, stop = half_leaf_end(at, end);
         bool changed = false;
         spin_lock(&s->table_lock);
         pte_t *leaf = pt_leaf(&s->table, at, false);
