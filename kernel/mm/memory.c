@@ -370,10 +370,6 @@ UNCHECKED struct frame *memory_page_get(struct memory *m, uint64_t index, bool w
 
 /* --- control ------------------------------------------------------------------------------------ */
 
-static int range_check(uint64_t offset, uint64_t length) {
-    return offset % PAGE_SIZE || offset + length < offset ? -EINVAL : 0;
-}
-
 UNCHECKED static int memory_describe(struct memory *m, uaddr_t out) {
     spin_lock(&m->lock);
     struct memory_info i = {.size = memory_size(m),
@@ -396,21 +392,22 @@ static long dirty_next_user(struct memory *m, uint64_t offset, uaddr_t out) {
 
 /* What only the object's pager may ask. */
 static long pager_control(struct memory *m, uint32_t op, uint64_t a, uint64_t b, uint64_t c) {
-    int error = m->pager ? range_check(a, op == MEMORY_GRANT || op == MEMORY_REVOKE ? b : c) : -EINVAL;
-    if (error) return error;
+    uint64_t length = op == MEMORY_GRANT || op == MEMORY_REVOKE ? b : c;
+    uint64_t first = a >> PAGE_SHIFT, last = page_count(a + length);
+    if (!m->pager || a % PAGE_SIZE || a + length < a) return -EINVAL;
     switch (op) {
     case MEMORY_SUPPLY: return memory_supply(m, a, &(struct buffer){.user = b}, c);
-    case MEMORY_FAIL: return memory_fail(m, a, c, (int)b);
-    case MEMORY_GRANT: return memory_grant(m, a >> PAGE_SHIFT, page_count(a + b));
+    case MEMORY_FAIL: return memory_fail(m, first, last, (int)b);
+    case MEMORY_GRANT: return memory_grant(m, first, last);
     case MEMORY_REVOKE:
         spin_lock(&m->lock);
-        grants_drop(m, a >> PAGE_SHIFT, page_count(a + b));
+        grants_drop(m, first, last);
         spin_unlock(&m->lock);
-        memory_protect_pages(m, a >> PAGE_SHIFT, page_count(a + b), false);
+        memory_protect_pages(m, first, last, false);
         return 0;
     case MEMORY_DIRTY_NEXT: return dirty_next_user(m, a, b);
-    case MEMORY_WRITEBACK_BEGIN: memory_protect_pages(m, a >> PAGE_SHIFT, page_count(a + c), true); return 0;
-    case MEMORY_WRITEBACK_END: return memory_writeback_end(m, a, c, (int)b);
+    case MEMORY_WRITEBACK_BEGIN: memory_protect_pages(m, first, last, true); return 0;
+    case MEMORY_WRITEBACK_END: return memory_writeback_end(m, first, last, (int)b);
     default: return -ENOSYS;
     }
 }

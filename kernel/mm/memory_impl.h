@@ -98,7 +98,7 @@ struct buffer { /* user memory if kernel is null */
     char *kernel;
 };
 MUST_CHECK long memory_supply(struct memory *m, uint64_t offset, const struct buffer *from, size_t length);
-MUST_CHECK long memory_fail(struct memory *m, uint64_t offset, size_t length, int error);
+MUST_CHECK int memory_fail(struct memory *m, uint64_t first, uint64_t last, int error);
 MUST_CHECK int memory_grant(struct memory *m, uint64_t first, uint64_t last);
 
 /* writeback.c */
@@ -108,7 +108,7 @@ void page_make_clean(struct memory *m, struct frame *f) REQUIRES(m -> lock);
 MUST_CHECK long memory_dirty_next(struct memory *m, uint64_t offset, uint64_t *length);
 /* Takes write permission from all mappings; what is dirty and not pinned is WRITING then, if so asked. */
 void memory_protect_pages(struct memory *m, uint64_t first, uint64_t last, bool write_back);
-long memory_writeback_end(struct memory *m, uint64_t offset, size_t length, int error);
+int memory_writeback_end(struct memory *m, uint64_t first, uint64_t last, int error);
 void memory_ask_writeback(struct memory *m);
 MUST_CHECK int memory_throttle(struct memory *m); /* before a write: waits while too much is dirty. -EINTR */
 /* Drops the dirty pages: nobody is left who would write them back. */

@@ -179,9 +179,9 @@ long memory_supply(struct memory *m, uint64_t offset, const struct buffer *from,
     return error;
 }
 
-long memory_fail(struct memory *m, uint64_t offset, size_t length, int error) {
+int memory_fail(struct memory *m, uint64_t first, uint64_t last, int error) {
     if (error <= 0 || error >= ERESTART) return -EINVAL;
-    loading_end_all(m, offset >> PAGE_SHIFT, page_count(offset + length), error);
+    loading_end_all(m, first, last, error);
     return 0;
 }
 

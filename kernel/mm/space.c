@@ -385,12 +385,6 @@ long space_remap(struct space *s, vaddr_t at, size_t old, size_t length, uint32_
 
 /* --- advice ------------------------------------------------------------------------------------- */
 
-static void advise_lock(struct space *s, vaddr_t at, vaddr_t end, bool lock) REQUIRES(s -> lock) {
-    for (struct region *r = region_from(s, at); r && region_start(r) < end; r = region_of(tree_next(&r->node)))
-        r->flags = lock ? r->flags | VM_LOCKED : r->flags & ~(uint32_t)VM_LOCKED;
-    region_merge(s, at, end);
-}
-
 /* mincore: one byte per page, by pages of the result so that nothing is held while it is copied. */
 static int advise_resident(struct space *s, vaddr_t at, size_t length, uaddr_t out) {
     uint8_t resident[64];
@@ -433,16 +427,11 @@ int space_advise(struct space *s, vaddr_t at, size_t length, uint32_t advice, ua
     vaddr_t end = at + length;
     mutex_lock(&s->lock);
     int error = pages_within(s, at, end) == length >> PAGE_SHIFT ? 0 : -ENOMEM;
-    if (!error && (advice == VM_LOCK || advice == VM_UNLOCK)) {
-        error = region_isolate(s, at, end);
-        if (!error) advise_lock(s, at, end, advice == VM_LOCK);
-    } else if (!error && advice == VM_DONTNEED) {
-        space_zap(s, at, end, true, true);
-    }
+    if (!error && advice == VM_DONTNEED) space_zap(s, at, end, true, true);
     mutex_unlock(&s->lock);
     if (error) return error;
     switch (advice) {
-    case VM_LOCK:
+    case VM_LOCK: /* private pages stay anyway, those of files unless memory is low */
     case VM_WILLNEED: populate(s, at, length, false); return 0;
     case VM_SYNC: return advise_sync(s, at, end);
     case VM_RESIDENT: return advise_resident(s, at, length, out);
@@ -471,7 +460,7 @@ size_t space_describe(struct space *s, vaddr_t from, struct map_info *info, size
                                     .end = r->end,
                                     .offset = r->offset,
                                     .object = r->object ? memory_serial(r->object) : 0,
-                                    .flags = r->flags & (VM_ACCESS | VM_SHARED | VM_STACK | VM_LOCKED),
+                                    .flags = r->flags & (VM_ACCESS | VM_SHARED | VM_STACK),
                                     .resident = region_resident(s, r)};
     mutex_unlock(&s->lock);
     return n;

@@ -20,13 +20,10 @@
 /* --- reading ------------------------------------------------------------------------------------ */
 
 static int copy_out(const struct buffer *b, size_t at, const struct frame *f, size_t skew, size_t n) {
-    const char *page = f ? (const char *)frame_virt(f) + skew : nullptr;
-    if (b->kernel) {
-        if (page) memcpy(b->kernel + at, page, n);
-        else memset(b->kernel + at, 0, n);
-        return 0;
-    }
-    return page ? copy_to_user(b->user + at, page, n) : clear_user(b->user + at, n);
+    const char *page = (const char *)frame_virt(f ?: frame_zero) + skew;
+    if (!b->kernel) return copy_to_user(b->user + at, page, n);
+    memcpy(b->kernel + at, page, n);
+    return 0;
 }
 
 /*

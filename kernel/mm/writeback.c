@@ -88,9 +88,9 @@ static void writeback_done(struct memory *m, struct frame *f, int error) REQUIRE
     else page_make_clean(m, f);
 }
 
-long memory_writeback_end(struct memory *m, uint64_t offset, size_t length, int error) {
+int memory_writeback_end(struct memory *m, uint64_t first, uint64_t last, int error) {
     if (error < 0 || error >= ERESTART) return -EINVAL;
-    page_visit(m, offset >> PAGE_SHIFT, page_count(offset + length), writeback_done, error);
+    page_visit(m, first, last, writeback_done, error);
     spin_lock(&m->lock);
     if (error) {
         m->error = -error;

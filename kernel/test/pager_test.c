@@ -38,7 +38,8 @@ static void serve(const struct request *r) {
     atomic_fetch_add(&pager.pages_in, 1);
     for (size_t i = 0; i < r->args[1]; i += PAGE_SIZE)
         memset(page_text + i, (int)((r->args[0] + i) >> PAGE_SHIFT) + 1, PAGE_SIZE);
-    if (pager.fail) EXPECT(!memory_fail(pager.m, r->args[0], r->args[1], pager.fail));
+    if (pager.fail)
+        EXPECT(!memory_fail(pager.m, r->args[0] >> PAGE_SHIFT, (r->args[0] + r->args[1]) >> PAGE_SHIFT, pager.fail));
     else EXPECT(!memory_supply(pager.m, r->args[0], &(struct buffer){.kernel = page_text}, r->args[1]));
 }
 
@@ -113,15 +114,15 @@ KTEST(pager_writes_back) {
     memory_protect_pages(m, 0, 8, true);
     EXPECT(memory_dirty_next(m, 0, &length) == -ENODATA);
     EXPECT(!space_write(s, at + 6 * PAGE_SIZE, "y", 1)); /* meanwhile */
-    EXPECT(!memory_writeback_end(m, 0, 8 * PAGE_SIZE, 0));
+    EXPECT(!memory_writeback_end(m, 0, 8, 0));
     EXPECT(memory_dirty_next(m, 0, &length) == 6 * PAGE_SIZE && length == PAGE_SIZE);
     memory_protect_pages(m, 0, 8, true);
-    EXPECT(!memory_writeback_end(m, 0, 8 * PAGE_SIZE, ENOSPC));
+    EXPECT(!memory_writeback_end(m, 0, 8, ENOSPC));
     EXPECT(memory_take_error(m, &seen) == -ENOSPC && memory_take_error(m, &seen) == 0);
     EXPECT(memory_dirty_next(m, 0, &length) == 6 * PAGE_SIZE); /* kept, to be tried again */
     EXPECT(memory_dirty_pages() == 1 && memory_reclaim(100) < 8 && byte_at(6 * PAGE_SIZE) == 'y');
     memory_protect_pages(m, 0, 8, true);
-    EXPECT(!memory_writeback_end(m, 0, 8 * PAGE_SIZE, 0));
+    EXPECT(!memory_writeback_end(m, 0, 8, 0));
     EXPECT(memory_dirty_pages() == 0 && memory_reclaim(100) > 0 && memory_cache_pages() == 0);
     EXPECT(!memory_control(m, MEMORY_REVOKE, PAGE_SIZE, 2 * PAGE_SIZE, 0));
     space_put(s);

@@ -29,7 +29,7 @@ struct quota {
 struct region {
     struct tree_node node; /* key = start */
     vaddr_t end; /* of a region with an object: changes under the object's lock */
-    uint32_t flags; /* VM_* that last: protection, SHARED, STACK, LOCKED, DENY_* */
+    uint32_t flags; /* VM_* that last: protection, SHARED, STACK, DENY_* */
     struct memory *object; /* null: anonymous private; else holds a reference */
     uint64_t offset; /* of start in the object */
     struct space *space;
