@@ -193,13 +193,14 @@ bool memory_revive(struct memory *m) {
     return refs;
 }
 
-/* The next object after m (consumed), with a reference: of this pager and with this id, where they are not null. */
+/* The next object after m (consumed), with a reference: the pager's (null: with dirty pages), with this id (null: any). */
 static struct memory *paged_next(const struct scheme *pager, const uint64_t *id, struct memory *m) {
     struct memory *next = nullptr;
     spin_lock(&paged_lock);
     for (struct list *n = m ? m->paged_link.next : paged.next; !next && n != &paged; n = n->next) {
         struct memory *candidate = list_entry(n, struct memory, paged_link);
-        if (pager && (candidate->pager != pager || (id && candidate->id != *id))) continue;
+        if (pager ? candidate->pager != pager : !__atomic_load_n(&candidate->dirty, __ATOMIC_RELAXED)) continue;
+        if (id && candidate->id != *id) continue;
         if (memory_revive(candidate)) next = candidate;
     }
     spin_unlock(&paged_lock);
