@@ -193,7 +193,7 @@ bool memory_revive(struct memory *m) {
     return refs;
 }
 
-/* The next object after m (consumed), with a reference: the pager's (null: with dirty pages), with this id (null: any). */
+/* The next object after m (consumed), referenced: the pager's (null: with dirty pages), of this id (null: any). */
 static struct memory *paged_next(const struct scheme *pager, const uint64_t *id, struct memory *m) {
     struct memory *next = nullptr;
     spin_lock(&paged_lock);
