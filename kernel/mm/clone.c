@@ -93,6 +93,7 @@ UNCHECKED struct space *space_fork(struct space *from) {
     to->service = from->service;
     to->limit_pages = from->limit_pages;
     to->stack_pages = from->stack_pages;
+    preempt_point();
     mutex_lock(&from->lock);
     to->map_hint = from->map_hint;
     int error = 0;

@@ -51,6 +51,7 @@ UNCHECKED void space_put(struct space *s) {
         preempt_point();
     }
     quota_release(s->quota, (int64_t)s->table.tables);
+    preempt_point();
     pt_destroy(&s->table);
     kfree(s);
 }

@@ -67,6 +67,7 @@ static long read_run(struct memory *m, const struct buffer *b, size_t at, size_t
             done += error ? 0 : step;
         }
         if (frames[i]) frame_put(frames[i]);
+        if (unlikely(i % 8 == 7)) preempt_point(); /* the destination may fault each time */
     }
     return done ? (long)done : error;
 }
@@ -189,7 +190,7 @@ static int provide(struct write *w, int need) {
         return 0;
     }
     case NEED_GRANT: spin_lock(&w->m->lock); return page_grant(w->m, w->offset >> PAGE_SHIFT, pages);
-    case NEED_CUT: preempt_point(); return 0;
+    case NEED_CUT: return 0;
     default: return need; /* an error */
     }
 }
@@ -207,6 +208,7 @@ UNCHECKED static int write_run(struct write *w, bool append) {
         if (!need) break;
         spin_unlock(&m->lock);
         error = provide(w, need);
+        preempt_point();
         spin_lock(&m->lock);
     }
     spin_unlock(&m->lock);

@@ -12,6 +12,7 @@
 
 #define TABLE_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_USER)
 #define ROOT_HALF (PAGE_SIZE / 2)
+#define STEP_TABLES 8 /* freed between two preemption points */
 
 struct pagetable kernel_pagetable;
 
@@ -24,17 +25,16 @@ int pt_create(struct pagetable *pt) {
     return 0;
 }
 
-/* Nearly all entries are 0: eight are looked at together. */
-static void table_free(paddr_t table, unsigned level, unsigned entries) {
+static void table_free(paddr_t table, unsigned level, unsigned entries, unsigned *work) {
     pte_t *e = phys_to_virt(table);
-    for (const pte_t *end = level > 1 ? e + entries : e; e < end; e += 8) {
+    for (const pte_t *end = level > 1 ? e + entries : e; e < end; e += 8) { /* most are empty: eight at once */
         if (likely(!(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]))) continue;
         for (unsigned i = 0; i < 8; i++)
-            if (e[i]) table_free(pte_paddr(e[i]), level - 1, PT_LEAF_ENTRIES);
+            if (e[i]) table_free(pte_paddr(e[i]), level - 1, PT_LEAF_ENTRIES, work);
         memset(e, 0, 8 * sizeof(*e));
     }
     frame_free_table(table);
-    if (level == 2) preempt_point();
+    if (++*work % STEP_TABLES == 0) preempt_point();
 }
 
 /* Other CPUs that may hold translations or walk the tables. */
@@ -60,7 +60,8 @@ void pt_destroy(struct pagetable *pt) {
     uint64_t others = other_cpus(pt);
     if (others) arch_ipi_call(others, leave_pagetable, pt);
     memset((char *)phys_to_virt(pt->root) + ROOT_HALF, 0, ROOT_HALF);
-    table_free(pt->root, 4, PT_LEAF_ENTRIES / 2);
+    unsigned work = 0;
+    table_free(pt->root, 4, PT_LEAF_ENTRIES / 2, &work);
     pt->root = 0;
 }
 
