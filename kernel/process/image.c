@@ -134,7 +134,7 @@ bool image_ids_hold(const struct image *i, struct process *p) {
     return !i->cred || (atomic_load(&p->cred)->c.id == i->old_cred && (!set || view_is_privileged(p)));
 }
 
-struct space *image_adopt(struct process *p, struct image *i, const struct image_start *start, struct space *s) {
+struct space *image_adopt(struct process *p, struct image *i, struct space *s) {
     if (i->cred) process_replace_cred(p, i->cred); /* before anybody can see the new space: info.c */
     i->cred = nullptr;
     spin_lock(&process_lock);
@@ -142,9 +142,9 @@ struct space *image_adopt(struct process *p, struct image *i, const struct image
     p->space = s;
     p->executed = old; /* spawn says so itself, once the child is in its group */
     memcpy(p->name, i->name, sizeof(p->name));
-    p->arguments = start->arguments;
-    p->arguments_end = start->arguments_end;
-    p->environment_end = start->environment_end;
+    p->arguments = i->arguments;
+    p->arguments_end = i->arguments_end;
+    p->environment_end = i->environment_end;
     p->dumpable = !i->secure;
     p->foreign_handler = 0;
     p->serve_rank = 0;
@@ -207,11 +207,11 @@ static int word_add(struct loader *l, struct space *s, uint64_t word) {
 }
 
 /* Copies the strings to `to`; their addresses become argv and envp. */
-static int strings_copy(struct loader *l, struct space *s, const struct image *i, vaddr_t to, struct image_start *out) {
+static int strings_copy(struct loader *l, struct space *s, struct image *i, vaddr_t to) {
     uint64_t count = 0, start = 0, arguments = i->args.argument_count;
     uint64_t total = arguments + i->args.environment_count;
     int e = 0;
-    out->arguments = out->arguments_end = to;
+    i->arguments = i->arguments_end = to;
     for (uint64_t at = 0; !e && at < i->args.strings_size; at += sizeof(l->page)) {
         size_t n = min(i->args.strings_size - at, sizeof(l->page));
         e = copy_from_user(l->page, (uaddr_t)i->args.strings + at, n);
@@ -222,16 +222,16 @@ static int strings_copy(struct loader *l, struct space *s, const struct image *i
             start = at + c + 1;
             if (!e && ++count == arguments) {
                 e = word_add(l, s, 0);
-                out->arguments_end = to + start;
+                i->arguments_end = to + start;
             }
         }
     }
-    out->environment_end = to + start;
+    i->environment_end = to + start;
     return e ? e : count == total ? 0 : -EINVAL;
 }
 
-static int auxiliary_add(struct loader *l, struct space *s, const struct credentials *c, const struct image *i,
-                         vaddr_t random, vaddr_t path) {
+static int auxiliary_add(struct loader *l, struct space *s, const struct image *i, vaddr_t random, vaddr_t path) {
+    const struct credentials *c = &l->credentials;
     const struct elf_image *elf = &l->program;
     const uint64_t phdr = elf->phdr_vaddr ? l->program_base + elf->phdr_vaddr : 0;
     const uint64_t pairs[AUXILIARY_PAIRS][2] = {
@@ -261,8 +261,7 @@ static int auxiliary_add(struct loader *l, struct space *s, const struct credent
     return words_flush(l, s);
 }
 
-static int stack_build(struct loader *l, struct space *s, const struct image *i, const struct credentials *c,
-                       struct image_start *out) {
+static int stack_build(struct loader *l, struct space *s, struct image *i) {
     uint64_t random[2] = {random_u64(), random_u64()};
     uint64_t arguments = max(i->args.argument_count, 1U);
     uint64_t words = 1 + arguments + 1 + i->args.environment_count + 1 + 2 * AUXILIARY_PAIRS;
@@ -276,15 +275,15 @@ static int stack_build(struct loader *l, struct space *s, const struct image *i,
     int e = map_fixed(s, low, top, flags, nullptr, 0);
     if (!e) e = space_write(s, path, i->path, path_size);
     if (!e) e = space_write(s, random_at, random, sizeof(random));
-    l->word_at = out->stack = sp;
+    l->word_at = i->stack = sp;
     if (!e) e = word_add(l, s, arguments);
     if (!e && i->args.argument_count == 0) { /* a program may rely on argv[0] */
         e = word_add(l, s, path);
         if (!e) e = word_add(l, s, 0);
     }
-    if (!e) e = strings_copy(l, s, i, strings, out);
+    if (!e) e = strings_copy(l, s, i, strings);
     if (!e) e = word_add(l, s, 0);
-    return e ? e : auxiliary_add(l, s, c, i, random_at, path);
+    return e ? e : auxiliary_add(l, s, i, random_at, path);
 }
 
 /* --- all of it ----------------------------------------------------------------------------------- */
@@ -295,23 +294,22 @@ static int time_page_map(struct space *s) {
     return time_page ? map_fixed(s, TIME_PAGE, TIME_PAGE + PAGE_SIZE, VM_READ | VM_SHARED, time_page, 0) : -ENOMEM;
 }
 
-static int space_fill(struct loader *l, struct space *s, struct image *i, struct process *p, struct image_start *out) {
+static int space_fill(struct loader *l, struct space *s, struct image *i, struct process *p) {
     int e = image_parse(l, i->program, &l->program);
     if (!e && i->interpreter) e = image_parse(l, i->interpreter, &l->interpreter);
     if (!e && i->interpreter && !l->interpreter.position_independent) e = -ENOEXEC;
     if (!e) e = time_page_map(s);
     if (!e) e = image_map(s, i->program, &l->program, &l->program_base);
-    out->entry = l->program_base + l->program.entry;
+    i->entry = l->program_base + l->program.entry;
     if (!e && i->interpreter) {
         e = image_map(s, i->interpreter, &l->interpreter, &l->interpreter_base);
-        out->entry = l->interpreter_base + l->interpreter.entry;
+        i->entry = l->interpreter_base + l->interpreter.entry;
     }
-    if (e) return e;
-    e = image_credentials(i, p, &l->credentials);
-    return e ? e : stack_build(l, s, i, &l->credentials, out);
+    if (!e) e = image_credentials(i, p, &l->credentials);
+    return e ? e : stack_build(l, s, i);
 }
 
-struct space *image_load(struct image *i, struct process *p, struct image_start *out) {
+struct space *image_load(struct image *i, struct process *p) {
     struct loader *l = kmalloc(sizeof(*l));
     struct space *s = space_create();
     int e = -ENOMEM;
@@ -323,7 +321,7 @@ struct space *image_load(struct image *i, struct process *p, struct image_start 
         /* A service is not at the mercy of what other processes of its user take. */
         if (!s->service && p != process_init && process_init)
             space_set_quota(s, &atomic_load(&p->cred)->account->quota);
-        e = space_fill(l, s, i, p, out);
+        e = space_fill(l, s, i, p);
     }
     kfree(l);
     if (!e) return s;

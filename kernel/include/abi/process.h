@@ -104,7 +104,6 @@ enum process_topic {
     PROCESS_DUMPABLE,
     PROCESS_SIGNALS, /* struct process_signals of the caller: pending, ignored, caught */
     PROCESS_CPU_CLOCK, /* result ns of CPU time */
-    PROCESS_FOREGROUND, /* (s) HANDLE_TTY's server: foreground group of a terminal session */
     PROCESS_SUBREAPER, /* (s) */
     PROCESS_PARENT_SIGNAL, /* (s) signal at the parent's death */
 };

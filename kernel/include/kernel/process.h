@@ -33,8 +33,8 @@ struct group {
     struct session *session;
     struct list members; /* struct process.group_link */
 };
-struct cpu_clock_timer { /* ITIMER_VIRTUAL, ITIMER_PROF: in ns of CPU time */
-    uint64_t expiry, interval;
+struct interval_timer { /* in ns of the clock or of CPU time; expiry 0: not set */
+    int64_t expiry, interval;
 };
 struct process {
     struct object object;
@@ -74,8 +74,7 @@ struct process {
     _Atomic uint32_t child_events;
     struct process_limit limits[LIMIT_COUNT];
     struct timer itimer_real, cpu_timer;
-    nsec_t itimer_expiry, itimer_interval;
-    struct cpu_clock_timer cpu_clocks[2];
+    struct interval_timer timers[3]; /* ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF */
     uint32_t umask, nice;
     uint32_t serve_rank; /* lowest rank of the schemes it serves; 0: it serves none */
     bool dumpable;
