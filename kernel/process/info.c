@@ -250,17 +250,13 @@ static long info_maps(struct process *p, uaddr_t out, size_t size, vaddr_t from)
     return e ? e : done;
 }
 
-static long info_threads(struct process *p, uaddr_t out, size_t size) {
-    uint32_t *tids = kmalloc(PAGE_SIZE);
-    size_t count = 0, room = min(size, PAGE_SIZE) / sizeof(*tids);
-    if (!tids) return -ENOMEM;
+static long info_next_thread(struct process *p, uint64_t tid) {
+    uint32_t next = UINT32_MAX;
     spin_lock(&p->signal_lock);
     for_each_thread (t, p)
-        if (count < room) tids[count++] = t->tid;
+        if (t->tid > tid) next = min(next, t->tid);
     spin_unlock(&p->signal_lock);
-    long e = copy_to_user(out, tids, count * sizeof(*tids));
-    kfree(tids);
-    return e ? e : (long)(count * sizeof(*tids));
+    return next == UINT32_MAX ? -ESRCH : (long)next;
 }
 
 UNCHECKED static handle_t handles_end(struct process *p, handle_t h) {
@@ -305,8 +301,8 @@ static long info_of(struct process *p, uint32_t topic, uaddr_t out, size_t size,
     case PROCESS_ENVIRONMENT: return info_strings(p, topic, out, size);
     case PROCESS_MAPS: return info_maps(p, out, size, aux);
     case PROCESS_HANDLES: return info_handles(p, out, size, aux);
-    case PROCESS_THREADS: return info_threads(p, out, size);
     case PROCESS_NEXT: return info_next(aux);
+    case PROCESS_NEXT_THREAD: return info_next_thread(p, aux);
     case PROCESS_PRIORITY: return p->nice;
     case PROCESS_DUMPABLE: return p->dumpable;
     case PROCESS_CPU_CLOCK: return (long)process_cpu_time(p);

@@ -60,16 +60,8 @@ struct process *process_prepare(struct process *parent) {
     }
     p->cred = cred_get(parent);
     p->handles.limit = parent->handles.limit;
-    memcpy(p->actions, parent->actions, sizeof(p->actions));
-    memcpy(p->limits, parent->limits, sizeof(p->limits));
-    memcpy(p->name, parent->name, sizeof(p->name));
-    p->umask = parent->umask;
-    p->nice = parent->nice;
-    p->dumpable = parent->dumpable;
-    p->foreign_handler = parent->foreign_handler;
-    p->arguments = parent->arguments;
-    p->arguments_end = parent->arguments_end;
-    p->environment_end = parent->environment_end;
+    const size_t from = offsetof(struct process, actions), to = offsetof(struct process, start_ns);
+    memcpy((char *)p + from, (const char *)parent + from, to - from);
     return p;
 }
 

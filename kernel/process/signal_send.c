@@ -147,20 +147,6 @@ long sys_signal_stack(const struct stack_info *stack, struct stack_info *old) {
     return old ? copy_to_user((uaddr_t)old, &before, sizeof(before)) : 0;
 }
 
-/* --- masks -------------------------------------------------------------------------------------- */
-
-long sys_signal_mask(uint32_t how, const uint64_t *set, uint64_t *old) {
-    struct thread *t = thread_current();
-    uint64_t mask = signal_mask_raw(t), before = mask, change = 0;
-    int e = set ? copy_from_user(&change, (uaddr_t)set, sizeof(change)) : 0;
-    if (e || (set && how > SIGNAL_SETMASK)) return e ? e : -EINVAL;
-    if (set) {
-        mask = how == SIGNAL_SETMASK ? change : how == SIGNAL_BLOCK ? mask | change : mask & ~change;
-        signal_mask_set(t, mask);
-    }
-    return old ? copy_to_user((uaddr_t)old, &before, sizeof(before)) : 0;
-}
-
 long sys_signal_check(void) {
     atomic_fetch_or(&thread_current()->work, WORK_SIGNAL);
     return 0;
