@@ -91,8 +91,8 @@ static void parse_framebuffer(const void *at, size_t size, struct bootinfo *out)
                 t.blue_bits <= 8 && t.red_shift <= 24 && t.green_shift <= 24 && t.blue_shift <= 24;
     if (t.type != FRAMEBUFFER_RGB || t.bits != 32 || t.pitch % 4 || !fits) return;
     out->framebuffer =
-        (struct boot_framebuffer){t.address,  t.pitch,       t.width,      t.height,     t.bits,     t.red_shift,
-                                  t.red_bits, t.green_shift, t.green_bits, t.blue_shift, t.blue_bits};
+        (struct framebuffer_info){t.address,  t.pitch,       t.width,      t.height,     t.bits,      t.red_shift,
+                                  t.red_bits, t.green_shift, t.green_bits, t.blue_shift, t.blue_bits, 0};
 }
 
 int multiboot2_parse(paddr_t at, const void *data, size_t size, struct bootinfo *out) {

@@ -82,22 +82,16 @@ struct cred *cred_find(uint64_t id) {
 static void quiesce_done(void *) {}
 
 int process_set_credentials(struct process *p, const struct credentials *wish) {
-    struct cred *old = cred_get(p);
+    struct cred *old = cred_get(p), *new = nullptr;
     struct credentials c = {};
     int e = credentials_change(&old->c, wish, &c);
-    if (e || credentials_equal(&old->c, &c)) {
-        cred_put(old);
-        return e;
+    if (!e && !credentials_equal(&old->c, &c)) {
+        new = cred_create(&c);
+        e = new ? 0 : -ENOMEM;
     }
-    struct cred *new = cred_create(&c);
-    if (!new) {
-        cred_put(old);
-        return -ENOMEM;
-    }
-    /* committed: nothing below can fail */
-    process_replace_cred(p, new);
     cred_put(old);
-    return 0;
+    if (new) process_replace_cred(p, new);
+    return e;
 }
 
 /* Consumes the reference `new`. Called by a thread of p. */

@@ -6,6 +6,8 @@
  * it has member processes or terminal objects.  The foreground group belongs to the session: the
  * kernel needs nothing of the terminal itself.  POSIX.1-2017 §2.4, §11.1.
  */
+#include <kernel/syscall.h>
+
 #include "process_impl.h"
 
 struct terminal {
@@ -26,11 +28,6 @@ static void group_init(struct group *g, uint32_t id, struct session *s) REQUIRES
     g->session = s;
     list_init(&g->members);
     tree_insert(&groups, &g->node);
-}
-
-static void session_init(struct session *s, struct process *leader) {
-    *s = (struct session){.id = leader->pid, .leader = leader};
-    list_init(&s->terminals);
 }
 
 static void session_put(struct session *s) REQUIRES(process_lock) {
@@ -55,40 +52,21 @@ void group_leave(struct process *p) {
     session_put(p->session);
 }
 
-int session_create_first(struct process *p) {
-    struct group *g = kzalloc(sizeof(*g));
-    struct session *s = kzalloc(sizeof(*s));
-    if (!g || !s) {
-        kfree(g);
-        kfree(s);
-        return -ENOMEM;
-    }
-    spin_lock(&process_lock);
-    session_init(s, p);
-    group_init(g, p->pid, s);
-    group_join(p, g);
-    spin_unlock(&process_lock);
-    return 0;
-}
-
 long process_set_session(struct process *p) {
     struct group *g = kzalloc(sizeof(*g));
     struct session *s = kzalloc(sizeof(*s));
-    long result = -ENOMEM;
-    if (!g || !s) goto undo;
+    long result = g && s ? p->pid : -ENOMEM;
     spin_lock(&process_lock);
-    if (group_at(p->pid)) {
-        spin_unlock(&process_lock);
-        result = -EPERM;
-        goto undo;
+    if (result > 0 && group_at(p->pid)) result = -EPERM;
+    if (result > 0) {
+        if (p->group_of) group_leave(p);
+        *s = (struct session){.id = p->pid, .leader = p};
+        list_init(&s->terminals);
+        group_init(g, p->pid, s);
+        group_join(p, g);
     }
-    group_leave(p);
-    session_init(s, p);
-    group_init(g, p->pid, s);
-    group_join(p, g);
     spin_unlock(&process_lock);
-    return p->pid;
-undo:
+    if (result > 0) return result;
     kfree(g);
     kfree(s);
     return result;
@@ -160,38 +138,6 @@ void session_leader_exit(struct process *p) {
         object_notify(&list_entry(n, struct terminal, link)->object, EVENT_IN | EVENT_HANGUP);
 }
 
-/* --- the foreground group ------------------------------------------------------------------------ */
-
-long foreground_get(struct process *p) {
-    spin_lock(&process_lock);
-    long group = p->session->foreground;
-    spin_unlock(&process_lock);
-    return group;
-}
-
-/* tcsetpgrp(): a background caller is stopped by SIGTTOU unless it ignores or blocks it. */
-long foreground_set(struct process *p, uint32_t group) {
-    struct caller_info self;
-    process_caller_info(thread_current(), &self);
-    long result = 0;
-    spin_lock(&process_lock);
-    struct group *g = group_at(group);
-    struct session *s = p->session;
-    bool background = s->foreground && p->group != s->foreground && group_at(s->foreground);
-    if (!g || g->session != s) result = -EPERM;
-    else if (background && !(self.terminal_state & TERMINAL_TTOU)) {
-        result = self.terminal_state & TERMINAL_ORPHANED ? -EIO : -ERESTART;
-        if (result == -ERESTART) {
-            group_signal(p->group_of, SIGTTOU);
-            atomic_fetch_or(&thread_current()->work, WORK_SIGNAL); /* whichever thread takes it */
-        }
-    } else {
-        s->foreground = group;
-    }
-    spin_unlock(&process_lock);
-    return result;
-}
-
 /* --- terminal objects ---------------------------------------------------------------------------- */
 
 static uint32_t terminal_poll(struct object *o) {
@@ -250,7 +196,7 @@ static long terminal_foreground(struct session *s, uint32_t id) REQUIRES(process
     return s->foreground;
 }
 
-long terminal_control(struct object *o, uint32_t op, uint64_t a, uint64_t b) {
+long sys_terminal_control(struct object *o, uint32_t op, uint64_t a, uint64_t b) {
     struct session *s = object_as(terminal, o)->session;
     if (op == TERMINAL_SIGNAL && a > SIGNAL_COUNT) return -EINVAL;
     long result = 0;

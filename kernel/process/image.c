@@ -40,9 +40,8 @@ struct loader { /* one allocation: too big for the kernel stack */
     struct elf_image program, interpreter;
     struct credentials credentials; /* to be */
     uint64_t program_base, interpreter_base; /* added to addresses of the file */
-    uint64_t words[512]; /* on their way to the stack, at `word_at` */
+    uint64_t *words; /* for the stack: argc, pointers, auxiliary vector */
     size_t word_count;
-    vaddr_t word_at;
     char page[ELF_HEADER_MAX];
 };
 
@@ -83,6 +82,7 @@ int image_open(struct image *i, const struct image_args *args) {
     *i = (struct image){.args = *args, .uid = SETID_NONE, .gid = SETID_NONE};
     uint64_t strings = (uint64_t)args->argument_count + args->environment_count;
     if (args->flags & ~(uint32_t)IMAGE_SERVICE) return -EINVAL;
+    if (args->flags && !cred_privileged(atomic_load(&process_current()->cred))) return -EPERM;
     if (args->strings_size > ARGUMENTS_MAX || strings > ARGUMENTS_MAX / sizeof(uint64_t) ||
         strings * sizeof(uint64_t) + args->strings_size > ARGUMENTS_MAX)
         return -E2BIG;
@@ -117,9 +117,14 @@ static bool view_is_privileged(struct process *p) {
     return true;
 }
 
-/* The ids that p will have; a record of them if that is a change. */
-static int image_credentials(struct image *i, struct process *p, struct credentials *c) {
-    if ((i->uid & i->gid) != SETID_NONE && !view_is_privileged(p)) i->uid = i->gid = SETID_NONE;
+/*
+ * The ids that p will have; a record of them if that is a change.  What runs a program with an interpreter is the
+ * caller's choice, so such a program is never set-id.
+ */
+static int image_credentials(struct image *i, struct process *p, struct loader *l) {
+    struct credentials *c = &l->credentials;
+    bool alone = !i->interpreter && !l->program.has_interpreter;
+    if ((i->uid & i->gid) != SETID_NONE && !(alone && view_is_privileged(p))) i->uid = i->gid = SETID_NONE;
     struct cred *old = cred_get(p);
     i->old_cred = old->c.id;
     i->secure = credentials_exec(&old->c, i->uid, i->gid, c);
@@ -134,7 +139,7 @@ bool image_ids_hold(const struct image *i, struct process *p) {
     return !i->cred || (atomic_load(&p->cred)->c.id == i->old_cred && (!set || view_is_privileged(p)));
 }
 
-struct space *image_adopt(struct process *p, struct image *i, const struct image_start *start, struct space *s) {
+struct space *image_adopt(struct process *p, struct image *i, struct space *s) {
     if (i->cred) process_replace_cred(p, i->cred); /* before anybody can see the new space: info.c */
     i->cred = nullptr;
     spin_lock(&process_lock);
@@ -142,9 +147,9 @@ struct space *image_adopt(struct process *p, struct image *i, const struct image
     p->space = s;
     p->executed = old; /* spawn says so itself, once the child is in its group */
     memcpy(p->name, i->name, sizeof(p->name));
-    p->arguments = start->arguments;
-    p->arguments_end = start->arguments_end;
-    p->environment_end = start->environment_end;
+    p->arguments = i->arguments;
+    p->arguments_end = i->arguments_end;
+    p->environment_end = i->environment_end;
     p->dumpable = !i->secure;
     p->foreign_handler = 0;
     p->serve_rank = 0;
@@ -193,45 +198,31 @@ static int image_map(struct space *s, struct memory *m, const struct elf_image *
 
 /* --- the stack ----------------------------------------------------------------------------------- */
 
-static int words_flush(struct loader *l, struct space *s) {
-    size_t size = l->word_count * sizeof(uint64_t);
-    int e = size ? space_write(s, l->word_at, l->words, size) : 0;
-    l->word_at += size;
-    l->word_count = 0;
-    return e;
-}
-
-static int word_add(struct loader *l, struct space *s, uint64_t word) {
-    l->words[l->word_count++] = word;
-    return l->word_count < array_size(l->words) ? 0 : words_flush(l, s);
-}
-
 /* Copies the strings to `to`; their addresses become argv and envp. */
-static int strings_copy(struct loader *l, struct space *s, const struct image *i, vaddr_t to, struct image_start *out) {
+static int strings_copy(struct loader *l, struct space *s, struct image *i, vaddr_t to) {
     uint64_t count = 0, start = 0, arguments = i->args.argument_count;
     uint64_t total = arguments + i->args.environment_count;
     int e = 0;
-    out->arguments = out->arguments_end = to;
+    i->arguments = i->arguments_end = to;
     for (uint64_t at = 0; !e && at < i->args.strings_size; at += sizeof(l->page)) {
         size_t n = min(i->args.strings_size - at, sizeof(l->page));
         e = copy_from_user(l->page, (uaddr_t)i->args.strings + at, n);
         if (!e) e = space_write(s, to + at, l->page, n);
         for (size_t c = 0; !e && c < n && count < total; c++) {
             if (l->page[c]) continue;
-            e = word_add(l, s, to + start);
+            l->words[l->word_count++] = to + start;
             start = at + c + 1;
-            if (!e && ++count == arguments) {
-                e = word_add(l, s, 0);
-                out->arguments_end = to + start;
-            }
+            if (++count != arguments) continue;
+            l->words[l->word_count++] = 0;
+            i->arguments_end = to + start;
         }
     }
-    out->environment_end = to + start;
+    i->environment_end = to + start;
     return e ? e : count == total ? 0 : -EINVAL;
 }
 
-static int auxiliary_add(struct loader *l, struct space *s, const struct credentials *c, const struct image *i,
-                         vaddr_t random, vaddr_t path) {
+static void auxiliary_add(struct loader *l, const struct image *i, vaddr_t random, vaddr_t path) {
+    const struct credentials *c = &l->credentials;
     const struct elf_image *elf = &l->program;
     const uint64_t phdr = elf->phdr_vaddr ? l->program_base + elf->phdr_vaddr : 0;
     const uint64_t pairs[AUXILIARY_PAIRS][2] = {
@@ -253,16 +244,11 @@ static int auxiliary_add(struct loader *l, struct space *s, const struct credent
         {AT_EXECFN, path},
         {AT_NULL, 0},
     };
-    for (unsigned n = 0; n < AUXILIARY_PAIRS; n++) {
-        int e = word_add(l, s, pairs[n][0]);
-        if (!e) e = word_add(l, s, pairs[n][1]);
-        if (e) return e;
-    }
-    return words_flush(l, s);
+    memcpy(l->words + l->word_count, pairs, sizeof(pairs));
+    l->word_count += 2 * AUXILIARY_PAIRS;
 }
 
-static int stack_build(struct loader *l, struct space *s, const struct image *i, const struct credentials *c,
-                       struct image_start *out) {
+static int stack_build(struct loader *l, struct space *s, struct image *i) {
     uint64_t random[2] = {random_u64(), random_u64()};
     uint64_t arguments = max(i->args.argument_count, 1U);
     uint64_t words = 1 + arguments + 1 + i->args.environment_count + 1 + 2 * AUXILIARY_PAIRS;
@@ -276,15 +262,19 @@ static int stack_build(struct loader *l, struct space *s, const struct image *i,
     int e = map_fixed(s, low, top, flags, nullptr, 0);
     if (!e) e = space_write(s, path, i->path, path_size);
     if (!e) e = space_write(s, random_at, random, sizeof(random));
-    l->word_at = out->stack = sp;
-    if (!e) e = word_add(l, s, arguments);
-    if (!e && i->args.argument_count == 0) { /* a program may rely on argv[0] */
-        e = word_add(l, s, path);
-        if (!e) e = word_add(l, s, 0);
+    i->stack = sp;
+    l->words = kmalloc(words * sizeof(uint64_t));
+    if (e || !l->words) return e ? e : -ENOMEM;
+    l->words[l->word_count++] = arguments;
+    if (i->args.argument_count == 0) { /* a program may rely on argv[0] */
+        l->words[l->word_count++] = path;
+        l->words[l->word_count++] = 0;
     }
-    if (!e) e = strings_copy(l, s, i, strings, out);
-    if (!e) e = word_add(l, s, 0);
-    return e ? e : auxiliary_add(l, s, c, i, random_at, path);
+    e = strings_copy(l, s, i, strings);
+    if (e) return e;
+    l->words[l->word_count++] = 0;
+    auxiliary_add(l, i, random_at, path);
+    return space_write(s, sp, l->words, l->word_count * sizeof(uint64_t));
 }
 
 /* --- all of it ----------------------------------------------------------------------------------- */
@@ -295,35 +285,36 @@ static int time_page_map(struct space *s) {
     return time_page ? map_fixed(s, TIME_PAGE, TIME_PAGE + PAGE_SIZE, VM_READ | VM_SHARED, time_page, 0) : -ENOMEM;
 }
 
-static int space_fill(struct loader *l, struct space *s, struct image *i, struct process *p, struct image_start *out) {
+static int space_fill(struct loader *l, struct space *s, struct image *i, struct process *p) {
     int e = image_parse(l, i->program, &l->program);
     if (!e && i->interpreter) e = image_parse(l, i->interpreter, &l->interpreter);
     if (!e && i->interpreter && !l->interpreter.position_independent) e = -ENOEXEC;
     if (!e) e = time_page_map(s);
     if (!e) e = image_map(s, i->program, &l->program, &l->program_base);
-    out->entry = l->program_base + l->program.entry;
+    i->entry = l->program_base + l->program.entry;
     if (!e && i->interpreter) {
         e = image_map(s, i->interpreter, &l->interpreter, &l->interpreter_base);
-        out->entry = l->interpreter_base + l->interpreter.entry;
+        i->entry = l->interpreter_base + l->interpreter.entry;
     }
-    if (e) return e;
-    e = image_credentials(i, p, &l->credentials);
-    return e ? e : stack_build(l, s, i, &l->credentials, out);
+    if (!e) e = image_credentials(i, p, l);
+    return e ? e : stack_build(l, s, i);
 }
 
-struct space *image_load(struct image *i, struct process *p, struct image_start *out) {
+struct space *image_load(struct image *i, struct process *p) {
     struct loader *l = kmalloc(sizeof(*l));
     struct space *s = space_create();
     int e = -ENOMEM;
     if (l && s) {
         l->interpreter_base = l->word_count = 0;
+        l->words = nullptr;
         s->service = i->args.flags & IMAGE_SERVICE;
         s->limit_pages = min(p->limits[LIMIT_SPACE].soft / PAGE_SIZE, s->limit_pages);
         s->stack_pages = min(p->limits[LIMIT_STACK].soft / PAGE_SIZE, STACK_PAGES_MAX);
         /* A service is not at the mercy of what other processes of its user take. */
         if (!s->service && p != process_init && process_init)
             space_set_quota(s, &atomic_load(&p->cred)->account->quota);
-        e = space_fill(l, s, i, p, out);
+        e = space_fill(l, s, i, p);
+        kfree(l->words);
     }
     kfree(l);
     if (!e) return s;

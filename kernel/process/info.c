@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * What processes tell about themselves and each other, and what they may change: process_info and
- * process_set.  Structures go out and come in whole; a topic with a number answers by its result.
+ * process_set.  Structures go out and come in whole, by a table each; a topic with a number answers by its result.
  */
+#include <kernel/syscall.h>
+
 #include "process_impl.h"
 
 #define NICE_RANGE 40 /* nice + 20 */
@@ -10,13 +12,15 @@
 
 /* --- helpers ------------------------------------------------------------------------------------- */
 
-static long copy_out(uaddr_t out, size_t size, const void *from, size_t length) {
-    return size < length ? -EINVAL : copy_to_user(out, from, length);
-}
-
-static int copy_in(void *to, size_t length, uaddr_t in, size_t size) {
-    return size != length ? -EINVAL : copy_from_user(to, in, length);
-}
+union topic {
+    struct process_ids ids;
+    struct credentials credentials;
+    struct process_usage usage;
+    struct process_state state;
+    struct process_signals signals;
+    struct process_limit limit;
+    struct process_itimer itimer;
+};
 
 static bool may(bool (*rule)(const struct credentials *, const struct credentials *), struct process *p) {
     struct cred *self = cred_get(process_current()), *other = cred_get(p);
@@ -27,6 +31,10 @@ static bool may(bool (*rule)(const struct credentials *, const struct credential
 }
 
 bool process_may_manage(struct process *p) { return may(credentials_may_manage, p); }
+
+bool thread_may_rise(const struct thread *t, uint32_t priority) {
+    return priority <= t->base_priority || cred_privileged(atomic_load(&process_current()->cred));
+}
 
 /*
  * Memory and handles.  Who looks takes the space first and asks then: a set-id exec changes the ids before the space
@@ -67,10 +75,9 @@ void process_caller_info(struct thread *t, struct caller_info *out) {
 
 /* --- structures ---------------------------------------------------------------------------------- */
 
-static long info_ids(struct process *p, uaddr_t out, size_t size) {
-    struct process_ids ids;
+static int tell_ids(struct process *p, union topic *out, uint64_t) {
     spin_lock(&process_lock);
-    ids = (struct process_ids){
+    out->ids = (struct process_ids){
         .pid = p->pid,
         .parent = p->parent ? p->parent->pid : 0,
         .group = p->group,
@@ -80,34 +87,31 @@ static long info_ids(struct process *p, uaddr_t out, size_t size) {
         .credentials = atomic_load(&p->cred)->c.id,
     };
     spin_unlock(&process_lock);
-    return copy_out(out, size, &ids, sizeof(ids));
+    return 0;
 }
 
-static long info_credentials(struct process *p, uaddr_t out, size_t size) {
+static int tell_credentials(struct process *p, union topic *out, uint64_t) {
     struct cred *c = cred_get(p);
-    long result = copy_out(out, size, &c->c, sizeof(c->c));
+    out->credentials = c->c;
     cred_put(c);
-    return result;
+    return 0;
 }
 
-static long info_usage(struct process *p, uaddr_t out, size_t size, uint64_t which) {
-    struct process_usage usage;
+static int tell_usage(struct process *p, union topic *out, uint64_t which) {
     if (which > 2 || (which == 2 && p != process_current())) return -EINVAL;
     spin_lock(&p->signal_lock);
-    if (which == 0) usage_of_process(p, &usage);
-    else if (which == 1) usage = p->children_usage;
-    else usage_of_thread(thread_current(), &usage);
+    if (which == 0) usage_of_process(p, &out->usage);
+    else if (which == 1) out->usage = p->children_usage;
+    else usage_of_thread(thread_current(), &out->usage);
     spin_unlock(&p->signal_lock);
-    return copy_out(out, size, &usage, sizeof(usage));
+    return 0;
 }
 
 static char state_letter(struct process *p) REQUIRES(p -> signal_lock) {
     if (p->state != PROCESS_ALIVE) return 'Z';
     if (p->stopped) return 'T';
-    list_for_each (n, &p->threads) {
-        uint8_t state = list_entry(n, struct thread, process_link)->state;
-        if (state == THREAD_RUNNING || state == THREAD_RUNNABLE) return 'R';
-    }
+    for_each_thread (t, p)
+        if (t->state == THREAD_RUNNING || t->state == THREAD_RUNNABLE) return 'R';
     return 'S';
 }
 
@@ -117,8 +121,8 @@ static void state_of_threads(struct process *p, struct process_state *s) {
     usage_of_process(p, &usage);
     s->state = state_letter(p);
     s->threads = p->thread_count;
-    if (!list_empty(&p->threads)) {
-        const struct thread *t = list_entry(p->threads.next, struct thread, process_link);
+    const struct thread *t = first_thread(p);
+    if (t) {
         s->priority = t->priority;
         s->cpu = (uint8_t)t->cpu;
     }
@@ -129,62 +133,79 @@ static void state_of_threads(struct process *p, struct process_state *s) {
     s->switches = (uint32_t)(usage.switches_voluntary + usage.switches_forced);
 }
 
-UNCHECKED static void state_of_space(struct process *p, struct process_state *s) {
-    if (!p->space) return;
-    s->virtual_size = p->space->mapped_pages * PAGE_SIZE; /* a glance, without its mutex */
-    s->resident = atomic_load(&p->space->resident) * PAGE_SIZE;
-}
-
-UNCHECKED static long info_state(struct process *p, uaddr_t out, size_t size) {
-    struct process_state s = {.pid = p->pid, .nice = (uint8_t)p->nice, .start_ns = p->start_ns};
+UNCHECKED static int tell_state(struct process *p, union topic *out, uint64_t) {
+    struct process_state *s = &out->state;
+    *s = (struct process_state){.pid = p->pid, .nice = (uint8_t)p->nice, .start_ns = p->start_ns};
     spin_lock(&process_lock);
     const struct credentials *c = &atomic_load(&p->cred)->c;
-    s.uid = c->euid;
-    s.gid = c->egid;
-    s.group = p->group;
-    s.parent = p->parent ? p->parent->pid : 0;
+    s->uid = c->euid;
+    s->gid = c->egid;
+    s->group = p->group;
+    s->parent = p->parent ? p->parent->pid : 0;
     if (p->state != PROCESS_REAPED) {
-        s.session = p->session->id;
-        s.terminal = p->session->terminal;
+        s->session = p->session->id;
+        s->terminal = p->session->terminal;
     }
-    s.handles = p->handles.open_count;
-    memcpy(s.name, p->name, sizeof(s.name));
-    state_of_space(p, &s);
-    state_of_threads(p, &s);
+    s->handles = p->handles.open_count;
+    memcpy(s->name, p->name, sizeof(s->name));
+    if (p->space) {
+        s->virtual_size = p->space->mapped_pages * PAGE_SIZE; /* a glance, without its mutex */
+        s->resident = atomic_load(&p->space->resident) * PAGE_SIZE;
+    }
+    state_of_threads(p, s);
     spin_unlock(&process_lock);
-    return copy_out(out, size, &s, sizeof(s));
+    return 0;
 }
 
-static long info_signals(struct process *p, uaddr_t out, size_t size) {
-    struct process_signals s = {};
+static int tell_signals(struct process *p, union topic *out, uint64_t) {
+    struct process_signals *s = &out->signals;
+    *s = (struct process_signals){};
     spin_lock(&p->signal_lock);
-    s.pending = p->pending.set;
+    s->pending = p->pending.set;
     for (int i = 1; i <= SIGNAL_COUNT; i++) {
         uintptr_t handler = p->actions[i - 1].handler;
-        s.ignored |= handler == SIG_IGN ? SIGNAL_BIT(i) : 0;
-        s.caught |= handler > SIG_IGN ? SIGNAL_BIT(i) : 0;
+        s->ignored |= handler == SIG_IGN ? SIGNAL_BIT(i) : 0;
+        s->caught |= handler > SIG_IGN ? SIGNAL_BIT(i) : 0;
     }
-    if (!list_empty(&p->threads)) {
-        struct thread *t =
-            p == process_current() ? thread_current() : list_entry(p->threads.next, struct thread, process_link);
-        s.thread_pending = t->pending.set;
-        s.mask = signal_mask_raw(t);
+    struct thread *t = p == process_current() ? thread_current() : first_thread(p);
+    if (t) {
+        s->thread_pending = t->pending.set;
+        s->mask = signal_mask_raw(t);
     }
     spin_unlock(&p->signal_lock);
-    return copy_out(out, size, &s, sizeof(s));
+    return 0;
 }
 
-static long info_limit(struct process *p, uaddr_t out, size_t size, uint64_t index) {
+static int tell_limit(struct process *p, union topic *out, uint64_t index) {
     if (index >= LIMIT_COUNT) return -EINVAL;
     if (!may(credentials_may_inspect, p)) return -EPERM;
-    struct process_limit l = p->limits[index];
-    return copy_out(out, size, &l, sizeof(l));
+    out->limit = p->limits[index];
+    return 0;
 }
 
-static long info_itimer(struct process *p, uaddr_t out, size_t size, uint64_t index) {
-    struct process_itimer timer = {.index = (uint32_t)min(index, 3UL)};
-    int e = itimer_get(p, &timer);
-    return e ? e : copy_out(out, size, &timer, sizeof(timer));
+static int tell_itimer(struct process *p, union topic *out, uint64_t index) {
+    out->itimer = (struct process_itimer){.index = (uint32_t)min(index, 3UL)};
+    return p == process_current() ? itimer_get(p, &out->itimer) : -EPERM;
+}
+
+static const struct {
+    size_t size;
+    int (*tell)(struct process *p, union topic *out, uint64_t aux);
+} told[] = {
+    [PROCESS_IDS] = {sizeof(struct process_ids), tell_ids},
+    [PROCESS_CREDENTIALS] = {sizeof(struct credentials), tell_credentials},
+    [PROCESS_LIMIT] = {sizeof(struct process_limit), tell_limit},
+    [PROCESS_USAGE] = {sizeof(struct process_usage), tell_usage},
+    [PROCESS_STATE] = {sizeof(struct process_state), tell_state},
+    [PROCESS_ITIMER] = {sizeof(struct process_itimer), tell_itimer},
+    [PROCESS_SIGNALS] = {sizeof(struct process_signals), tell_signals},
+};
+
+static long info_structure(struct process *p, uint32_t topic, uaddr_t out, size_t size, uint64_t aux) {
+    union topic t;
+    if (size < told[topic].size) return -EINVAL;
+    int e = told[topic].tell(p, &t, aux);
+    return e ? e : copy_to_user(out, &t, told[topic].size);
 }
 
 /* --- arrays and strings -------------------------------------------------------------------------- */
@@ -229,19 +250,13 @@ static long info_maps(struct process *p, uaddr_t out, size_t size, vaddr_t from)
     return e ? e : done;
 }
 
-static long info_threads(struct process *p, uaddr_t out, size_t size) {
-    uint32_t *tids = kmalloc(PAGE_SIZE);
-    size_t count = 0, room = min(size, PAGE_SIZE) / sizeof(*tids);
-    if (!tids) return -ENOMEM;
+static long info_next_thread(struct process *p, uint64_t tid) {
+    uint32_t next = UINT32_MAX;
     spin_lock(&p->signal_lock);
-    list_for_each (n, &p->threads) {
-        if (count == room) break;
-        tids[count++] = list_entry(n, struct thread, process_link)->tid;
-    }
+    for_each_thread (t, p)
+        if (t->tid > tid) next = min(next, t->tid);
     spin_unlock(&p->signal_lock);
-    long e = copy_to_user(out, tids, count * sizeof(*tids));
-    kfree(tids);
-    return e ? e : (long)(count * sizeof(*tids));
+    return next == UINT32_MAX ? -ESRCH : (long)next;
 }
 
 UNCHECKED static handle_t handles_end(struct process *p, handle_t h) {
@@ -279,25 +294,18 @@ static long info_next(uint64_t pid) {
 }
 
 static long info_of(struct process *p, uint32_t topic, uaddr_t out, size_t size, uint64_t aux) {
+    if (topic < array_size(told) && told[topic].tell) return info_structure(p, topic, out, size, aux);
     switch (topic) {
-    case PROCESS_IDS: return info_ids(p, out, size);
-    case PROCESS_CREDENTIALS: return info_credentials(p, out, size);
     case PROCESS_UMASK: return p->umask;
-    case PROCESS_USAGE: return info_usage(p, out, size, aux);
-    case PROCESS_STATE: return info_state(p, out, size);
     case PROCESS_ARGUMENTS:
     case PROCESS_ENVIRONMENT: return info_strings(p, topic, out, size);
     case PROCESS_MAPS: return info_maps(p, out, size, aux);
     case PROCESS_HANDLES: return info_handles(p, out, size, aux);
-    case PROCESS_LIMIT: return info_limit(p, out, size, aux);
-    case PROCESS_THREADS: return info_threads(p, out, size);
     case PROCESS_NEXT: return info_next(aux);
-    case PROCESS_ITIMER: return p == process_current() ? info_itimer(p, out, size, aux) : -EPERM;
+    case PROCESS_NEXT_THREAD: return info_next_thread(p, aux);
     case PROCESS_PRIORITY: return p->nice;
     case PROCESS_DUMPABLE: return p->dumpable;
-    case PROCESS_SIGNALS: return info_signals(p, out, size);
     case PROCESS_CPU_CLOCK: return (long)process_cpu_time(p);
-    case PROCESS_FOREGROUND: return foreground_get(p);
     case PROCESS_SUBREAPER: return p->subreaper;
     case PROCESS_PARENT_SIGNAL: return p->parent_signal;
     default: return -EINVAL;
@@ -312,10 +320,10 @@ static struct process *process_of(int32_t pid) {
     return p;
 }
 
-long process_info(int32_t pid, uint32_t topic, uaddr_t out, size_t size, uint64_t aux) {
+long sys_process_info(int32_t pid, uint32_t topic, void *out, size_t size, uint64_t aux) {
     struct process *p = process_of(pid);
     if (!p) return -ESRCH;
-    long result = info_of(p, topic, out, size, aux);
+    long result = info_of(p, topic, (uaddr_t)out, size, aux);
     object_put(&p->object);
     return result;
 }
@@ -328,45 +336,28 @@ static long set_nice(struct process *p, uint64_t nice) {
     if (nice < p->nice && !cred_privileged(atomic_load(&process_current()->cred))) return -EACCES;
     spin_lock(&p->signal_lock);
     p->nice = (uint32_t)nice;
-    list_for_each (n, &p->threads)
-        thread_set_priority(list_entry(n, struct thread, process_link), PRIORITY_DEFAULT + (NICE_ZERO - (int)nice) / 2);
+    for_each_thread (t, p) thread_set_priority(t, PRIORITY_DEFAULT + (NICE_ZERO - (int)nice) / 2);
     spin_unlock(&p->signal_lock);
     return 0;
 }
 
-static long set_limit(struct process *p, uaddr_t in, size_t size) {
-    struct process_limit l;
-    int e = copy_in(&l, sizeof(l), in, size);
-    if (e) return e;
+static long set_limit(struct process *p, const struct process_limit *l) {
     if (!may(credentials_may_inspect, p)) return -EPERM;
-    return limit_set(p, &l, cred_privileged(atomic_load(&process_current()->cred)));
+    return limit_set(p, l, cred_privileged(atomic_load(&process_current()->cred)));
 }
 
-static long set_credentials(struct process *p, uaddr_t in, size_t size) {
-    struct credentials c;
-    int e = copy_in(&c, sizeof(c), in, size);
-    return e ? e : process_set_credentials(p, &c);
-}
-
-static long set_itimer(struct process *p, uaddr_t in, size_t size) {
-    struct process_itimer timer;
-    int e = copy_in(&timer, sizeof(timer), in, size);
-    return e ? e : itimer_set(p, &timer);
-}
-
-static long set_own(struct process *p, uint32_t topic, uaddr_t in, size_t size, uint64_t value) {
+static long set_own(struct process *p, uint32_t topic, const union topic *in, uint64_t value) {
     switch (topic) {
     case PROCESS_SESSION: return process_set_session(p);
-    case PROCESS_CREDENTIALS: return set_credentials(p, in, size);
+    case PROCESS_CREDENTIALS: return process_set_credentials(p, &in->credentials);
     case PROCESS_UMASK: {
         uint32_t old = p->umask;
         p->umask = value & 0777;
         return old;
     }
-    case PROCESS_ITIMER: return set_itimer(p, in, size);
+    case PROCESS_ITIMER: return itimer_set(p, &in->itimer);
     case PROCESS_FOREIGN: p->foreign_handler = value; return 0;
     case PROCESS_DUMPABLE: p->dumpable = value; return 0;
-    case PROCESS_FOREGROUND: return foreground_set(p, (uint32_t)value);
     case PROCESS_SUBREAPER: p->subreaper = value; return 0;
     case PROCESS_PARENT_SIGNAL:
         if (value > SIGNAL_COUNT) return -EINVAL;
@@ -376,15 +367,19 @@ static long set_own(struct process *p, uint32_t topic, uaddr_t in, size_t size, 
     }
 }
 
-long process_set(int32_t pid, uint32_t topic, uaddr_t in, size_t size, uint64_t value) {
+long sys_process_set(int32_t pid, uint32_t topic, const void *in, size_t size, uint64_t value) {
+    union topic t;
+    bool structure = topic == PROCESS_CREDENTIALS || topic == PROCESS_LIMIT || topic == PROCESS_ITIMER;
     if (topic == PROCESS_GROUP)
         return value > INT32_MAX ? -EINVAL : process_set_group(process_current(), pid, (int32_t)value);
+    if (structure && size != told[topic].size) return -EINVAL;
+    if (structure && copy_from_user(&t, (uaddr_t)in, size)) return -EFAULT;
     struct process *p = process_of(pid);
     if (!p) return -ESRCH;
     long result = -EPERM;
     if (topic == PROCESS_PRIORITY) result = set_nice(p, value);
-    else if (topic == PROCESS_LIMIT) result = set_limit(p, in, size);
-    else if (p == process_current()) result = set_own(p, topic, in, size, value);
+    else if (topic == PROCESS_LIMIT) result = set_limit(p, &t.limit);
+    else if (p == process_current()) result = set_own(p, topic, &t, value);
     object_put(&p->object);
     return result;
 }

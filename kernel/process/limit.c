@@ -50,16 +50,16 @@ void usage_of_thread(struct thread *t, struct process_usage *out) {
 
 void usage_of_process(struct process *p, struct process_usage *out) {
     *out = p->usage;
-    list_for_each (n, &p->threads) {
+    for_each_thread (t, p) {
         struct process_usage one;
-        usage_of_thread(list_entry(n, struct thread, process_link), &one);
+        usage_of_thread(t, &one);
         usage_add(out, &one);
     }
 }
 
 static uint64_t cpu_time_locked(struct process *p) REQUIRES(p -> signal_lock) {
     uint64_t ns = p->usage.user_ns;
-    list_for_each (n, &p->threads) ns += thread_run_ns(list_entry(n, struct thread, process_link));
+    for_each_thread (t, p) ns += thread_run_ns(t);
     return ns;
 }
 
@@ -79,15 +79,15 @@ static void timer_signal(struct process *p, int signal) REQUIRES(p -> signal_loc
 
 /* Sends what is due at `used` ns; gives the next moment, in CPU time. */
 static uint64_t cpu_timers_run(struct process *p, uint64_t used) REQUIRES(p -> signal_lock) {
-    static const int signals[2] = {SIGVTALRM, SIGPROF};
+    static const int signals[] = {SIGALRM, SIGVTALRM, SIGPROF};
     uint64_t next = UINT64_MAX;
-    for (unsigned i = 0; i < 2; i++) {
-        struct cpu_clock_timer *c = &p->cpu_clocks[i];
-        if (c->expiry && used >= c->expiry) {
+    for (unsigned i = 1; i < array_size(signals); i++) {
+        struct interval_timer *c = &p->timers[i];
+        if (c->expiry && (int64_t)used >= c->expiry) {
             timer_signal(p, signals[i]);
-            c->expiry = c->interval ? used + c->interval : 0;
+            c->expiry = c->interval ? (int64_t)used + c->interval : 0;
         }
-        if (c->expiry) next = min(next, c->expiry);
+        if (c->expiry) next = min(next, (uint64_t)c->expiry);
     }
     uint64_t soft = p->limits[LIMIT_CPU].soft, hard = p->limits[LIMIT_CPU].hard;
     if (soft >= UINT64_MAX / SECOND) return next;
@@ -135,13 +135,13 @@ int limit_set(struct process *p, const struct process_limit *l, bool privileged)
 static void itimer_fire(struct timer *t) {
     struct process *p = container_of(t, struct process, itimer_real);
     spin_lock(&p->signal_lock);
+    struct interval_timer *c = &p->timers[0];
     nsec_t now = clock_now();
-    if (p->itimer_expiry && p->itimer_expiry <= now) { /* else it was set anew meanwhile */
+    if (c->expiry && c->expiry <= now) { /* else it was set anew meanwhile */
         timer_signal(p, SIGALRM);
-        nsec_t next = p->itimer_expiry + p->itimer_interval;
-        p->itimer_expiry = p->itimer_interval ? max(next, now + ITIMER_STEP_MIN) : 0;
+        c->expiry = c->interval ? max(c->expiry + c->interval, now + ITIMER_STEP_MIN) : 0;
     }
-    if (p->itimer_expiry) timer_start(t, p->itimer_expiry);
+    if (c->expiry) timer_start(t, c->expiry);
     spin_unlock(&p->signal_lock);
 }
 
@@ -152,25 +152,23 @@ void process_timers_init(struct process *p) {
 
 void process_timers_stop(struct process *p) {
     spin_lock(&p->signal_lock);
-    p->itimer_expiry = 0;
-    p->cpu_clocks[0] = p->cpu_clocks[1] = (struct cpu_clock_timer){};
+    for (unsigned i = 0; i < array_size(p->timers); i++) p->timers[i] = (struct interval_timer){};
     p->limits[LIMIT_CPU].soft = LIMIT_INFINITE;
     spin_unlock(&p->signal_lock);
     timer_stop(&p->itimer_real);
     timer_stop(&p->cpu_timer);
 }
 
+static int64_t timer_now(struct process *p, uint32_t index) REQUIRES(p -> signal_lock) {
+    return index ? (int64_t)cpu_time_locked(p) : clock_now();
+}
+
 int itimer_get(struct process *p, struct process_itimer *out) {
     if (out->index > 2) return -EINVAL;
     spin_lock(&p->signal_lock);
-    if (out->index == 0) {
-        out->interval_ns = p->itimer_interval;
-        out->value_ns = p->itimer_expiry ? max(p->itimer_expiry - clock_now(), 1) : 0;
-    } else {
-        const struct cpu_clock_timer *c = &p->cpu_clocks[out->index - 1];
-        out->interval_ns = (int64_t)c->interval;
-        out->value_ns = c->expiry ? max((int64_t)(c->expiry - cpu_time_locked(p)), 1) : 0;
-    }
+    const struct interval_timer *c = &p->timers[out->index];
+    out->interval_ns = c->interval;
+    out->value_ns = c->expiry ? max(c->expiry - timer_now(p, out->index), 1) : 0;
     spin_unlock(&p->signal_lock);
     return 0;
 }
@@ -178,17 +176,12 @@ int itimer_get(struct process *p, struct process_itimer *out) {
 int itimer_set(struct process *p, const struct process_itimer *in) {
     if (in->index > 2 || in->value_ns < 0 || in->interval_ns < 0) return -EINVAL;
     spin_lock(&p->signal_lock);
-    nsec_t now = in->index ? (nsec_t)cpu_time_locked(p) : clock_now();
+    nsec_t now = timer_now(p, in->index);
     nsec_t expiry = in->value_ns < DEADLINE_NEVER - now ? now + in->value_ns : DEADLINE_NEVER;
     if (!in->value_ns) expiry = 0;
-    if (in->index) {
-        p->cpu_clocks[in->index - 1] = (struct cpu_clock_timer){(uint64_t)expiry, (uint64_t)in->interval_ns};
-        cpu_timer_arm(p);
-    } else {
-        p->itimer_interval = in->interval_ns;
-        p->itimer_expiry = expiry;
-        if (expiry) timer_start(&p->itimer_real, expiry);
-    }
+    p->timers[in->index] = (struct interval_timer){expiry, min(in->interval_ns, DEADLINE_NEVER / 4)};
+    if (in->index) cpu_timer_arm(p);
+    else if (expiry) timer_start(&p->itimer_real, expiry);
     spin_unlock(&p->signal_lock);
     return 0;
 }

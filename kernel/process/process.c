@@ -60,16 +60,8 @@ struct process *process_prepare(struct process *parent) {
     }
     p->cred = cred_get(parent);
     p->handles.limit = parent->handles.limit;
-    memcpy(p->actions, parent->actions, sizeof(p->actions));
-    memcpy(p->limits, parent->limits, sizeof(p->limits));
-    memcpy(p->name, parent->name, sizeof(p->name));
-    p->umask = parent->umask;
-    p->nice = parent->nice;
-    p->dumpable = parent->dumpable;
-    p->foreign_handler = parent->foreign_handler;
-    p->arguments = parent->arguments;
-    p->arguments_end = parent->arguments_end;
-    p->environment_end = parent->environment_end;
+    const size_t from = offsetof(struct process, actions), to = offsetof(struct process, start_ns);
+    memcpy((char *)p + from, (const char *)parent + from, to - from);
     return p;
 }
 
@@ -124,11 +116,15 @@ int process_thread_add(struct process *p, struct thread *t) {
     return ending ? -EINTR : 0;
 }
 
-long process_publish(struct process *p, struct thread *t) {
-    struct process *parent = process_current();
+static void thread_adopt(struct process *p, struct thread *t) {
     p->pid = t->tid;
     list_push_back(&p->threads, &t->process_link);
     p->thread_count = 1;
+}
+
+long process_publish(struct process *p, struct thread *t) {
+    struct process *parent = process_current();
+    thread_adopt(p, t);
     spin_lock(&process_lock);
     /* A kill of the parent's group that missed the child must have reached this thread. */
     if (atomic_load(&thread_current()->work) & WORK_EXIT) {
@@ -179,8 +175,7 @@ undo:
 /* --- the end ------------------------------------------------------------------------------------- */
 
 static void threads_end(struct process *p) REQUIRES(p -> signal_lock) {
-    list_for_each (n, &p->threads) {
-        struct thread *t = list_entry(n, struct thread, process_link);
+    for_each_thread (t, p) {
         if (t == p->exec_thread && !p->group_exit) continue;
         atomic_fetch_or(&t->work, WORK_EXIT);
         if (t != thread_current()) thread_interrupt(t);
@@ -291,7 +286,6 @@ struct process *process_create_first(struct memory *program, const char *path) {
     struct process *p = process_alloc();
     struct cred *c = cred_create(&root);
     struct image image = {.program = program, .uid = SETID_NONE, .gid = SETID_NONE};
-    struct image_start start;
     if (!p || !c) panic("no memory for the first process");
     p->cred = c;
     atomic_fetch_add(&c->account->tasks, 1);
@@ -300,24 +294,19 @@ struct process *process_create_first(struct memory *program, const char *path) {
     p->nice = 20;
     print_format(image.path, sizeof(image.path), "%s", path);
     print_format(image.name, sizeof(image.name), "init");
-    struct space *s = image_load(&image, p, &start);
+    struct space *s = image_load(&image, p);
     if (is_err(s)) panic("%s: no program (error %d)", path, ptr_err(s));
-    (void)image_adopt(p, &image, &start, s);
-    struct thread *t = thread_create(p, p->name, user_entry, nullptr);
-    if (!t) panic("no memory for the first thread");
-    pending_init(&t->pending);
-    t->altstack.flags = SS_DISABLE;
-    arch_thread_set_pagetable(t, &p->space->table);
-    arch_frame_init(arch_frame(t), start.entry, start.stack, 0);
-    p->pid = t->tid;
-    list_push_back(&p->threads, &t->process_link);
-    p->thread_count = 1;
+    (void)image_adopt(p, &image, s);
+    struct thread *t = process_first_thread(p);
+    if (is_err(t)) panic("no memory for the first thread");
+    arch_frame_init(arch_frame(t), image.entry, image.stack, 0);
+    thread_adopt(p, t);
     process_init = p;
     spin_lock(&process_lock);
     process_link(p, nullptr);
     spin_unlock(&process_lock);
-    if (session_create_first(p)) panic("no memory for the first session");
+    if (process_set_session(p) < 0) panic("no memory for the first session");
     return p;
 }
 
-void process_start(struct process *p) { thread_start(list_entry(p->threads.next, struct thread, process_link)); }
+void process_start(struct process *p) { thread_start(first_thread(p)); }

@@ -9,6 +9,14 @@
 
 #include "cred.h"
 
+/* t: each of p's threads in turn. */
+#define for_each_thread(t, p)                                                                                          \
+    for (struct thread *t = list_entry((p)->threads.next, struct thread, process_link);                                \
+         &t->process_link != &(p)->threads; t = list_entry(t->process_link.next, struct thread, process_link))
+static inline struct thread *first_thread(struct process *p) { /* or null */
+    return list_empty(&p->threads) ? nullptr : list_entry(p->threads.next, struct thread, process_link);
+}
+
 /* account.c */
 struct cred *cred_create(const struct credentials *c); /* null: no memory */
 MUST_CHECK int process_set_credentials(struct process *p, const struct credentials *wish);
@@ -35,12 +43,7 @@ bool group_orphaned(struct group *g) REQUIRES(process_lock);
 void group_signal(struct group *g, int signal) REQUIRES(process_lock);
 void group_hang_up_if_orphaned(struct group *g) REQUIRES(process_lock);
 void session_leader_exit(struct process *p) REQUIRES(process_lock);
-/* The first process's. -ENOMEM */
-MUST_CHECK int session_create_first(struct process *p);
 MUST_CHECK int terminal_create(struct process *p, struct object **out); /* a reference. -EPERM, -ENOMEM */
-MUST_CHECK long terminal_control(struct object *o, uint32_t op, uint64_t a, uint64_t b);
-MUST_CHECK long foreground_get(struct process *p);
-MUST_CHECK long foreground_set(struct process *p, uint32_t group);
 
 /* process.c */
 struct process *process_prepare(struct process *parent); /* a copy without space, handles, threads; err_ptr */
@@ -58,10 +61,6 @@ void process_end_threads(struct process *p, int32_t status) REQUIRES(p -> signal
 MUST_CHECK int process_become_single(struct process *p); /* exec. -EINTR: killed, or another thread execs */
 
 /* exec.c, image.c */
-struct image_start { /* a loaded image */
-    uaddr_t entry, stack;
-    vaddr_t arguments, arguments_end, environment_end;
-};
 struct image { /* what exec and spawn were asked for, checked and held */
     struct image_args args; /* strings: address in the current process */
     struct memory *program, *interpreter; /* references; interpreter may be null */
@@ -70,19 +69,18 @@ struct image { /* what exec and spawn were asked for, checked and held */
     struct cred *cred; /* what the process will be, if that is a change: a reference */
     uint64_t old_cred; /* id of what it was */
     bool secure;
+    uaddr_t entry, stack; /* once it is loaded, as what follows */
+    vaddr_t arguments, arguments_end, environment_end;
 };
-MUST_CHECK int image_open(struct image *i, const struct image_args *user);
+MUST_CHECK int image_open(struct image *i, const struct image_args *args);
 void image_close(struct image *i);
-struct space *image_load(struct image *i, struct process *p, struct image_start *out); /* err_ptr */
+struct space *image_load(struct image *i, struct process *p); /* err_ptr */
 /* p and what names mean for it are still as they were when the image was loaded. */
 bool image_ids_hold(const struct image *i, struct process *p);
 /* p, running or new, is the image from now on; gives its old space, or null. */
-struct space *image_adopt(struct process *p, struct image *i, const struct image_start *start, struct space *s);
-MUST_CHECK long process_exec(const struct image_args *user);
-MUST_CHECK long process_spawn(const struct spawn_args *args, uaddr_t handle_out);
+struct space *image_adopt(struct process *p, struct image *i, struct space *s);
 
 /* wait.c */
-MUST_CHECK long process_wait(uint32_t type, int32_t id, uint32_t flags, struct wait_status *out, nsec_t deadline);
 void parent_notify(struct process *p, int code, int status) REQUIRES(process_lock);
 bool parent_notify_exit(struct process *p) REQUIRES(process_lock); /* true: nobody will wait for p */
 
@@ -105,14 +103,10 @@ void signal_mask_set(struct thread *t, uint64_t mask);
 MUST_CHECK int control_register(struct thread *t, uaddr_t address);
 void control_release(struct thread *t);
 
-/* signal_send.c, signal_deliver.c: what system calls ask for */
-MUST_CHECK long signal_kill(int32_t pid, int signal, const struct signal_info *info);
-MUST_CHECK long signal_kill_thread(int32_t tid, int signal, const struct signal_info *info);
-MUST_CHECK int signal_change_action(int signal, const struct signal_action *action, struct signal_action *old);
-MUST_CHECK long signal_wait_for(uint64_t set, struct signal_info *out, nsec_t deadline);
-MUST_CHECK int signal_change_stack(const struct stack_info *stack, struct stack_info *old);
-MUST_CHECK long signal_suspend(uint64_t mask);
-void signal_exec(struct process *p); /* handlers become default */
+/* signal_send.c */
+int32_t signal_stack_flags(const struct thread *t, const struct trapframe *f); /* SS_* */
+void signal_exec(struct process *p, struct thread *t, uint64_t defaults); /* handlers, and these, become default */
+struct thread *user_thread_find(uint32_t tid); /* of any process, with a reference; err_ptr */
 
 /* limit.c */
 void limits_init(struct process *p);
@@ -127,5 +121,4 @@ void usage_of_process(struct process *p, struct process_usage *out) REQUIRES(p -
 
 /* info.c */
 bool process_may_manage(struct process *p); /* may the caller */
-MUST_CHECK long process_info(int32_t pid, uint32_t topic, uaddr_t out, size_t size, uint64_t aux);
-MUST_CHECK long process_set(int32_t pid, uint32_t topic, uaddr_t in, size_t size, uint64_t value);
+bool thread_may_rise(const struct thread *t, uint32_t priority); /* likewise, give t this base priority */

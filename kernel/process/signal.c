@@ -83,8 +83,7 @@ void control_release(struct thread *t) {
 }
 
 void signal_hint(struct process *p) {
-    list_for_each (n, &p->threads) {
-        struct thread *t = list_entry(n, struct thread, process_link);
+    for_each_thread (t, p) {
         if (t->control)
             atomic_store_explicit(&t->control->pending, t->pending.set | p->pending.set, memory_order_relaxed);
     }
@@ -190,7 +189,7 @@ static void pending_discard(struct signal_pending *from, uint64_t set) {
 
 void signal_discard(struct process *p, uint64_t set) {
     pending_discard(&p->pending, set);
-    list_for_each (n, &p->threads) pending_discard(&list_entry(n, struct thread, process_link)->pending, set);
+    for_each_thread (t, p) pending_discard(&t->pending, set);
     signal_hint(p);
 }
 
@@ -214,8 +213,7 @@ static void signal_route(struct process *p, struct thread *t, uint64_t set) REQU
         if (set & ~signal_mask_of(t)) kick(t);
         return;
     }
-    list_for_each (n, &p->threads) {
-        struct thread *candidate = list_entry(n, struct thread, process_link);
+    for_each_thread (candidate, p) {
         uint64_t taken = set & ~signal_mask_of(candidate);
         if (taken) kick(candidate);
         if (!(set &= ~taken)) return;
@@ -239,7 +237,7 @@ static void process_continue(struct process *p) REQUIRES(p -> signal_lock) {
 static bool signal_dropped(struct process *p, struct thread *t, int signal) REQUIRES(p -> signal_lock) {
     if (p == process_init && p->actions[signal - 1].handler == SIG_DFL) return true;
     if (!signal_ignored(p, signal)) return false;
-    if (!t && !list_empty(&p->threads)) t = list_entry(p->threads.next, struct thread, process_link);
+    if (!t) t = first_thread(p);
     return !t || !(signal_mask_raw(t) & SIGNAL_BIT(signal));
 }
 

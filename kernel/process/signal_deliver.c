@@ -38,8 +38,7 @@ static void process_stop(struct process *p, int signal, uint32_t continue_count)
     p->stopped = true;
     p->stop_reported = p->continued = p->continue_notify = false;
     p->stop_signal = (uint32_t)signal;
-    list_for_each (n, &p->threads) {
-        struct thread *t = list_entry(n, struct thread, process_link);
+    for_each_thread (t, p) {
         atomic_fetch_or(&t->work, WORK_STOP);
         if (t != thread_current()) thread_interrupt(t);
     }
@@ -69,18 +68,14 @@ static void thread_stop(struct thread *t) {
 
 /* --- handlers ------------------------------------------------------------------------------------ */
 
-static bool on_altstack(const struct thread *t, const struct trapframe *f) {
-    return frame_sp(f) - t->altstack.base < t->altstack.size;
-}
-
 static void handler_enter(struct trapframe *f, int signal, const struct signal_action *action,
                           const struct signal_info *info) {
     struct thread *t = thread_current();
     uint64_t mask = signal_mask_raw(t), saved = mask;
     if (atomic_load(&t->work) & WORK_RESTORE_MASK)
         saved = t->saved_mask; /* sigsuspend: the frame restores what was before it */
-    bool inside = on_altstack(t, f);
-    bool switch_stack = action->flags & SA_ONSTACK && t->altstack.size && !inside;
+    int32_t stack_flags = signal_stack_flags(t, f);
+    bool switch_stack = action->flags & SA_ONSTACK && !stack_flags;
     struct signal_delivery d = {
         .info = info,
         .handler = action->handler,
@@ -89,9 +84,7 @@ static void handler_enter(struct trapframe *f, int signal, const struct signal_a
         .mask = saved,
         .stack_base = t->altstack.base,
         .stack_size = t->altstack.size,
-        .stack_flags = !t->altstack.size ? SS_DISABLE
-                       : inside          ? SS_ONSTACK
-                                         : 0,
+        .stack_flags = stack_flags,
     };
     restart_decide(f, action);
     if (arch_signal_push(f, &d)) {

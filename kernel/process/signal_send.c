@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What programs ask for: kill() and its kin, actions, masks, waiting for signals, the alternate stack.
+ * The system calls on signals: kill() and its kin, actions, masks, waiting for signals, the alternate stack.
  */
-#include "process_impl.h"
+#include <kernel/syscall.h>
 
-static void info_from_self(struct signal_info *info, int signal, int code) {
-    *info = (struct signal_info){.signal = signal, .code = code};
-    info->user.pid = (int32_t)process_current()->pid;
-    info->user.uid = atomic_load(&process_current()->cred)->c.uid;
-}
+#include "process_impl.h"
 
 static bool may_signal(struct process *p, int signal) REQUIRES(process_lock) {
     struct process *self = process_current();
@@ -45,19 +41,34 @@ static int send_all(int signal, const struct signal_info *info) REQUIRES(process
 }
 
 /* siginfo given by a program: not one that looks as if the kernel or kill() had sent it to others. */
-static bool info_allowed(int32_t pid, const struct signal_info *info) {
-    bool forged = info->code >= 0 || info->code == SI_TKILL;
-    return !forged || pid == (int32_t)process_current()->pid;
+static int info_make(struct signal_info *info, int32_t pid, int signal, const struct signal_info *given, int code) {
+    const struct process *self = process_current();
+    if (given) {
+        if (copy_from_user(info, (uaddr_t)given, sizeof(*info))) return -EFAULT;
+        bool forged = info->code >= 0 || info->code == SI_TKILL;
+        if (forged && pid != (int32_t)self->pid) return -EPERM;
+    } else {
+        *info = (struct signal_info){.code = code};
+        info->user.pid = (int32_t)self->pid;
+        info->user.uid = atomic_load(&self->cred)->c.uid;
+    }
+    info->signal = signal;
+    return signal < 0 || signal > SIGNAL_COUNT ? -EINVAL : 0;
 }
 
-long signal_kill(int32_t pid, int signal, const struct signal_info *given) {
-    if (signal < 0 || signal > SIGNAL_COUNT) return -EINVAL;
+struct thread *user_thread_find(uint32_t tid) {
+    struct thread *self = thread_current(), *t = tid == self->tid ? self : thread_find(tid);
+    if (t == self) thread_get(t);
+    if (t && t->process) return t;
+    if (t) thread_put(t);
+    return err_ptr(-ESRCH);
+}
+
+long sys_signal_send(int32_t pid, int32_t signal, const struct signal_info *given) {
     struct signal_info info;
-    if (given && !info_allowed(pid, given)) return -EPERM;
-    if (given) info = *given;
-    else info_from_self(&info, signal, SI_USER);
-    info.signal = signal;
-    long result = -ESRCH;
+    long result = info_make(&info, pid, signal, given, SI_USER);
+    if (result) return result;
+    result = -ESRCH;
     spin_lock(&process_lock);
     if (pid > 0) {
         struct process *p = process_at((uint32_t)pid);
@@ -72,21 +83,12 @@ long signal_kill(int32_t pid, int signal, const struct signal_info *given) {
     return result;
 }
 
-long signal_kill_thread(int32_t tid, int signal, const struct signal_info *given) {
-    if (signal < 0 || signal > SIGNAL_COUNT || tid <= 0) return -EINVAL;
-    struct thread *t = tid == (int32_t)thread_current()->tid ? thread_current() : nullptr;
-    if (t) thread_get(t);
-    else t = thread_find((uint32_t)tid);
-    if (!t || !t->process) {
-        if (t) thread_put(t);
-        return -ESRCH;
-    }
+long sys_signal_send_thread(int32_t tid, int32_t signal, const struct signal_info *given) {
+    struct thread *t = tid > 0 ? user_thread_find((uint32_t)tid) : err_ptr(-EINVAL);
+    if (is_err(t)) return ptr_err(t);
     struct signal_info info;
-    long result = -EPERM;
-    if (!given) info_from_self(&info, signal, SI_TKILL);
-    else info = *given;
-    info.signal = signal;
-    if (!given || info_allowed((int32_t)t->process->pid, given)) {
+    long result = info_make(&info, (int32_t)t->process->pid, signal, given, SI_TKILL);
+    if (!result) {
         spin_lock(&process_lock);
         result = send_checked(t->process, t, signal, &info);
         spin_unlock(&process_lock);
@@ -97,49 +99,66 @@ long signal_kill_thread(int32_t tid, int signal, const struct signal_info *given
 
 /* --- actions ------------------------------------------------------------------------------------- */
 
-int signal_change_action(int signal, const struct signal_action *action, struct signal_action *old) {
+long sys_signal_action(int32_t signal, const struct signal_action *action, struct signal_action *old) {
     struct process *p = process_current();
+    struct signal_action new, before;
     if (signal < 1 || signal > SIGNAL_COUNT || (action && SIGNAL_BIT(signal) & SIGNALS_UNBLOCKABLE)) return -EINVAL;
+    if (action && copy_from_user(&new, (uaddr_t)action, sizeof(new))) return -EFAULT;
     spin_lock(&p->signal_lock);
     struct signal_action *a = &p->actions[signal - 1];
-    *old = *a;
+    before = *a;
     if (action) {
-        *a = *action;
+        *a = new;
         a->mask &= ~SIGNALS_UNBLOCKABLE;
         if (signal_ignored(p, signal))
             signal_discard(p, SIGNAL_BIT(signal)); /* POSIX: pending or not, blocked or not */
     }
     spin_unlock(&p->signal_lock);
-    return 0;
+    return old ? copy_to_user((uaddr_t)old, &before, sizeof(before)) : 0;
 }
 
-void signal_exec(struct process *p) {
-    struct thread *t = thread_current();
+void signal_exec(struct process *p, struct thread *t, uint64_t defaults) {
     spin_lock(&p->signal_lock);
     for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
-        bool ignored = p->actions[i].handler == SIG_IGN;
+        bool ignored = p->actions[i].handler == SIG_IGN && !(defaults & SIGNAL_BIT(i + 1));
         p->actions[i] = (struct signal_action){.handler = ignored ? SIG_IGN : SIG_DFL};
     }
     t->altstack = (struct stack_info){.flags = SS_DISABLE};
     spin_unlock(&p->signal_lock);
 }
 
-int signal_change_stack(const struct stack_info *stack, struct stack_info *old) {
+int32_t signal_stack_flags(const struct thread *t, const struct trapframe *f) {
+    bool inside = frame_sp(f) - t->altstack.base < t->altstack.size;
+    return !t->altstack.size ? SS_DISABLE : inside ? SS_ONSTACK : 0;
+}
+
+long sys_signal_stack(const struct stack_info *stack, struct stack_info *old) {
     struct thread *t = thread_current();
-    uint64_t sp = frame_sp(arch_frame(t));
-    bool inside = sp - t->altstack.base < t->altstack.size;
-    *old = t->altstack;
-    old->flags = !t->altstack.size ? SS_DISABLE : inside ? SS_ONSTACK : 0;
-    if (!stack) return 0;
-    if (inside) return -EPERM;
-    if (stack->flags & ~(SS_DISABLE | SS_ONSTACK)) return -EINVAL;
-    if (stack->flags & SS_DISABLE) {
-        t->altstack = (struct stack_info){.flags = SS_DISABLE};
-        return 0;
+    struct stack_info new, before = t->altstack;
+    before.flags = signal_stack_flags(t, arch_frame(t));
+    if (stack) {
+        if (copy_from_user(&new, (uaddr_t)stack, sizeof(new))) return -EFAULT;
+        if (before.flags == SS_ONSTACK) return -EPERM;
+        if (new.flags & ~(SS_DISABLE | SS_ONSTACK)) return -EINVAL;
+        if (!(new.flags &SS_DISABLE) && new.size < SIGNAL_STACK_MIN) return -ENOMEM;
+        t->altstack = new.flags &SS_DISABLE ? (struct stack_info){.flags = SS_DISABLE}
+                                            : (struct stack_info){.base = new.base, .size = new.size};
     }
-    if (stack->size < SIGNAL_STACK_MIN) return -ENOMEM;
-    t->altstack = (struct stack_info){.base = stack->base, .size = stack->size};
+    return old ? copy_to_user((uaddr_t)old, &before, sizeof(before)) : 0;
+}
+
+long sys_signal_check(void) {
+    atomic_fetch_or(&thread_current()->work, WORK_SIGNAL);
     return 0;
+}
+
+long sys_signal_return(void) {
+    struct thread *t = thread_current();
+    struct trapframe *f = arch_frame(t);
+    uint64_t mask;
+    if (arch_signal_pop(f, &mask)) signal_send_fault(SIGSEGV, SI_KERNEL, 0);
+    else signal_mask_set(t, mask);
+    return (long)frame_result(f);
 }
 
 /* --- waiting ------------------------------------------------------------------------------------- */
@@ -151,7 +170,7 @@ void signal_mask_temporary(uint64_t mask) {
     signal_mask_set(t, mask);
 }
 
-long signal_suspend(uint64_t mask) {
+long sys_signal_suspend(uint64_t mask) {
     struct thread *t = thread_current();
     signal_mask_temporary(mask);
     do thread_block_prepare(t, true);
@@ -159,19 +178,20 @@ long signal_suspend(uint64_t mask) {
     return -ERESTARTNOHAND;
 }
 
-long signal_wait_for(uint64_t set, struct signal_info *out, nsec_t deadline) {
+long sys_signal_wait(uint64_t set, struct signal_info *out, int64_t deadline) {
     struct thread *t = thread_current();
     struct process *p = t->process;
+    struct signal_info info;
     int woke = deadline == 0 ? -ETIMEDOUT : 0;
     set &= ~SIGNALS_UNBLOCKABLE;
     for (;;) {
         spin_lock(&p->signal_lock);
-        int signal = signal_take(p, t, set, out);
+        int signal = signal_take(p, t, set, &info);
         t->signal_waiting = signal || woke == -ETIMEDOUT ? 0 : set;
         bool other = woke == -EINTR && !signal && signal_pending(t);
         if (other) t->signal_waiting = 0;
         spin_unlock(&p->signal_lock);
-        if (signal) return signal;
+        if (signal) return out && copy_to_user((uaddr_t)out, &info, sizeof(info)) ? -EFAULT : signal;
         if (woke == -ETIMEDOUT) return -EAGAIN;
         if (other) return -ERESTARTNOHAND;
         thread_block_prepare(t, true);

@@ -2,6 +2,8 @@
 /*
  * spawn: a new process straight from an image, with the handles it is given and no others.
  */
+#include <kernel/syscall.h>
+
 #include "process_impl.h"
 
 #define SPAWN_HANDLES_MAX 4096
@@ -35,28 +37,19 @@ static int ids_reset(struct process *p) {
     return process_set_credentials(p, &c);
 }
 
-static void signals_prepare(struct process *p, struct thread *t, const struct spawn_args *a) {
-    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
-        bool ignored =
-            p->actions[i].handler == SIG_IGN && !(a->flags & SPAWN_DEFAULT && a->signal_default & SIGNAL_BIT(i + 1));
-        p->actions[i] = (struct signal_action){.handler = ignored ? SIG_IGN : SIG_DFL};
-    }
-    if (a->flags & SPAWN_MASK) t->signal_mask = a->signal_mask & ~SIGNALS_UNBLOCKABLE;
-}
-
 /* The new process's thread, NEW, with all that must be there before anybody sees the process. */
 static struct thread *spawn_prepare(struct process *p, const struct spawn_args *a, struct image *image) {
-    struct image_start start;
     int e = handles_transfer(p, a);
     if (!e && a->flags & SPAWN_RESET_IDS) e = ids_reset(p);
     if (e) return err_ptr(e);
-    struct space *s = image_load(image, p, &start);
+    struct space *s = image_load(image, p);
     if (is_err(s)) return (struct thread *)s;
-    (void)image_adopt(p, image, &start, s);
+    (void)image_adopt(p, image, s);
     struct thread *t = process_first_thread(p);
     if (is_err(t)) return t;
-    arch_frame_init(arch_frame(t), start.entry, start.stack, 0);
-    signals_prepare(p, t, a);
+    arch_frame_init(arch_frame(t), image->entry, image->stack, 0);
+    signal_exec(p, t, a->flags & SPAWN_DEFAULT ? a->signal_default : 0);
+    if (a->flags & SPAWN_MASK) t->signal_mask = a->signal_mask & ~SIGNALS_UNBLOCKABLE;
     if (a->flags & SPAWN_PRIORITY) thread_set_priority(t, a->priority);
     return t;
 }
@@ -94,21 +87,23 @@ static long spawn(const struct spawn_args *a, struct image *image, handle_t hand
     return result;
 }
 
-long process_spawn(const struct spawn_args *a, uaddr_t handle_out) {
-    uint32_t known = SPAWN_MASK | SPAWN_DEFAULT | SPAWN_GROUP | SPAWN_SESSION | SPAWN_PRIORITY | SPAWN_HANDLE |
-                     SPAWN_INHERIT | SPAWN_RESET_IDS;
-    if (a->flags & ~known) return -EINVAL;
-    if (a->flags & SPAWN_PRIORITY &&
-        (a->priority >= PRIORITY_COUNT ||
-         (a->priority > thread_current()->base_priority && !cred_privileged(atomic_load(&process_current()->cred)))))
-        return a->priority >= PRIORITY_COUNT ? -EINVAL : -EPERM;
+long sys_process_spawn(struct spawn_args *user) {
+    const uint32_t known = SPAWN_MASK | SPAWN_DEFAULT | SPAWN_GROUP | SPAWN_SESSION | SPAWN_PRIORITY | SPAWN_HANDLE |
+                           SPAWN_INHERIT | SPAWN_RESET_IDS;
+    struct spawn_args a;
     struct image image;
-    int e = image_open(&image, &a->image);
+    if (copy_from_user(&a, (uaddr_t)user, sizeof(a))) return -EFAULT;
+    if (a.flags & ~known) return -EINVAL;
+    if (a.flags & SPAWN_PRIORITY) {
+        if (a.priority >= PRIORITY_COUNT) return -EINVAL;
+        if (!thread_may_rise(thread_current(), a.priority)) return -EPERM;
+    }
+    int e = image_open(&image, &a.image);
     if (e) return e;
-    handle_t handle = a->flags & SPAWN_HANDLE ? handle_reserve(0, HANDLE_IN_UPPER) : HANDLE_NONE;
-    long result = a->flags & SPAWN_HANDLE ? min(handle, 0) : 0;
-    if (handle >= 0) result = copy_to_user(handle_out, &handle, sizeof(handle));
-    if (!result) result = spawn(a, &image, handle);
+    handle_t handle = a.flags & SPAWN_HANDLE ? handle_reserve(0, HANDLE_IN_UPPER) : HANDLE_NONE;
+    long result = a.flags & SPAWN_HANDLE ? min(handle, 0) : 0;
+    if (handle >= 0) result = copy_to_user((uaddr_t)&user->process, &handle, sizeof(handle));
+    if (!result) result = spawn(&a, &image, handle);
     if (handle >= 0 && result < 0) handle_unreserve(handle);
     image_close(&image);
     return result;

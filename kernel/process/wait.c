@@ -5,6 +5,8 @@
  * A waiter looks at all its children under process_lock; whoever changes a child raises the parent's
  * child_events and wakes it, so a change between look and sleep is seen.  POSIX.1-2017 waitid().
  */
+#include <kernel/syscall.h>
+
 #include "process_impl.h"
 
 static int exit_code(int32_t status) { return status & 0x7f ? CLD_KILLED : CLD_EXITED; }
@@ -119,14 +121,16 @@ static bool child_changed(void *arg) {
     return atomic_load(&w->process->child_events) != w->events;
 }
 
-long process_wait(uint32_t type, int32_t id, uint32_t flags, struct wait_status *out, nsec_t deadline) {
+long sys_process_wait(uint32_t type, int32_t id, uint32_t flags, struct wait_status *out, int64_t deadline) {
     struct process *p = process_current();
+    struct wait_status status;
     const uint32_t kinds = WAIT_EXITED | WAIT_STOPPED | WAIT_CONTINUED;
     if (type > WAIT_GROUP || !(flags & kinds) || flags & ~(kinds | WAIT_NOHANG | WAIT_NOWAIT)) return -EINVAL;
     if (type == WAIT_GROUP && id == 0) id = (int32_t)p->group;
     for (;;) {
         struct child_wait w = {p, atomic_load(&p->child_events)};
-        long result = wait_look(p, type, id, flags, out);
+        long result = wait_look(p, type, id, flags, &status);
+        if (result > 0 && out && copy_to_user((uaddr_t)out, &status, sizeof(status))) return -EFAULT;
         if (result != 0 || flags & WAIT_NOHANG) return result;
         if (deadline == 0) return -EAGAIN;
         int woke = wait_queue_sleep(&p->child_wait, child_changed, &w, true, deadline);

@@ -11,25 +11,18 @@
 
 long sys_event_create(uint64_t initial, uint32_t flags) {
     struct object *o = event_create(initial);
-    if (!o) return -ENOMEM;
-    object_handle_get(o);
-    object_put(o);
-    return handle_install(o, RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_CONTROL,
-                          flags);
+    const uint32_t rights = RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_CONTROL;
+    return o ? object_install(o, rights, flags) : -ENOMEM;
 }
 
-long sys_event_control(handle_t ev, uint32_t op, handle_t h, const struct event *interest) {
-    struct object *event, *source;
+long sys_event_control(struct object *event, uint32_t op, handle_t h, const struct event *interest) {
+    struct object *source;
     struct event e = {};
     if (op != EVENT_DELETE && copy_from_user(&e, (uaddr_t)interest, sizeof(e))) return -EFAULT;
-    int error = handle_lookup(ev, OBJECT_EVENT, RIGHT_CONTROL, &event, nullptr);
+    int error = handle_lookup(h, OBJECT_ANY, RIGHT_WAIT, &source, nullptr);
     if (error) return error;
-    error = handle_lookup(h, 0, RIGHT_WAIT, &source, nullptr);
-    if (!error) {
-        error = event_control(event, op, source, h, &e);
-        object_put(source);
-    }
-    object_put(event);
+    error = event_control(event, op, source, h, &e);
+    object_put(source);
     return error;
 }
 

@@ -98,10 +98,7 @@ static int64_t seek_target(struct file *f, int64_t offset, uint32_t whence) {
     return base < 0 ? -EINVAL : base;
 }
 
-long sys_seek(handle_t h, int64_t offset, uint32_t whence) {
-    struct object *o;
-    int e = handle_lookup(h, 0, 0, &o, nullptr);
-    if (e) return e;
+long sys_seek(struct object *o, int64_t offset, uint32_t whence) {
     long result = -ESPIPE;
     struct file *f = o->ops == &file_ops ? object_as(file, o) : nullptr;
     if (whence > SEEK_TO_HOLE) result = -EINVAL;
@@ -111,6 +108,5 @@ long sys_seek(handle_t h, int64_t offset, uint32_t whence) {
         if (result >= 0) f->offset = result;
         mutex_unlock(&f->offset_lock);
     }
-    object_put(o);
     return result;
 }

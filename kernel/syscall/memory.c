@@ -5,14 +5,6 @@
 #include <kernel/scheme.h>
 #include <kernel/syscall.h>
 
-/* A handle to m, whose reference is consumed. */
-static handle_t memory_install(struct memory *m, uint32_t rights, uint32_t flags) {
-    struct object *o = memory_object(m);
-    object_handle_get(o);
-    object_put(o);
-    return handle_install(o, rights, flags);
-}
-
 static struct memory *create_take(handle_t source, uint64_t offset, size_t size) {
     struct object *o;
     int e = handle_lookup(source, OBJECT_MEMORY, RIGHT_CONTROL | RIGHT_READ, &o, nullptr);
@@ -35,43 +27,21 @@ long sys_memory_create(size_t size, uint32_t flags, handle_t source, uint64_t of
     default: return -EINVAL;
     }
     if (is_err(m)) return ptr_err(m);
-    return m ? memory_install(m, RIGHTS_ALL, handle_flags) : -ENOMEM;
+    return m ? object_install(memory_object(m), RIGHTS_ALL, handle_flags) : -ENOMEM;
 }
 
-/* The scheme of a port handle, with a reference. */
-static struct scheme *port_scheme(handle_t h) {
-    struct object *o;
-    int e = handle_lookup(h, OBJECT_PORT, 0, &o, nullptr);
-    if (e) return err_ptr(e);
-    struct scheme *s = object_as(port, o)->scheme;
-    if (s) object_get(&s->object);
-    object_put(o);
-    return s ? s : err_ptr(-EINVAL);
+/* A new one of the port's scheme, or what the last instance of the server has left of `object`. */
+static long create_paged(struct object *port, uint64_t object, size_t size, bool adopt) {
+    struct scheme *s = object_as(port, port)->scheme;
+    struct memory *m = !s ? nullptr : adopt ? memory_adopt(s, object) : memory_create_paged(s, object, size);
+    if (m) return object_install(memory_object(m), RIGHTS_ALL, HANDLE_IN_UPPER);
+    return !s ? -EINVAL : adopt ? -ENOENT : -ENOMEM;
 }
 
-long sys_memory_create_paged(handle_t port, uint64_t object, size_t size) {
-    struct scheme *s = port_scheme(port);
-    if (is_err(s)) return ptr_err(s);
-    struct memory *m = memory_create_paged(s, object, size);
-    object_put(&s->object);
-    return m ? memory_install(m, RIGHTS_ALL, HANDLE_IN_UPPER) : -ENOMEM;
+long sys_memory_create_paged(struct object *port, uint64_t object, size_t size) {
+    return create_paged(port, object, size, false);
 }
 
-/* After a restart: what the last instance left of `object`. */
-static long adopt(handle_t port, uint64_t object) {
-    struct scheme *s = port_scheme(port);
-    if (is_err(s)) return ptr_err(s);
-    struct memory *m = memory_adopt(s, object);
-    object_put(&s->object);
-    return m ? memory_install(m, RIGHTS_ALL, HANDLE_IN_UPPER) : -ENOENT;
-}
-
-long sys_memory_control(handle_t h, uint32_t op, uint64_t a, uint64_t b, uint64_t c) {
-    if (op == MEMORY_ADOPT) return adopt(h, a);
-    struct object *o;
-    int e = handle_lookup(h, OBJECT_MEMORY, op == MEMORY_INFO ? 0 : RIGHT_CONTROL, &o, nullptr);
-    if (e) return e;
-    long result = memory_control(memory_of(o), op, a, b, c);
-    object_put(o);
-    return result;
+long sys_memory_control(struct object *o, uint32_t op, uint64_t a, uint64_t b, uint64_t c) {
+    return op == MEMORY_ADOPT ? create_paged(o, a, 0, true) : memory_control(memory_of(o), op, a, b, c);
 }

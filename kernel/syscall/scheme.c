@@ -9,83 +9,51 @@
 
 /* --- the server's side -------------------------------------------------------------------------- */
 
-long sys_scheme_create(handle_t system, const struct scheme_create_args *args) {
+long sys_scheme_create(struct object *, const struct scheme_create_args *args) {
     struct scheme_create_args a;
-    struct object *o;
-    int e = handle_lookup(system, OBJECT_SYSTEM, RIGHT_CONTROL, &o, nullptr);
-    if (e) return e;
-    object_put(o);
-    e = copy_from_user(&a, (uaddr_t)args, sizeof(a));
-    if (e) return e;
+    if (copy_from_user(&a, (uaddr_t)args, sizeof(a))) return -EFAULT;
     a.name[sizeof(a.name) - 1] = 0;
     if (!a.name[0] || a.rank == 0 || a.flags & ~(uint32_t)SCHEME_SETID) return -EINVAL;
     struct scheme *s = scheme_create(a.name, a.rank, a.flags);
-    if (!s) return -ENOMEM;
-    object_handle_get(&s->object);
-    handle_t h = handle_install(&s->object, RIGHTS_ALL, HANDLE_IN_UPPER);
-    object_put(&s->object);
-    return h;
+    return s ? object_install(&s->object, RIGHTS_ALL, HANDLE_IN_UPPER) : -ENOMEM;
 }
 
-long sys_scheme_attach(handle_t scheme, handle_t event, uintptr_t *buffer) {
-    struct object *s, *ev = nullptr;
+long sys_scheme_attach(struct object *s, handle_t event, uintptr_t *buffer) {
+    struct object *ev = nullptr;
     struct port *p;
     uaddr_t address;
-    int e = handle_lookup(scheme, OBJECT_SCHEME, RIGHT_SERVE, &s, nullptr);
-    if (e) return e;
-    if (event != HANDLE_NONE) e = handle_lookup(event, OBJECT_EVENT, RIGHT_WAIT, &ev, nullptr);
+    int e = event == HANDLE_NONE ? 0 : handle_lookup(event, OBJECT_EVENT, RIGHT_WAIT, &ev, nullptr);
     if (!e) e = port_create(object_as(scheme, s), ev, &p, &address);
     if (ev) object_put(ev);
-    object_put(s);
     if (e) return e;
-    object_handle_get(&p->object);
-    object_put(&p->object);
-    handle_t h = handle_install(&p->object, RIGHT_SERVE | RIGHT_WAIT, HANDLE_IN_UPPER);
+    handle_t h = object_install(&p->object, RIGHT_SERVE | RIGHT_WAIT, HANDLE_IN_UPPER);
     if (h >= 0) e = copy_to_user((uaddr_t)buffer, &address, sizeof(address));
     if (e) (void)!handle_close(h);
     return e ? e : h;
 }
 
-static int lookup_port(handle_t h, struct port **p) {
-    struct object *o;
-    int e = handle_lookup(h, OBJECT_PORT, RIGHT_SERVE, &o, nullptr);
-    if (likely(!e)) *p = object_as(port, o);
-    return e;
-}
-
-long sys_port_notify(handle_t port, uint64_t object, uint32_t mask) {
-    struct port *p;
-    int e = lookup_port(port, &p);
-    if (e) return e;
-    port_notify(p, object, mask);
-    object_put(&p->object);
+long sys_port_notify(struct object *port, uint64_t object, uint32_t mask) {
+    port_notify(object_as(port, port), object, mask);
     return 0;
 }
 
-long sys_port_caller(handle_t port, uint32_t tag, struct caller_info *out) {
-    struct port *p;
+long sys_port_caller(struct object *port, uint32_t tag, struct caller_info *out) {
     struct caller_info info = {};
-    int e = lookup_port(port, &p);
-    if (e) return e;
-    e = port_caller(p, tag, &info);
-    object_put(&p->object);
+    int e = port_caller(object_as(port, port), tag, &info);
     return e ? e : copy_to_user((uaddr_t)out, &info, sizeof(info));
 }
 
 /* A file of the server's own making; the plane's rights bound what the file can do. */
-long sys_file_create(handle_t port, uint64_t object, uint64_t generation, uint32_t kind, handle_t plane,
+long sys_file_create(struct object *port, uint64_t object, uint64_t generation, uint32_t kind, handle_t plane,
                      uint32_t status) {
-    struct port *p;
+    struct port *p = object_as(port, port);
     struct object *o = nullptr;
     uint32_t rights;
-    int e = lookup_port(port, &p);
-    if (e) return e;
-    if (p->detached) e = -EINVAL;
+    int e = p->detached ? -EINVAL : 0;
     if (!e && plane != HANDLE_NONE) e = handle_lookup_transfer(plane, &o, &rights);
     struct file *f = e ? nullptr : file_prepare(p->scheme);
     if (!e && !f) e = -ENOMEM;
     if (e && o) object_handle_put(o);
-    object_put(&p->object);
     if (e) return e;
     struct reply r = {.args = {object, generation, kind >> 8, kind & 0xff}};
     e = file_open_reply(f, &r, o, status);
@@ -121,10 +89,7 @@ static long control_bind(struct namespace *n, const char *name, handle_t h) {
 static long control_clone(struct namespace *n) {
     struct namespace *copy;
     int e = namespace_clone(n, &copy);
-    if (e) return e;
-    object_handle_get(namespace_object(copy));
-    object_put(namespace_object(copy));
-    return handle_install(namespace_object(copy), RIGHTS_ALL, HANDLE_IN_UPPER);
+    return e ? e : object_install(namespace_object(copy), RIGHTS_ALL, HANDLE_IN_UPPER);
 }
 
 static long control_list(struct namespace *n, uaddr_t out, size_t size) {
@@ -136,24 +101,16 @@ static long control_list(struct namespace *n, uaddr_t out, size_t size) {
     return e ? e : (long)used;
 }
 
-long sys_namespace_control(handle_t ns, uint32_t op, char *name, size_t length, handle_t h) {
+long sys_namespace_control(struct object *ns, uint32_t op, char *name, size_t length, handle_t h) {
     char text[NAMESPACE_NAME_MAX];
-    struct object *o;
-    bool changes = op == NAMESPACE_BIND || op == NAMESPACE_UNBIND;
-    int e = handle_lookup(ns, OBJECT_NAMESPACE, changes ? RIGHT_CONTROL : 0, &o, nullptr);
+    struct namespace *n = namespace_of(ns);
+    int e = op <= NAMESPACE_UNBIND ? read_name(text, (uaddr_t)name, length) : 0;
     if (e) return e;
-    struct namespace *n = namespace_of(o);
-    if (changes) e = read_name(text, (uaddr_t)name, length);
-    long result = e;
-    if (!e) {
-        switch (op) {
-        case NAMESPACE_BIND: result = control_bind(n, text, h); break;
-        case NAMESPACE_UNBIND: result = namespace_unbind(n, text); break;
-        case NAMESPACE_CLONE: result = control_clone(n); break;
-        case NAMESPACE_LIST: result = control_list(n, (uaddr_t)name, length); break;
-        default: result = -EINVAL;
-        }
+    switch (op) {
+    case NAMESPACE_BIND: return control_bind(n, text, h);
+    case NAMESPACE_UNBIND: return namespace_unbind(n, text);
+    case NAMESPACE_CLONE: return control_clone(n);
+    case NAMESPACE_LIST: return control_list(n, (uaddr_t)name, length);
+    default: return -EINVAL;
     }
-    object_put(o);
-    return result;
 }

@@ -42,14 +42,12 @@ static size_t put(char *buf, size_t size, const void *data, size_t n) {
     __builtin_memcpy(buf, data, n);
     return n;
 }
-static size_t put_text(char *buf, size_t size, const char *text) {
-    return put(buf, size, text, __builtin_strlen(text));
-}
 
 static size_t info_memory(char *buf, size_t size) {
-    uint64_t total = frame_total_count() * PAGE_SIZE, free = frame_free_count() * PAGE_SIZE;
-    struct memory_totals t = {
-        .total = total, .free = free, .cache = memory_cache_pages() * PAGE_SIZE, .kernel = kmalloc_total()};
+    struct memory_totals t = {.total = frame_total_count() * PAGE_SIZE,
+                              .free = frame_free_count() * PAGE_SIZE,
+                              .cache = memory_cache_pages() * PAGE_SIZE,
+                              .kernel = kmalloc_total()};
     return put(buf, size, &t, sizeof(t));
 }
 
@@ -79,41 +77,30 @@ static size_t info_load(char *buf, size_t size) {
     return put(buf, size, v, sizeof(v));
 }
 
-static size_t info_modules(char *buf, size_t size) {
-    size_t n = 0;
-    for (uint32_t i = 0; i < boot->module_count; i++) n += put(buf + n, size - n, &boot->modules[i].length, 8);
-    return n;
-}
-
-static size_t info_framebuffer(char *buf, size_t size) {
-    const struct boot_framebuffer *f = &boot->framebuffer;
-    struct framebuffer_info i = {f->address,  f->pitch,       f->width,      f->height,     f->bits,      f->red_shift,
-                                 f->red_bits, f->green_shift, f->green_bits, f->blue_shift, f->blue_bits, 0};
-    return f->width ? put(buf, size, &i, sizeof(i)) : 0;
-}
-
 static size_t info_hostname(char *buf, size_t size) {
     spin_lock(&hostname.lock);
-    size_t n = put_text(buf, size, hostname.name);
+    size_t n = put(buf, size, hostname.name, __builtin_strlen(hostname.name));
     spin_unlock(&hostname.lock);
     return n;
 }
 
+static size_t info_schemes(char *buf, size_t size) {
+    const size_t one = sizeof(struct scheme_info);
+    return scheme_describe((struct scheme_info *)buf, size / one) * one;
+}
+
 static long info_fill(uint32_t topic, char *buf, size_t size) {
+    static size_t (*const fill[])(char *buf, size_t size) = {
+        [SYSTEM_MEMORY] = info_memory, [SYSTEM_COUNTERS] = info_counters, [SYSTEM_CPUS] = info_cpus,
+        [SYSTEM_LOAD] = info_load,     [SYSTEM_HOSTNAME] = info_hostname, [SYSTEM_SCHEMES] = info_schemes,
+    };
+    const struct framebuffer_info *f = &boot->framebuffer;
+    if (topic < array_size(fill) && fill[topic]) return (long)fill[topic](buf, size);
     switch (topic) {
-    case SYSTEM_MEMORY: return (long)info_memory(buf, size);
-    case SYSTEM_COUNTERS: return (long)info_counters(buf, size);
-    case SYSTEM_CPUS: return (long)info_cpus(buf, size);
-    case SYSTEM_LOAD: return (long)info_load(buf, size);
-    case SYSTEM_VERSION: return (long)put_text(buf, size, CATHODE_VERSION);
-    case SYSTEM_COMMAND_LINE: return (long)put_text(buf, size, boot->command_line);
-    case SYSTEM_MODULES: return (long)info_modules(buf, size);
-    case SYSTEM_FRAMEBUFFER: return (long)info_framebuffer(buf, size);
+    case SYSTEM_VERSION: return (long)put(buf, size, CATHODE_VERSION, sizeof(CATHODE_VERSION) - 1);
+    case SYSTEM_COMMAND_LINE: return (long)put(buf, size, boot->command_line, __builtin_strlen(boot->command_line));
+    case SYSTEM_FRAMEBUFFER: return (long)put(buf, size, f, f->width ? sizeof(*f) : 0);
     case SYSTEM_ACPI_ROOT: return (long)put(buf, size, &boot->rsdp, sizeof(boot->rsdp));
-    case SYSTEM_HOSTNAME: return (long)info_hostname(buf, size);
-    case SYSTEM_SCHEMES:
-        return (long)(scheme_describe((struct scheme_info *)buf, size / sizeof(struct scheme_info)) *
-                      sizeof(struct scheme_info));
     default: return -EINVAL;
     }
 }

@@ -35,24 +35,11 @@ long sys_thread_exit(uintptr_t address, size_t length) {
     process_thread_exit();
 }
 
-/* A thread that the caller may change, with a reference. */
-static struct thread *thread_of(uint32_t tid) {
-    struct thread *self = thread_current();
-    if (tid == 0 || tid == self->tid) {
-        thread_get(self);
-        return self;
-    }
-    struct thread *t = thread_find(tid);
-    if (t && t->process) return t;
-    if (t) thread_put(t);
-    return err_ptr(-ESRCH);
-}
+static struct thread *thread_of(uint32_t tid) { return user_thread_find(tid ? tid : thread_current()->tid); }
 
 static long set_name(struct thread *t, uaddr_t at) {
-    char name[16] = {};
-    int n = user_strncpy(name, at, sizeof(name));
-    if (n < 0 && n != -ENAMETOOLONG) return n;
-    if (n == -ENAMETOOLONG && copy_from_user(name, at, sizeof(name) - 1)) return -EFAULT;
+    char name[sizeof(t->name)];
+    if (copy_from_user(name, at, sizeof(name))) return -EFAULT;
     name[sizeof(name) - 1] = 0;
     memcpy(t->name, name, sizeof(name));
     return 0;
@@ -82,7 +69,7 @@ static long set_scheduling(struct thread *t, uint32_t topic, uint64_t value) {
         return 0;
     }
     if (value >= PRIORITY_COUNT) return -EINVAL;
-    if (value > t->base_priority && !cred_privileged(atomic_load(&process_current()->cred))) return -EPERM;
+    if (!thread_may_rise(t, (uint32_t)value)) return -EPERM;
     thread_set_priority(t, (unsigned)value);
     return 0;
 }

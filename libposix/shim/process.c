@@ -288,9 +288,17 @@ static long thread_name_get(char *out) {
     return error < 0 ? error : 0;
 }
 
+static long thread_name_set(const char *name) {
+    char copy[16] = {}; /* sizeof info.name */
+    for (size_t i = 0; i < sizeof(copy) - 1 && name[i]; i++) {
+        copy[i] = name[i];
+    }
+    return sys_thread_set(0, THREAD_NAME, (uint64_t)copy, 0);
+}
+
 long row_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
     switch (option) {
-    case PR_SET_NAME: return sys_thread_set(0, THREAD_NAME, a, 0);
+    case PR_SET_NAME: return thread_name_set((const char *)a);
     case PR_GET_NAME: return thread_name_get((char *)a);
     case PR_SET_PDEATHSIG: return sys_process_set(0, PROCESS_PARENT_SIGNAL, nullptr, 0, a);
     case PR_SET_CHILD_SUBREAPER: return sys_process_set(0, PROCESS_SUBREAPER, nullptr, 0, a != 0);

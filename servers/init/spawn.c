@@ -85,7 +85,7 @@ static int strings_pack(char *out, size_t room, const char *const *strings, size
     return count;
 }
 
-static int spawn(handle_t image, const char *const *arguments, struct transfers *t, int32_t priority) {
+static int spawn(handle_t image, const char *const *arguments, struct transfers *t, int32_t priority, uint32_t flags) {
     static const char *const environment[] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin", nullptr};
     char strings[2048];
     size_t used = 0;
@@ -99,7 +99,8 @@ static int spawn(handle_t image, const char *const *arguments, struct transfers 
                   .environment_count = (uint32_t)envc,
                   .strings = strings,
                   .strings_size = used,
-                  .path = arguments[0]},
+                  .path = arguments[0],
+                  .flags = flags},
         .handles = t->list,
         .handle_count = t->count,
         .flags = SPAWN_SESSION | SPAWN_MASK | SPAWN_DEFAULT | (priority >= 0 ? SPAWN_PRIORITY : 0),
@@ -113,7 +114,7 @@ static int spawn(handle_t image, const char *const *arguments, struct transfers 
 int image_spawn(handle_t image, const char *path, const struct handle_transfer *handles, uint32_t count) {
     struct transfers t = {.count = count};
     memcpy(t.list, handles, count * sizeof(*handles));
-    return spawn(image, (const char *const[]){path, nullptr}, &t, -1);
+    return spawn(image, (const char *const[]){path, nullptr}, &t, -1, IMAGE_SERVICE);
 }
 
 int service_spawn(struct service *s) {
@@ -128,7 +129,7 @@ int service_spawn(struct service *s) {
         transfer_granted(&t, m->grants);
         transfer(&t, ns, HANDLE_NAMESPACE, RIGHTS_ALL & ~RIGHT_CONTROL, HANDLE_KEEP);
         if (manifest_opens(m, "file")) transfer_root(&t, null);
-        e = spawn(image, m->arguments, &t, m->priority);
+        e = spawn(image, m->arguments, &t, m->priority, m->scheme_count ? IMAGE_SERVICE : 0);
     }
     if (image >= 0) close(image);
     if (ns >= 0) sys_handle_close(ns);

@@ -109,16 +109,11 @@ static void proc_release(struct fs_node *n) {}
 
 /* The smallest number > after in a numbered directory; NUMBER_NONE: no more. */
 static uint32_t number_next(struct proc_node *dir, int64_t after) {
-    if (dir->file == &root_row) {
-        long pid = sys_process_info(0, PROCESS_NEXT, nullptr, 0, after < 0 ? 0 : (uint64_t)after);
-        return pid <= 0 ? NUMBER_NONE : (uint32_t)pid;
-    }
-    if (dir->file->kind == PROC_TASKS) {
-        uint32_t tids[256], best = NUMBER_NONE;
-        long size = sys_process_info((int32_t)dir->pid, PROCESS_THREADS, tids, sizeof(tids), 0);
-        for (long i = 0; i < size / (long)sizeof(tids[0]); i++)
-            if (tids[i] > after && tids[i] < best) best = tids[i];
-        return best;
+    bool root = dir->file == &root_row;
+    if (root || dir->file->kind == PROC_TASKS) {
+        uint32_t topic = root ? PROCESS_NEXT : PROCESS_NEXT_THREAD;
+        long id = sys_process_info(root ? 0 : (int32_t)dir->pid, topic, nullptr, 0, after < 0 ? 0 : (uint64_t)after);
+        return id <= 0 ? NUMBER_NONE : (uint32_t)id;
     }
     struct process_handle row;
     long size = sys_process_info((int32_t)dir->pid, PROCESS_HANDLES, &row, sizeof(row), (uint64_t)(after + 1));

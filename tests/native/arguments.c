@@ -161,7 +161,6 @@ static void rows_processes(const handle_t *h, char *page) {
     ROW(signal_send, .arguments = {getpid(), 0, 0}, .optional = info, .leave = BIT(0) | BIT(1));
     ROW(signal_send_thread, .arguments = {getpid(), 0, 0}, .optional = info, .leave = BIT(1));
     ROW(signal_action, .arguments = {SIGUSR1, A(page + 2560), A(page)}, .optional = BIT(1) | BIT(2));
-    ROW(signal_mask, .arguments = {SIGNAL_BLOCK, A(page + 2560), A(page)}, .optional = BIT(1) | BIT(2));
     ROW(signal_check, .never = true);
     ROW(signal_suspend, .never = true);
     ROW(signal_wait, .not_good = true, .arguments = {SIGNAL_BIT(SIGUSR1), A(page), 0}, .optional = BIT(1),

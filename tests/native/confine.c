@@ -3,6 +3,7 @@
  * What processes can't do: reach a scheme that isn't in their namespace, take all processes or all
  * memory, or lose the way to their files by closing every descriptor.
  */
+#include <elf.h>
 #include <grp.h>
 #include <pthread.h>
 #include "../posix/setid.h"
@@ -168,6 +169,80 @@ TEST(setid_while_root_changes) {
     fflush(stdout);
 }
 
+/* The caller says which interpreter runs the program: it would be root's. This one only sleeps. */
+static void interpreter_make(const char *path) {
+    static const uint8_t code[] = {
+        0xb8,
+        SYSCALL_thread_sleep & 0xff,
+        SYSCALL_thread_sleep >> 8,
+        0,
+        0, /* mov $…, %eax */
+        0x48,
+        0xbf,
+        0xff,
+        0xff,
+        0xff,
+        0xff,
+        0xff,
+        0xff,
+        0xff,
+        0x7f, /* mov $DEADLINE_NEVER, %rdi */
+        0x0f,
+        0x05, /* syscall */
+        0xeb,
+        0xfe, /* jmp . */
+    };
+    struct {
+        Elf64_Ehdr header;
+        Elf64_Phdr segment;
+        uint8_t code[sizeof(code)];
+    } elf = {
+        .header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+                   .e_type = ET_DYN,
+                   .e_machine = EM_X86_64,
+                   .e_version = EV_CURRENT,
+                   .e_entry = sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr),
+                   .e_phoff = sizeof(Elf64_Ehdr),
+                   .e_phentsize = sizeof(Elf64_Phdr),
+                   .e_phnum = 1},
+        .segment = {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = sizeof(elf), .p_memsz = sizeof(elf)},
+    };
+    memcpy(elf.code, code, sizeof(code));
+    int fd = (int)OK(open(path, O_WRONLY | O_CREAT, 0755));
+    EQUAL(write(fd, &elf, sizeof(elf)), sizeof(elf));
+    close(fd);
+}
+TEST(setid_needs_no_interpreter) {
+    static const char strings[] = SETID_PROGRAM;
+    struct process_state state;
+    struct credentials credentials;
+    setid_make(0, 0, 04755);
+    interpreter_make("interpreter");
+    pid_t pid = (pid_t)OK(fork());
+    if (pid == 0) {
+        setid_drop();
+        struct image_args image = {
+            .image = open(SETID_PROGRAM, O_RDONLY),
+            .interpreter = open("interpreter", O_RDONLY),
+            .argument_count = 1,
+            .strings = strings,
+            .strings_size = sizeof(strings),
+            .path = SETID_PROGRAM,
+        };
+        sys_process_exec(&image);
+        _exit(1);
+    }
+    do {
+        sleep_ms(10);
+        GOOD(sys_process_info(pid, PROCESS_STATE, &state, sizeof(state), 0));
+        CHECK(state.state != 'Z');
+    } while (strcmp(state.name, SETID_PROGRAM));
+    GOOD(sys_process_info(pid, PROCESS_CREDENTIALS, &credentials, sizeof(credentials), 0));
+    EQUAL(credentials.euid, SETID_USER);
+    EQUAL(credentials.suid, SETID_USER);
+    server_kill(pid);
+}
+
 /* Root's, but one that root can change at any time: so can whom it gives the handle to. */
 TEST(setid_needs_fixed_namespace) {
     own_namespace();
@@ -260,6 +335,19 @@ TEST(fork_bomb) {
     kill(-bomb, SIGKILL);
     child_wait(bomb);
     expect_usable();
+}
+
+/* Services are in no user's quota. */
+TEST(users_start_no_services) {
+    setid_make(0, 0, 0755);
+    struct image_args image = {
+        .image = (handle_t)OK(open(SETID_PROGRAM, O_RDONLY)),
+        .interpreter = HANDLE_NONE,
+        .path = SETID_PROGRAM,
+        .flags = IMAGE_SERVICE,
+    };
+    setid_drop();
+    GIVES(-EPERM, sys_process_exec(&image));
 }
 
 TEST(memory_hog) {

@@ -169,6 +169,41 @@ TEST(setuid_in_new_root) {
     EQUAL(child_run(run_in_root, NULL), REPORT_ROOT | REPORT_SECURE | REPORT_OWN_ROOT);
 }
 
+/* Who started it sees that it runs, but not what it has in memory; and may end it. */
+static int look_into(void *path) {
+    char name[64], text[2048] = "";
+    setid_drop();
+    pid_t pid = (pid_t)OK(fork());
+    if (pid == 0) {
+        execle(path, path, NULL, (char *[]){(char *)"SETID_REPORT=1", (char *)"SETID_PAUSE=1", NULL});
+        _exit(1);
+    }
+    snprintf(name, sizeof(name), "/proc/%d/status", pid);
+    while (!strstr(text, "Uid:\t1000\t0\t0")) {
+        sleep_ms(10);
+        int fd = (int)OK(open(name, O_RDONLY));
+        ssize_t size = OK(read(fd, text, sizeof(text) - 1));
+        text[size] = 0;
+        close(fd);
+    }
+    static const char *const files[] = {"environ", "maps"};
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof(name), "/proc/%d/%s", pid, files[i]);
+        int fd = open(name, O_RDONLY);
+        CHECK(fd < 0 || read(fd, text, sizeof(text)) <= 0);
+    }
+    OK(kill(pid, SIGKILL));
+    EQUAL(child_wait(pid), SIGKILL);
+    return 0;
+}
+TEST(setuid_program_is_private) {
+    if (geteuid() != 0) {
+        SKIP("needs root");
+    }
+    setid_make(0, 0, 04755);
+    EQUAL(child_run(look_into, SETID_PROGRAM), 0);
+}
+
 static int spawn_reset(void *path) {
     posix_spawnattr_t attributes;
     pid_t pid;

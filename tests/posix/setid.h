@@ -26,6 +26,7 @@ __attribute__((constructor)) static void setid_report(void) {
     uid_t r, e, s;
     gid_t rg, eg, sg;
     if (!getenv("SETID_REPORT")) return;
+    if (getenv("SETID_PAUSE")) pause();
     getresuid(&r, &e, &s);
     getresgid(&rg, &eg, &sg);
     _exit((e == 0 && s == 0 ? REPORT_ROOT : 0) | (eg == SETID_GROUP && sg == SETID_GROUP ? REPORT_GROUP : 0) |

@@ -152,7 +152,7 @@ static BOOT_CODE void build_tables(void) {
     map_image_part(image_text_end, image_rodata_end, PTE_NOEXEC);
     map_image_part(image_rodata_end, image_end, PTE_WRITE | PTE_NOEXEC);
     *entry_at((vaddr_t)boot_stack.guard, PAGE_SHIFT) = 0;
-    const struct boot_framebuffer *f = &boot.framebuffer;
+    const struct framebuffer_info *f = &boot.framebuffer;
     if (f->width)
         map_range(FRAMEBUFFER_WINDOW, align_down(f->address, PAGE_SIZE),
                   align_up(f->address % PAGE_SIZE + (size_t)f->pitch * f->height, PAGE_SIZE),

@@ -41,7 +41,7 @@ static void uart_put(char c) {
     out8(COM1 + UART_DATA, (uint8_t)c);
 }
 
-static void screen_init(const struct boot_framebuffer *f) {
+static void screen_init(const struct framebuffer_info *f) {
     if (!f->width) return;
     screen.pixels = (uint32_t *)(FRAMEBUFFER_WINDOW + f->address % PAGE_SIZE);
     screen.stride = f->pitch / 4;

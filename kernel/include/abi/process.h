@@ -19,7 +19,8 @@ struct image_args {
     uint32_t flags; /* enum image_flags */
     uint32_t reserved;
 };
-enum image_flags { IMAGE_SERVICE = 1 /* no writable and executable mappings, ever */ };
+/* SERVICE: no mappings ever that are writable and executable; not in its user's quota of memory. Needs privilege. */
+enum image_flags { IMAGE_SERVICE = 1 };
 #define ARGUMENTS_MAX (2 << 20) /* bytes of strings and pointers */
 
 struct handle_transfer { /* spawn: one handle of the caller to one slot of the child */
@@ -95,16 +96,15 @@ enum process_topic {
     PROCESS_ARGUMENTS, /* bytes: the strings given at exec */
     PROCESS_ENVIRONMENT,
     PROCESS_MAPS, /* array of struct map_info from address `aux` on */
-    PROCESS_THREADS, /* array of uint32_t tids */
     PROCESS_HANDLES, /* array of struct process_handle from handle `aux` on */
     PROCESS_NEXT, /* result: smallest pid > aux; -ESRCH: none */
+    PROCESS_NEXT_THREAD, /* likewise, of its tids */
     PROCESS_ITIMER, /* (s) struct process_itimer: index 0 real, 1 virtual, 2 profiling */
     PROCESS_FOREIGN, /* (s) value: address of the foreign system call handler */
     PROCESS_PRIORITY, /* (s) nice value + 20 */
     PROCESS_DUMPABLE,
     PROCESS_SIGNALS, /* struct process_signals of the caller: pending, ignored, caught */
     PROCESS_CPU_CLOCK, /* result ns of CPU time */
-    PROCESS_FOREGROUND, /* (s) HANDLE_TTY's server: foreground group of a terminal session */
     PROCESS_SUBREAPER, /* (s) */
     PROCESS_PARENT_SIGNAL, /* (s) signal at the parent's death */
 };

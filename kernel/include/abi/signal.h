@@ -63,5 +63,3 @@ struct thread_control {
 _Static_assert(sizeof(struct thread_control) == 64, "one cache line");
 
 enum thread_control_flags { THREAD_CANCEL_POINT = 1 };
-
-enum signal_how { SIGNAL_BLOCK, SIGNAL_UNBLOCK, SIGNAL_SETMASK };

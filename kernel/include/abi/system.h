@@ -26,7 +26,6 @@ enum system_topic { /* system_info(topic, buffer, size) → bytes */
                     SYSTEM_LOAD, /* uint64_t[3] load × 65536, then processes running, total */
                     SYSTEM_VERSION, /* text */
                     SYSTEM_COMMAND_LINE, /* text */
-                    SYSTEM_MODULES, /* uint64_t[]: byte size of each boot module */
                     SYSTEM_FRAMEBUFFER, /* struct framebuffer_info */
                     SYSTEM_ACPI_ROOT, /* uint64_t physical address of the RSDP */
                     SYSTEM_HOSTNAME, /* text */
@@ -42,7 +41,7 @@ struct cpu_info {
 };
 struct framebuffer_info {
     uint64_t address;
-    uint32_t pitch, width, height;
+    uint32_t pitch, width, height; /* bytes per line, pixels, pixels */
     uint8_t bits, red_shift, red_bits, green_shift, green_bits, blue_shift, blue_bits, pad;
 };
 struct scheme_info {

@@ -15,7 +15,7 @@ struct thread_create_args {
 
 enum thread_topic { /* thread_set(tid, topic, value, aux); tid 0 = the caller */
                     THREAD_CONTROL, /* value: address of struct thread_control, or 0 */
-                    THREAD_NAME, /* value: address of a string, at most 15 bytes */
+                    THREAD_NAME, /* value: address of 16 bytes, a string */
                     THREAD_PRIORITY, /* value: 0 … 63 */
                     THREAD_AFFINITY, /* value: bit mask of CPUs */
                     THREAD_CLEAR_TID, /* value: address */

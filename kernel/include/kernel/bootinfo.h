@@ -4,6 +4,7 @@
  * the parser; ranges are clipped to what exists and sorted.
  */
 #pragma once
+#include <abi/system.h>
 #include <kernel/types.h>
 
 enum boot_memory_kind { BOOT_MEMORY_FREE, BOOT_MEMORY_RESERVED, BOOT_MEMORY_ACPI };
@@ -16,11 +17,6 @@ struct boot_module {
     paddr_t start;
     uint64_t length;
 };
-struct boot_framebuffer {
-    paddr_t address;
-    uint32_t pitch, width, height; /* bytes per line, pixels, pixels */
-    uint8_t bits, red_shift, red_bits, green_shift, green_bits, blue_shift, blue_bits;
-};
 #define BOOT_RANGES_MAX 256
 #define BOOT_MODULES_MAX 16
 #define BOOT_COMMAND_MAX 2048
@@ -28,7 +24,7 @@ struct bootinfo {
     uint32_t range_count, module_count;
     struct boot_range ranges[BOOT_RANGES_MAX];
     struct boot_module modules[BOOT_MODULES_MAX];
-    struct boot_framebuffer framebuffer; /* width 0: none */
+    struct framebuffer_info framebuffer; /* width 0: none */
     paddr_t rsdp; /* 0: none */
     paddr_t image_start, image_end; /* the kernel itself */
     char command_line[BOOT_COMMAND_MAX];

@@ -33,8 +33,8 @@ struct group {
     struct session *session;
     struct list members; /* struct process.group_link */
 };
-struct cpu_clock_timer { /* ITIMER_VIRTUAL, ITIMER_PROF: in ns of CPU time */
-    uint64_t expiry, interval;
+struct interval_timer { /* in ns of the clock or of CPU time; expiry 0: not set */
+    int64_t expiry, interval;
 };
 struct process {
     struct object object;
@@ -60,7 +60,6 @@ struct process {
     struct spinlock signal_lock;
     struct list threads; /* struct thread.process_link */
     uint32_t thread_count;
-    struct signal_action actions[SIGNAL_COUNT];
     struct signal_pending pending;
     int32_t exit_status; /* as wait(2) encodes */
     bool group_exit; /* all threads are ending */
@@ -72,17 +71,20 @@ struct process {
 
     struct wait_queue child_wait; /* threads that wait for children */
     _Atomic uint32_t child_events;
-    struct process_limit limits[LIMIT_COUNT];
     struct timer itimer_real, cpu_timer;
-    nsec_t itimer_expiry, itimer_interval;
-    struct cpu_clock_timer cpu_clocks[2];
-    uint32_t umask, nice;
+    struct interval_timer timers[3]; /* ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF */
     uint32_t serve_rank; /* lowest rank of the schemes it serves; 0: it serves none */
+
+    /* a child gets a copy of all from here … */
+    struct signal_action actions[SIGNAL_COUNT]; /* under signal_lock */
+    struct process_limit limits[LIMIT_COUNT];
+    uint32_t umask, nice;
     bool dumpable;
     uaddr_t foreign_handler;
     vaddr_t arguments, arguments_end, environment_end; /* in user memory, for /proc */
-    uint64_t start_ns;
     char name[32];
+    /* … to here */
+    uint64_t start_ns;
 };
 enum limit { /* RLIMIT_* */
              LIMIT_CPU,
