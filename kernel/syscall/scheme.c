@@ -80,6 +80,7 @@ long sys_file_create(handle_t port, uint64_t object, uint64_t generation, uint32
     uint32_t rights;
     int e = lookup_port(port, &p);
     if (e) return e;
+    uint32_t incarnation = p->scheme->incarnation; /* of p, unless that is detached */
     if (p->detached) e = -EINVAL;
     if (!e && plane != HANDLE_NONE) e = handle_lookup_transfer(plane, &o, &rights);
     struct file *f = e ? nullptr : file_prepare(p->scheme);
@@ -88,7 +89,7 @@ long sys_file_create(handle_t port, uint64_t object, uint64_t generation, uint32
     object_put(&p->object);
     if (e) return e;
     struct reply r = {.args = {object, generation, kind >> 8, kind & 0xff}};
-    e = file_open_reply(f, &r, o, status);
+    e = file_open_reply(f, &r, incarnation, o, status);
     handle_t h = e;
     if (!e) {
         object_handle_get(&f->object);
