@@ -4,7 +4,6 @@
  * chunks makes "lowest free" quick.  Nothing is called with the table's lock held: objects that
  * leave the table are put down after it is released.
  */
-#include <kernel/channel.h>
 #include <kernel/handle.h>
 #include <kernel/mm.h>
 #include <kernel/process.h>
@@ -219,10 +218,8 @@ int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uin
 
 /* Descriptions that asked for it hear of each process that drops a handle (POSIX record locks). */
 static void object_dropped(struct object *o) {
-    bool carried = o->ops->type == OBJECT_CHANNEL || atomic_load_explicit(&o->in_flight, memory_order_relaxed);
     file_dropped(o);
     object_handle_put(o);
-    if (carried && channel_flights_pending()) channel_collect_cycles(); /* others are perhaps all in flight */
 }
 
 int handle_close(handle_t h) {

@@ -7,8 +7,9 @@
  * loop, never by recursion.  An object is on the list at most once: while it waits for
  * on_last_handle the list holds a reference, so its destruction can only be queued afterwards.
  */
-#include <kernel/handle.h>
+#include <kernel/channel.h>
 #include <kernel/event.h>
+#include <kernel/handle.h>
 #include <kernel/thread.h>
 
 static _Atomic(struct object *) reap_head;
@@ -47,8 +48,9 @@ void object_handle_get(struct object *o) {
 
 void object_handle_put(struct object *o) {
     bool last = atomic_fetch_sub_explicit(&o->handles, 1, memory_order_acq_rel) == 1;
+    bool reap = last || unlikely(atomic_load_explicit(&o->in_flight, memory_order_relaxed)); /* others maybe all are */
     /* The list inherits this handle's reference. Queued already: that run sees the count itself. */
-    if (last && !atomic_exchange(&o->reap_queued, true)) reap_push(o);
+    if (reap && !atomic_exchange(&o->reap_queued, true)) reap_push(o);
     else object_put(o);
 }
 
@@ -62,6 +64,8 @@ static void reap_one(struct object *o) {
     if (atomic_load(&o->handles) == 0) {
         watch_remove_all(o);
         if (o->ops->on_last_handle) o->ops->on_last_handle(o);
+    } else if (atomic_load(&o->in_flight)) {
+        channel_stranded(o);
     }
     object_put(o);
 }

@@ -5,97 +5,71 @@
  * that is missing, in the ring or in user memory, is provided without the lock, and all starts again.
  * The lock is let go every SEGMENT bytes.  Writes of up to CHANNEL_ATOMIC_MAX bytes are one piece.
  *
+ * A channel of messages is the same ring with a record for each message, which says its size; in a
+ * channel of bytes there are records of what came along (handles, who sent it) at their place.
+ *
  * Waiting: readers and writers queue in order; whoever makes data or room wakes the first that can
- * go on, and each that goes on wakes the next.  A wake-up takes the waiter off its list under the
- * lock, so one that gave up at the same moment looks again and none is lost.
+ * go on, and each that goes on wakes the next.
  */
 #include "channel_impl.h"
+#include "waiter.h"
 #include <kernel/lib.h>
 #include <kernel/process.h>
 
-#define SEGMENT 16384u
-#define WOKEN 1 /* result of thread_wake here: this waiter is off its list */
+#define SEGMENT 32768u
+#define CAPACITY_MAX (1u << 20)
 
-/* --- waiting ------------------------------------------------------------------------------------ */
-
-static void wake_first(struct list *waiters) {
-    struct list *l = list_pop_front(waiters);
-    if (l) thread_wake(list_entry(l, struct channel_waiter, link)->thread, WOKEN);
+static uint32_t queue_room(const struct queue *q) {
+    return unlikely(q->message_count >= q->capacity / MESSAGE_SHARE) ? 0 : q->capacity - q->used;
 }
 
-void queue_wake(struct queue *q) {
-    if (!list_empty(&q->readers) && (q->used >= q->low_water || q->write_closed || q->read_closed))
-        wake_first(&q->readers);
-    if (!list_empty(&q->writers)) {
-        struct channel_waiter *w = list_entry(q->writers.next, struct channel_waiter, link);
-        if (queue_room(q) >= w->need || q->read_closed || q->write_closed || !q->used) wake_first(&q->writers);
-    }
+/* Wakes who can go on: a reader if there is data, a writer if there is room for it. */
+static void queue_wake(struct queue *q) {
+    if (!list_empty(&q->readers) && (q->used || q->message_count || q->over)) waiter_wake_first(&q->readers);
+    if (unlikely(!list_empty(&q->writers)) &&
+        (queue_room(q) >= waiter_first(&q->writers)->wait_value || q->over || !q->used))
+        waiter_wake_first(&q->writers);
 }
 
 static void queue_wake_all(struct queue *q) {
-    while (!list_empty(&q->readers)) wake_first(&q->readers);
-    while (!list_empty(&q->writers)) wake_first(&q->writers);
+    while (!list_empty(&q->readers)) waiter_wake_first(&q->readers);
+    while (!list_empty(&q->writers)) waiter_wake_first(&q->writers);
 }
 
-UNCHECKED int queue_wait(struct channel *c, struct queue *q, uint32_t need, nsec_t deadline) {
-    struct channel_waiter w = {.thread = thread_current(), .need = need};
-    if (deadline == 0) {
-        spin_unlock(&c->lock);
-        return -EAGAIN;
-    }
-    thread_block_prepare(q, true);
-    list_push_back(need ? &q->writers : &q->readers, &w.link);
-    spin_unlock(&c->lock);
-    int woke = thread_block(deadline);
-    if (likely(woke == WOKEN)) return 0;
-    spin_lock(&c->lock);
-    bool taken = list_empty(&w.link);
-    list_remove(&w.link);
-    spin_unlock(&c->lock);
-    return taken ? 0 : woke;
-}
-
-nsec_t end_deadline(const struct channel_end *e, uint32_t io_flags, nsec_t deadline) {
+static nsec_t end_deadline(const struct channel_end *e, uint32_t io_flags, nsec_t deadline) {
     return io_flags & IO_NONBLOCK || e->status & FILE_NONBLOCK ? 0 : deadline;
 }
 
-static int take_error(struct channel_end *e) {
+/* Errors that come before all else: wrong direction, the pending one (once), broken. */
+static int end_error(struct channel_end *e, unsigned wrong_access, bool moved) {
+    if (unlikely((e->status & FILE_ACCESS_MASK) == wrong_access)) return -EBADF;
     int error = e->error;
-    e->error = 0;
+    if (unlikely(error) && !moved) e->error = 0;
     return -error;
 }
-
-int read_error(struct channel_end *e) {
-    if (unlikely((e->status & FILE_ACCESS_MASK) == FILE_WRITE_ONLY)) return -EBADF;
-    return unlikely(e->error) ? take_error(e) : 0;
+static int read_error(struct channel_end *e, bool moved) { return end_error(e, FILE_WRITE_ONLY, moved); }
+static int write_error(struct channel_end *e, bool moved) {
+    int error = end_error(e, FILE_READ_ONLY, moved);
+    return unlikely(e->out->over) && !error ? -EPIPE : error;
 }
 
-int write_error(struct channel_end *e) {
-    const struct queue *q = queue_out(e);
-    if (unlikely((e->status & FILE_ACCESS_MASK) == FILE_READ_ONLY)) return -EBADF;
-    if (unlikely(e->error)) return take_error(e);
-    return unlikely(q->read_closed || q->write_closed) ? -EPIPE : 0;
-}
+/* --- the ring ------------------------------------------------------------------------------------ */
 
-/* --- bytes -------------------------------------------------------------------------------------- */
+struct cursor { /* a place in a vector of user buffers */
+    const struct io_vector *v;
+    size_t offset; /* in *v */
+    size_t left; /* bytes from here to the end of all */
+};
 
-struct cursor cursor_make(const struct io_vector *v, size_t count) {
+static struct cursor cursor_make(const struct io_vector *v, size_t count) {
     struct cursor c = {.v = v};
     for (size_t i = 0; i < count; i++) c.left += v[i].length;
     return c;
 }
 
-static size_t cursor_span(struct cursor *c) {
-    while (unlikely(c->offset == c->v->length)) {
-        c->v++;
-        c->offset = 0;
-    }
-    return c->v->length - c->offset;
-}
-
 struct snag { /* why a copy stopped */
-    void **page; /* ring page missing */
-    uaddr_t address; /* user memory missing */
+    void **page; /* ring page, maybe missing */
+    uaddr_t address; /* user memory, else */
     size_t length;
 };
 
@@ -103,14 +77,20 @@ struct snag { /* why a copy stopped */
 static size_t ring_copy(struct queue *q, struct cursor *c, uint32_t at, size_t n, bool out, struct snag *snag) {
     size_t done = 0;
     while (done < n) {
+        for (; unlikely(c->offset == c->v->length); c->v++) c->offset = 0;
         uint32_t in_page = at % PAGE_SIZE;
-        size_t span = min(cursor_span(c), min(n - done, PAGE_SIZE - in_page));
+        size_t want = min(c->v->length - c->offset, n - done), span = PAGE_SIZE - in_page;
         uaddr_t user = (uaddr_t)c->v->base + c->offset;
-        void **page = &q->pages[at / PAGE_SIZE];
-        *snag = (struct snag){.page = *page ? nullptr : page, .address = user, .length = span};
-        if (unlikely(!*page)) break;
+        void **page = &q->pages[at / PAGE_SIZE], **next = page + 1;
         char *ring = (char *)*page + in_page;
-        if (unlikely(out ? copy_to_user_nofault(user, ring, span) : copy_from_user_nofault(ring, user, span))) break;
+        for (; span < want && next < q->pages + q->capacity / PAGE_SIZE && *next == ring + span; next++)
+            span += PAGE_SIZE;
+        span = min(span, want);
+        if (unlikely(!*page) ||
+            unlikely(out ? copy_to_user_nofault(user, ring, span) : copy_from_user_nofault(ring, user, span))) {
+            *snag = (struct snag){page, user, span};
+            break;
+        }
         done += span;
         c->offset += span;
         c->left -= span;
@@ -120,155 +100,254 @@ static size_t ring_copy(struct queue *q, struct cursor *c, uint32_t at, size_t n
     return done;
 }
 
+static uint32_t ring_advance(const struct queue *q, uint32_t at, size_t n) {
+    at += (uint32_t)n;
+    return at >= q->capacity ? at - q->capacity : at;
+}
+
+static void ring_consume(struct queue *q, size_t n) {
+    q->position += n;
+    q->used -= (uint32_t)n;
+    q->read_at = ring_advance(q, q->read_at, n);
+    if (q->used == 0) q->read_at = q->write_at = 0; /* keeps using the first, warm page */
+}
+
+/* Pages are charged when they come into a ring, with the lock held: the opener may come to be known. */
+static void *page_alloc(void) {
+    struct frame *f = frame_alloc(FRAME_KERNEL);
+    return f ? frame_virt(f) : nullptr;
+}
+static void pages_free(struct channel *c, void **pages, size_t count) {
+    for (size_t i = 0; pages && i < count; i++) {
+        if (!pages[i]) continue;
+        frame_put(frame_of(virt_to_phys(pages[i])));
+        quota_release(c->quota, 1);
+    }
+    kfree(pages);
+}
+
 /* Provides what a copy missed, without the lock. */
-static int snag_resolve(struct channel *c, const struct snag *s, bool out) UNCHECKED {
+static int snag_resolve(struct channel *c, const struct queue *q, const struct snag *s, bool out) UNCHECKED {
+    bool missing = !*s->page;
+    size_t index = (size_t)(s->page - q->pages);
+    void *page = nullptr;
     spin_unlock(&c->lock);
     int e = 0;
-    struct frame *f = nullptr;
-    if (s->page) {
-        f = frame_alloc(FRAME_KERNEL);
-        e = f ? 0 : -ENOMEM;
+    if (missing) {
+        page = page_alloc();
+        e = page ? 0 : -ENOMEM;
     } else {
         unsigned flags = FAULT_USER | (out ? FAULT_WRITE : 0);
         uaddr_t last = s->address + s->length - 1;
-        e = last < s->address || last >= USER_END ? -EFAULT : space_fault(space_current(), s->address, flags);
-        if (!e && (last ^ s->address) / PAGE_SIZE) e = space_fault(space_current(), last, flags);
+        if (last < s->address || last >= USER_END) e = -EFAULT;
+        for (uaddr_t at = s->address; !e && at <= last; at = align_down(at, PAGE_SIZE) + PAGE_SIZE)
+            e = space_fault(space_current(), at, flags);
         if (e && e != -EINTR && e != -ENOMEM) e = -EFAULT;
     }
     spin_lock(&c->lock);
-    if (f && !*s->page) *s->page = frame_virt(f);
-    else if (f) frame_put(f);
+    if (page && index < q->capacity / PAGE_SIZE && !q->pages[index]) {
+        if (quota_charge(c->quota, 1)) q->pages[index] = page, page = nullptr;
+        else e = -ENOMEM;
+    }
+    if (page) frame_put(frame_of(virt_to_phys(page)));
     return e;
 }
 
-/* Bytes put, 0 if there is no room, or an error. */
-static long bytes_put(struct channel_end *e, struct cursor *from, bool atomic) UNCHECKED {
-    struct queue *q = queue_out(e);
+/* Bytes put with *m, which is queued or not needed, or an error; -EAGAIN: there is no room. */
+static long put(struct channel_end *e, struct cursor *from, bool whole, struct message **m) UNCHECKED {
+    struct queue *q = e->out;
     for (;;) {
         struct cursor c = *from;
         struct snag snag;
         uint32_t room = queue_room(q);
-        if (room == 0 || (atomic && room < c.left)) return 0;
-        size_t want = min(c.left, min(room, SEGMENT));
+        if (room == 0 || (whole && room < c.left)) return whole && c.left > q->capacity ? -EMSGSIZE : -EAGAIN;
+        size_t want = whole ? c.left : min(c.left, min(room, SEGMENT));
         size_t n = ring_copy(q, &c, q->write_at, want, false, &snag);
-        if (likely(n == want || (n && !atomic))) {
-            q->write_at = (q->write_at + (uint32_t)n) % q->capacity;
+        if (likely(n == want || (n && !whole))) {
+            if (unlikely(*m != nullptr) && !message_queue(e, *m)) return -ENOMEM;
+            *m = nullptr;
+            q->write_at = ring_advance(q, q->write_at, n);
             q->used += (uint32_t)n;
             *from = c;
             return (long)n;
         }
-        int error = snag_resolve(e->channel, &snag, false);
-        if (!error) error = write_error(e);
+        int error = snag_resolve(e->channel, q, &snag, false);
+        if (!error) error = write_error(e, true);
         if (error) return error;
     }
 }
 
-/* Bytes got, 0 if there are none, or an error. */
-static long bytes_get(struct channel_end *e, struct cursor *to, bool peek) UNCHECKED {
-    struct queue *q = queue_in(e);
+/* Bytes got with *m, what came along, or an error; -EAGAIN: there is nothing. */
+static long get(struct channel_end *e, struct cursor *to, bool peek, struct message **m) UNCHECKED {
+    struct queue *q = e->in;
+    bool messages = e->channel->flags & CHANNEL_MESSAGES;
     for (;;) {
         struct cursor c = *to;
         struct snag snag;
-        size_t want = min(c.left, min(q->used, SEGMENT));
-        if (unlikely(!list_empty(&q->messages))) want = min(want, message_distance(q));
-        if (want == 0) return 0;
+        struct message *first = message_first(q), *next = first;
+        if (messages ? !first : !q->used) return -EAGAIN;
+        size_t size = messages ? first->size : min(q->used, SEGMENT);
+        if (unlikely(first && !messages)) { /* up to the next one */
+            if (first->position == q->position)
+                next = first->link.next == &q->messages ? nullptr : list_entry(first->link.next, struct message, link);
+            if (next) size = min(size, next->position - q->position);
+        }
+        size_t want = min(c.left, size);
         size_t n = ring_copy(q, &c, q->read_at, want, true, &snag);
-        if (likely(n)) {
+        if (likely(n == want || (n && !messages))) {
             *to = c;
-            if (unlikely(peek)) return (long)n;
-            q->read_at = (q->read_at + (uint32_t)n) % q->capacity;
-            q->position += n;
-            q->used -= (uint32_t)n;
-            if (q->used == 0) q->read_at = q->write_at = 0; /* keeps using the first, warm page */
+            if (unlikely(first) && first->position == q->position) *m = first;
+            if (unlikely(peek)) {
+                if (*m) atomic_fetch_add(&(*m)->refs, 1);
+                return (long)n;
+            }
+            if (unlikely(*m)) message_unqueue(e, *m);
+            size = messages ? size : n;
+            ring_consume(q, size);
             return (long)n;
         }
-        int error = snag_resolve(e->channel, &snag, true);
+        int error = snag_resolve(e->channel, q, &snag, true);
         if (error) return error;
     }
 }
 
-UNCHECKED long bytes_read(struct channel_end *e, struct cursor *to, uint32_t io_flags, nsec_t deadline,
-                          struct message **attached) {
+/* --- moving -------------------------------------------------------------------------------------- */
+
+[[gnu::noinline]] UNCHECKED static long send(struct channel_end *e, struct message *m, const struct io_vector *v,
+                                             size_t count, uint32_t io_flags, nsec_t deadline, bool locked) {
     struct channel *c = e->channel;
-    struct queue *q = queue_in(e);
-    size_t total = to->left;
-    bool peek = io_flags & IO_PEEK, more = total > 0;
+    struct queue *q = e->out;
+    struct cursor from = cursor_make(v, count);
+    size_t total = from.left;
+    bool messages = c->flags & CHANNEL_MESSAGES, whole = messages || total <= CHANNEL_ATOMIC_MAX;
     long error = 0;
+    if (unlikely((messages || q->stamped) && !m)) {
+        if (locked) spin_unlock(&c->lock);
+        locked = false;
+        m = message_create(0);
+        if (is_err(m)) return ptr_err(m);
+    }
+    if (unlikely(m)) m->size = messages ? (uint32_t)total : 0;
+    if (messages && total > CALL_DATA_MAX) error = -EMSGSIZE;
+    bool more = total || messages;
+    if (unlikely(!more && m && m->handle_count)) error = -EINVAL; /* nothing to go along with */
     while (more && !error) {
-        struct message *passed = nullptr;
-        spin_lock(&c->lock);
-        error = read_error(e);
-        long n = error ? error : bytes_get(e, to, peek);
-        if (n > 0 && !peek) {
-            queue_wake(q);
-            if (unlikely(!list_empty(&q->messages))) passed = message_take_attached(c, q);
-        }
-        bool some = to->left < total;
-        if (n == 0 && !q->write_closed && !q->read_closed && (!some || io_flags & IO_WAIT_ALL)) {
-            error = queue_wait(c, q, 0, end_deadline(e, io_flags, deadline));
+        if (!locked) spin_lock(&c->lock);
+        locked = false;
+        error = write_error(e, from.left < total);
+        long n = error ? error : put(e, &from, whole, &m);
+        if (n == -EAGAIN) {
+            /* A large write waits for half the ring: fewer switches. */
+            size_t need = messages ? max(total, 1UL) : whole ? CHANNEL_ATOMIC_MAX : q->capacity / 2;
+            need = min(max(from.left, 1UL), need);
+            error = waiter_sleep(&q->writers, &c->lock, need, end_deadline(e, io_flags, deadline));
             continue;
         }
-        more = n > 0 && to->left && !peek && !(attached && (passed || message_at_reader(q)));
-        error = min(n, 0);
+        if (n >= 0) queue_wake(q);
         spin_unlock(&c->lock);
-        if (n > 0 && !peek) object_notify(&end_peer(e)->object, EVENT_OUT);
-        if (unlikely(passed)) {
-            if (attached) *attached = passed;
-            else message_free(passed); /* read(2) drops what came along */
+        error = min(n, 0);
+        if (n >= 0) object_notify(&end_peer(e)->object, EVENT_IN);
+        more = from.left;
+        if (more) preempt_point();
+    }
+    if (unlikely(m)) message_put(m);
+    return from.left < total || !error ? (long)(total - from.left) : error;
+}
+
+[[gnu::noinline]] UNCHECKED static long receive(struct channel_end *e, struct message **came, const struct io_vector *v,
+                                                size_t count, uint32_t io_flags, nsec_t deadline, bool locked) {
+    struct channel *c = e->channel;
+    struct queue *q = e->in;
+    struct cursor to = cursor_make(v, count);
+    size_t total = to.left;
+    bool messages = c->flags & CHANNEL_MESSAGES, peek = io_flags & IO_PEEK, more = total || messages;
+    long error = 0;
+    while (more && !error) {
+        struct message *m = nullptr;
+        if (!locked) spin_lock(&c->lock);
+        locked = false;
+        bool some = to.left < total;
+        error = read_error(e, some);
+        long n = error ? error : get(e, &to, peek, &m);
+        if (n == -EAGAIN && !q->over && (!some || io_flags & IO_WAIT_ALL)) {
+            error = waiter_sleep(&q->readers, &c->lock, 0, end_deadline(e, io_flags, deadline));
+            continue;
+        }
+        bool got = n >= 0 && !peek;
+        const struct message *next = message_first(q);
+        if (got) queue_wake(q);
+        more = got && n && to.left && !messages && !m && !(next && next->position == q->position);
+        spin_unlock(&c->lock);
+        error = n == -EAGAIN ? 0 : min(n, 0);
+        if (got) object_notify(&end_peer(e)->object, EVENT_OUT);
+        if (unlikely(m)) {
+            if (came) *came = m;
+            else message_put(m); /* read(2) drops what came along */
         }
         if (more) preempt_point();
     }
-    return to->left < total ? (long)(total - to->left) : error;
+    return to.left < total || !error ? (long)(total - to.left) : error;
 }
 
-UNCHECKED long bytes_write(struct channel_end *e, struct cursor *from, uint32_t io_flags, nsec_t deadline,
-                           struct message *attach) {
+/*
+ * The short ways, for some bytes within a page of the ring and nothing out of the ordinary; all else
+ * goes the long ways above, which go on with the lock held.
+ */
+static inline bool ordinary(const struct channel_end *e, const struct queue *q, unsigned wrong_access) {
+    bool odd = (e->status & FILE_ACCESS_MASK) == wrong_access || e->error || q->over || q->message_count || q->stamped;
+    return likely(!odd);
+}
+
+UNCHECKED long channel_send(struct object *o, struct message *m, const struct io_vector *v, size_t count,
+                            uint32_t io_flags, nsec_t deadline) {
+    struct channel_end *e = channel_end_of(o);
     struct channel *c = e->channel;
-    struct queue *q = queue_out(e);
-    size_t total = from->left;
-    bool atomic = total <= CHANNEL_ATOMIC_MAX;
-    long error = 0;
-    while (from->left && !error) {
-        spin_lock(&c->lock);
-        error = write_error(e);
-        long n = error ? error : bytes_put(e, from, atomic);
-        if (n == 0) {
-            /* A large write waits for half the ring: fewer switches. */
-            size_t need = min(from->left, (size_t)(atomic ? CHANNEL_ATOMIC_MAX : q->capacity / 2));
-            error = queue_wait(c, q, (uint32_t)need, end_deadline(e, io_flags, deadline));
+    struct queue *q = e->out;
+    if (unlikely(m || count != 1 || !v->length || c->flags & CHANNEL_MESSAGES))
+        return send(e, m, v, count, io_flags, deadline, false);
+    spin_lock(&c->lock);
+    uint32_t at = q->write_at;
+    size_t n = v->length;
+    if (likely(n <= min(q->capacity - q->used, PAGE_SIZE - at % PAGE_SIZE)) && ordinary(e, q, FILE_READ_ONLY)) {
+        char *page = q->pages[at / PAGE_SIZE];
+        if (likely(page) && likely(!copy_from_user_nofault(page + at % PAGE_SIZE, (uaddr_t)v->base, n))) {
+            q->write_at = ring_advance(q, at, n);
+            q->used += (uint32_t)n;
+            queue_wake(q);
+            spin_unlock(&c->lock);
+            object_notify(&end_peer(e)->object, EVENT_IN);
+            return (long)n;
+        }
+    }
+    return send(e, m, v, count, io_flags, deadline, true);
+}
+
+UNCHECKED long channel_receive(struct object *o, struct message **came, const struct io_vector *v, size_t count,
+                               uint32_t io_flags, nsec_t deadline) {
+    struct channel_end *e = channel_end_of(o);
+    struct channel *c = e->channel;
+    struct queue *q = e->in;
+    if (unlikely(count != 1 || !v->length || io_flags & ~(uint32_t)IO_NONBLOCK || c->flags & CHANNEL_MESSAGES))
+        return receive(e, came, v, count, io_flags, deadline, false);
+    spin_lock(&c->lock);
+    while (ordinary(e, q, FILE_WRITE_ONLY)) {
+        if (!q->used) {
+            int error = waiter_sleep(&q->readers, &c->lock, 0, end_deadline(e, io_flags, deadline));
+            if (unlikely(error)) return error;
+            spin_lock(&c->lock);
             continue;
         }
-        if (n > 0) {
-            if (unlikely(attach != nullptr)) message_attach(e, attach, (size_t)n);
-            attach = nullptr;
-            queue_wake(q);
-        }
+        uint32_t at = q->read_at, n = (uint32_t)min(v->length, (size_t)q->used);
+        if (unlikely(n > PAGE_SIZE - at % PAGE_SIZE)) break;
+        if (unlikely(copy_to_user_nofault((uaddr_t)v->base, (char *)q->pages[at / PAGE_SIZE] + at % PAGE_SIZE, n)))
+            break;
+        ring_consume(q, n);
+        queue_wake(q);
         spin_unlock(&c->lock);
-        error = min(n, 0);
-        if (n > 0) object_notify(&end_peer(e)->object, EVENT_IN);
-        if (n > 0 && from->left) preempt_point();
+        object_notify(&end_peer(e)->object, EVENT_OUT);
+        return n;
     }
-    return from->left < total ? (long)(total - from->left) : error;
-}
-
-long channel_read(struct object *o, const struct io_vector *v, size_t count, uint32_t io_flags, nsec_t deadline) {
-    struct channel_end *e = channel_end_of(o);
-    if (unlikely(e->channel->flags & CHANNEL_MESSAGES)) {
-        struct channel_message m = {.flags = io_flags, .vector_count = (uint32_t)count};
-        return channel_receive(o, &m, v, nullptr, deadline);
-    }
-    struct cursor to = cursor_make(v, count);
-    return bytes_read(e, &to, io_flags, deadline, nullptr);
-}
-
-long channel_write(struct object *o, const struct io_vector *v, size_t count, uint32_t io_flags, nsec_t deadline) {
-    struct channel_end *e = channel_end_of(o);
-    if (unlikely(e->channel->flags & CHANNEL_MESSAGES)) {
-        struct channel_message m = {.flags = io_flags, .vector_count = (uint32_t)count};
-        return channel_send(o, &m, v, nullptr, deadline);
-    }
-    struct cursor from = cursor_make(v, count);
-    return bytes_write(e, &from, io_flags, deadline, nullptr);
+    return receive(e, came, v, count, io_flags, deadline, true);
 }
 
 /* --- the object --------------------------------------------------------------------------------- */
@@ -281,8 +360,8 @@ static void notify_both(struct channel *c) {
 static void end_shutdown(struct channel_end *e, bool reading, bool writing) {
     struct channel *c = e->channel;
     spin_lock(&c->lock);
-    if (reading) queue_in(e)->read_closed = true;
-    if (writing) queue_out(e)->write_closed = true;
+    if (reading) e->in->over = true;
+    if (writing) e->out->over = true;
     queue_wake_all(&c->queues[0]);
     queue_wake_all(&c->queues[1]);
     spin_unlock(&c->lock);
@@ -290,44 +369,32 @@ static void end_shutdown(struct channel_end *e, bool reading, bool writing) {
 }
 
 static void end_last_handle(struct object *o) {
-    struct channel_end *e = channel_end_of(o);
-    end_shutdown(e, true, true);
-    queue_purge(e->channel, queue_in(e)); /* nobody will receive what is in it */
-    if (channel_flights_pending()) channel_collect_cycles();
-}
-
-static void queue_free_pages(void **pages, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (pages[i]) frame_put(frame_of(virt_to_phys(pages[i])));
-}
-
-static void queue_fini(struct channel *c, struct queue *q) {
-    queue_purge(c, q);
-    if (!q->pages) return;
-    queue_free_pages(q->pages, q->capacity / PAGE_SIZE);
-    if (q->pages != q->inline_pages) kfree(q->pages);
+    end_shutdown(channel_end_of(o), true, true);
+    queue_purge(channel_end_of(o));
 }
 
 static void end_destroy(struct object *o) {
     struct channel *c = channel_end_of(o)->channel;
     if (atomic_fetch_sub(&c->ends_left, 1) != 1) return;
-    queue_fini(c, &c->queues[0]);
-    queue_fini(c, &c->queues[1]);
+    for (unsigned i = 0; i < 2; i++) {
+        struct queue *q = &c->queues[i];
+        queue_purge(&c->ends[i]);
+        pages_free(c, q->pages, q->capacity / PAGE_SIZE);
+    }
     kfree(c);
 }
 
 static uint32_t end_poll(struct object *o) {
     struct channel_end *e = channel_end_of(o);
-    const struct queue *in = queue_in(e), *out = queue_out(e);
+    const struct queue *in = e->in, *out = e->out;
     unsigned access = e->status & FILE_ACCESS_MASK;
-    uint32_t mask = e->error ? EVENT_ERROR | EVENT_IN | EVENT_OUT : 0;
+    uint32_t mask = unlikely(e->error) ? EVENT_ERROR | EVENT_IN | EVENT_OUT : 0;
     if (access != FILE_WRITE_ONLY) {
-        bool over = in->write_closed || in->read_closed;
-        if (in->used >= in->low_water || (over && (in->used || access == FILE_READ_WRITE))) mask |= EVENT_IN;
-        if (over) mask |= access == FILE_READ_ONLY ? EVENT_HANGUP : EVENT_READ_HANGUP;
+        if (in->used || in->message_count) mask |= EVENT_IN;
+        if (unlikely(in->over)) mask |= access == FILE_READ_ONLY ? EVENT_HANGUP : EVENT_IN | EVENT_READ_HANGUP;
     }
     if (access != FILE_READ_ONLY) {
-        bool broken = out->read_closed || out->write_closed;
+        bool broken = out->over;
         if (broken || queue_room(out) >= min(out->capacity, CHANNEL_ATOMIC_MAX)) mask |= EVENT_OUT;
         if (broken && access == FILE_WRITE_ONLY) mask |= EVENT_ERROR;
         else if (broken && mask & EVENT_READ_HANGUP) mask |= EVENT_HANGUP;
@@ -338,19 +405,18 @@ static uint32_t end_poll(struct object *o) {
 const struct object_ops channel_ops = {
     .type = OBJECT_CHANNEL,
     .name = "channel",
+    .status_at = offsetof(struct channel_end, status),
     .on_last_handle = end_last_handle,
     .destroy = end_destroy,
     .poll = end_poll,
 };
 
-_Atomic uint32_t *channel_status(struct object *o) { return &channel_end_of(o)->status; }
-
-uint32_t channel_flags(struct object *o) { return channel_end_of(o)->channel->flags; }
-
-static int pages_alloc(uint32_t capacity, void **inline_pages, void ***out) {
-    size_t count = capacity / PAGE_SIZE;
-    *out = count <= INLINE_PAGES && inline_pages ? inline_pages : kzalloc(count * sizeof(void *));
-    return *out ? 0 : -ENOMEM;
+void channel_describe(struct object *o, struct handle_info *i) {
+    struct channel_end *e = channel_end_of(o);
+    i->object = (uint64_t)channel_control(o, CHANNEL_READABLE, 0);
+    i->scheme = e->channel->maker_ids;
+    i->offset = e->channel->maker;
+    i->plane = e->channel->flags | (e->in->stamped ? CHANNEL_STAMPED : 0);
 }
 
 static uint32_t capacity_round(size_t capacity) {
@@ -358,79 +424,95 @@ static uint32_t capacity_round(size_t capacity) {
 }
 
 int channel_create(uint32_t flags, size_t capacity, struct object *ends[2]) {
-    if (flags & ~(uint32_t)(CHANNEL_MESSAGES | CHANNEL_ONE_WAY)) return -EINVAL;
+    static const uint32_t one_way[2] = {FILE_READ_ONLY, FILE_WRITE_ONLY};
+    if (flags & ~(uint32_t)(CHANNEL_MESSAGES | CHANNEL_ONE_WAY | CHANNEL_SEQUENCED)) return -EINVAL;
     struct channel *c = kzalloc(sizeof(*c));
     if (!c) return -ENOMEM;
     spin_init(&c->lock, RANK_OBJECT);
     c->flags = flags;
+    const struct cred *cred = process_current()->cred;
+    c->maker_ids = cred->c.euid | (uint64_t)cred->c.egid << 32;
+    c->maker = process_current()->pid;
+    c->quota = process_current()->space->quota;
     atomic_init(&c->ends_left, 2);
+    bool fail = false;
     for (unsigned i = 0; i < 2; i++) {
+        struct channel_end *e = &c->ends[i];
         struct queue *q = &c->queues[i];
         list_init(&q->messages);
         list_init(&q->readers);
         list_init(&q->writers);
         q->capacity = capacity ? capacity_round(capacity) : CHANNEL_CAPACITY_DEFAULT;
-        q->low_water = 1;
-        if (!(flags & CHANNEL_MESSAGES) && pages_alloc(q->capacity, q->inline_pages, &q->pages)) {
-            if (c->queues[0].pages != c->queues[0].inline_pages) kfree(c->queues[0].pages);
-            kfree(c);
-            return -ENOMEM;
+        if (i == 0 || !(flags & CHANNEL_ONE_WAY)) {
+            q->pages = kzalloc(q->capacity / PAGE_SIZE * sizeof(void *));
+            fail |= !q->pages;
         }
-    }
-    static const uint32_t one_way[2] = {FILE_READ_ONLY, FILE_WRITE_ONLY};
-    for (unsigned i = 0; i < 2; i++) {
-        struct channel_end *e = &c->ends[i];
         object_init(&e->object, &channel_ops);
+        list_init(&e->carrying);
+        list_init(&e->holder_link);
         e->channel = c;
+        e->in = q;
+        e->out = &c->queues[!i];
         atomic_init(&e->status, flags & CHANNEL_ONE_WAY ? one_way[i] : FILE_READ_WRITE);
         ends[i] = &e->object;
     }
-    return 0;
+    if (!fail) return 0;
+    object_put(ends[0]);
+    object_put(ends[1]);
+    return -ENOMEM;
+}
+
+void channel_charge(struct object *o, struct quota *quota) {
+    struct channel *c = channel_end_of(o)->channel;
+    spin_lock(&c->lock);
+    if (!c->quota && quota) {
+        int64_t pages = 0;
+        for (unsigned i = 0; i < 2; i++) {
+            const struct queue *q = &c->queues[i];
+            pages += (q->message_count + MESSAGES_PER_PAGE - 1) / MESSAGES_PER_PAGE;
+            for (size_t p = 0; q->pages && p < q->capacity / PAGE_SIZE; p++) pages += q->pages[p] != nullptr;
+        }
+        quota_release(quota, -pages); /* over the limit, too: they are there */
+        c->quota = quota;
+    }
+    spin_unlock(&c->lock);
 }
 
 /* --- control ------------------------------------------------------------------------------------ */
 
-/* Copies what is in the ring to the start of another one. */
-static void ring_move(const struct queue *q, void **pages) {
-    for (uint32_t at = 0, n; at < q->used; at += n) {
-        uint32_t from = (q->read_at + at) % q->capacity;
-        n = min(q->used - at, (uint32_t)PAGE_SIZE - max(at % (uint32_t)PAGE_SIZE, from % (uint32_t)PAGE_SIZE));
-        memcpy((char *)pages[at / PAGE_SIZE] + at % PAGE_SIZE, (char *)q->pages[from / PAGE_SIZE] + from % PAGE_SIZE,
-               n);
-    }
-}
-
-/* Moves the ring of q to one of another size; what is in it must fit. */
+/*
+ * Puts the pages of the ring in order into one of another size; what is in it must fit.  The first
+ * page moves to the start; if the data ends before its beginning in that page, the end gets its own.
+ */
 static int ring_resize(struct channel *c, struct queue *q, uint32_t capacity) {
-    void **pages, **old = nullptr;
-    uint32_t filled = 0, old_capacity = 0;
-    if (pages_alloc(capacity, nullptr, &pages)) return -ENOMEM;
-    for (;;) { /* pages for what is in the ring now; it may have grown when we hold the lock */
-        uint32_t need = (uint32_t)align_up(__atomic_load_n(&q->used, __ATOMIC_RELAXED), PAGE_SIZE);
-        if (need > capacity) break;
-        struct frame *f = nullptr;
-        while (filled < need && (f = frame_alloc(FRAME_KERNEL))) {
-            pages[filled / PAGE_SIZE] = frame_virt(f);
-            filled += PAGE_SIZE;
+    size_t count = capacity / PAGE_SIZE, kept = 0;
+    void **pages = kzalloc(count * sizeof(void *)), *extra = page_alloc(), **old = nullptr;
+    spin_lock(&c->lock);
+    size_t old_count = q->capacity / PAGE_SIZE, start = q->read_at % PAGE_SIZE;
+    bool split = start + q->used > q->capacity, fits = start + q->used <= capacity;
+    if (pages && extra && fits && (!split || quota_charge(c->quota, 1))) {
+        old = q->pages;
+        for (; kept < min(count, old_count); kept++) {
+            void **from = &old[(q->read_at / PAGE_SIZE + kept) % old_count];
+            pages[kept] = *from;
+            *from = nullptr;
         }
-        if (filled < need) break;
-        spin_lock(&c->lock);
-        if (q->used <= filled) {
-            ring_move(q, pages);
-            old = q->pages;
-            old_capacity = q->capacity;
-            q->pages = pages;
-            q->capacity = capacity;
-            q->read_at = 0;
-            q->write_at = q->used % capacity;
-            queue_wake(q);
+        if (split) {
+            memcpy(extra, pages[0], start + q->used - q->capacity);
+            pages[old_count] = extra;
+            extra = nullptr;
         }
-        spin_unlock(&c->lock);
-        if (old) break;
+        q->pages = pages;
+        q->capacity = capacity;
+        q->read_at = (uint32_t)start;
+        q->write_at = ring_advance(q, q->read_at, q->used);
+        queue_wake(q);
     }
-    queue_free_pages(old ? old : pages, (old ? old_capacity : capacity) / PAGE_SIZE);
-    if (!old || old != q->inline_pages) kfree(old ? old : pages);
-    return old ? 0 : -EBUSY;
+    spin_unlock(&c->lock);
+    if (extra) frame_put(frame_of(virt_to_phys(extra)));
+    if (!old) kfree(pages);
+    pages_free(c, old, old_count);
+    return old ? 0 : fits ? -ENOMEM : -EBUSY;
 }
 
 static long set_capacity(struct channel_end *e, size_t wanted) {
@@ -438,11 +520,8 @@ static long set_capacity(struct channel_end *e, size_t wanted) {
     uint32_t capacity = capacity_round(wanted);
     if (wanted > CAPACITY_MAX) return -EPERM; /* as F_SETPIPE_SZ beyond the system's limit */
     for (unsigned i = 0; i < 2; i++) {
-        struct queue *q = &c->queues[i];
-        if (q->capacity == capacity) continue;
-        int error = q->pages ? ring_resize(c, q, capacity) : 0;
+        int error = c->queues[i].pages ? ring_resize(c, &c->queues[i], capacity) : 0;
         if (error) return error;
-        if (!q->pages) __atomic_store_n(&q->capacity, capacity, __ATOMIC_RELAXED);
     }
     notify_both(c);
     return capacity;
@@ -452,26 +531,15 @@ static void set_error(struct channel_end *peer, int error) {
     struct channel *c = peer->channel;
     spin_lock(&c->lock);
     peer->error = error;
-    queue_wake_all(queue_in(peer));
-    queue_wake_all(queue_out(peer));
+    queue_wake_all(peer->in);
+    queue_wake_all(peer->out);
     spin_unlock(&c->lock);
     object_notify(&peer->object, EVENT_ERROR | EVENT_IN | EVENT_OUT);
 }
 
-static long set_low_water(struct channel_end *e, uint64_t bytes) {
-    struct queue *q = queue_in(e);
-    spin_lock(&e->channel->lock);
-    /* Writers wait for half the ring: a reader must not wait for more than that. */
-    q->low_water = (uint32_t)max(min(bytes, (uint64_t)q->capacity / 2), 1UL);
-    queue_wake(q);
-    spin_unlock(&e->channel->lock);
-    object_notify(&e->object, EVENT_IN);
-    return 0;
-}
-
 long channel_control(struct object *o, uint32_t op, uint64_t argument) {
     struct channel_end *e = channel_end_of(o);
-    bool messages = e->channel->flags & CHANNEL_MESSAGES;
+    struct queue *q = e->in;
     switch (op) {
     case CHANNEL_SHUTDOWN:
         if (argument < 1 || argument > 3) return -EINVAL;
@@ -483,13 +551,13 @@ long channel_control(struct object *o, uint32_t op, uint64_t argument) {
         return 0;
     case CHANNEL_SET_CAPACITY: return set_capacity(e, argument);
     case CHANNEL_READABLE:
-        if (!messages) return queue_in(e)->used;
         spin_lock(&e->channel->lock);
-        long size = (long)message_first_size(queue_in(e));
+        const struct message *m = e->channel->flags & CHANNEL_MESSAGES ? message_first(q) : nullptr;
+        long size = m ? m->size : q->used;
         spin_unlock(&e->channel->lock);
         return size;
-    case CHANNEL_WRITABLE: return queue_room(queue_out(e));
-    case CHANNEL_SET_LOW_WATER: return set_low_water(e, argument);
+    case CHANNEL_WRITABLE: return queue_room(e->out);
+    case CHANNEL_SET_STAMPED: q->stamped = argument; return 0;
     default: return -EINVAL;
     }
 }

@@ -160,6 +160,7 @@ long scheme_call(struct scheme *s, struct call *c, nsec_t deadline) {
     if (likely(idle && list_empty(&s->notes) && deadline == DEADLINE_NEVER)) {
         thread_sleep_begin(self, s);
         call_receive(s, c, idle);
+        c->served_by = s->incarnation;
         spin_unlock(&s->lock);
         /* committed: nothing below can fail */
         call_deliver(c, idle);
@@ -266,7 +267,7 @@ static handle_t accept_handle(struct call *c, struct file *f, handle_t slot, uin
     struct object *carried = c->reply_object;
     c->reply_object = nullptr;
     if (f && (c->reply.flags & REPLY_FILE)) {
-        int e = file_open_reply(f, &c->reply, carried, status);
+        int e = file_open_reply(f, &c->reply, c->served_by, carried, status);
         f->detach = c->reply.flags & REPLY_WATCH_DETACH;
         object_handle_get(&f->object);
         if (e) {

@@ -17,32 +17,20 @@
 
 #define NESTING_MAX 5
 #define COUNTER_MAX (UINT64_MAX - 1) /* as eventfd(2) */
-#define WOKEN 1 /* result of thread_wake here: this waiter is off its list */
-
-struct waiter {
-    struct list link;
-    struct thread *thread;
-    uint64_t value; /* a counter handed over by event_post */
-};
 
 static struct event_object *event_of(struct object *o) { return object_as(event_object, o); }
 
 /* --- making ready ------------------------------------------------------------------------------- */
 
-/* Wakes the first of a list of waiters, with the event's lock held. */
-static void wake_first(struct list *waiters) {
-    struct list *l = list_pop_front(waiters);
-    if (l) thread_wake(list_entry(l, struct waiter, link)->thread, WOKEN);
-}
-
-static void port_hint(struct event_object *ev) REQUIRES(ev -> lock) {
-    if (ev->port_waiter) atomic_store(ev->port_hint, true);
+static void wake_port(struct event_object *ev) REQUIRES(ev -> lock) {
+    if (!ev->port_waiter) return;
+    atomic_store(ev->port_hint, true);
+    thread_wake(ev->port_waiter, 0);
 }
 
 static void wake_reader(struct event_object *ev) REQUIRES(ev -> lock) {
-    wake_first(&ev->readers);
-    port_hint(ev);
-    if (ev->port_waiter) thread_wake(ev->port_waiter, 0);
+    waiter_wake_first(&ev->readers);
+    wake_port(ev);
 }
 
 /* An interest's source may be ready. Chains events that are watched themselves to *onward. */
@@ -91,43 +79,35 @@ SLOW_PATH void object_notify_slow(struct object *o, uint32_t mask) {
 }
 
 /*
- * Adds to the counter, with the lock held: true if watchers must hear.  A reader that waits takes the
- * value from the poster's hand: the counter stays 0, and it is nobody else's news.
+ * Adds to the counter, with the lock held, which is released.  A reader that waits takes the value
+ * from the poster's hand: the counter stays 0, and it is nobody else's news.
  */
-static inline bool counter_add(struct event_object *ev, uint64_t value) REQUIRES(ev -> lock) {
-    struct list *first = ev->readers.next;
-    if (likely(first != &ev->readers) && likely(!ev->counter) && likely(value)) {
-        struct waiter *w = list_entry(first, struct waiter, link);
-        list_remove(first);
-        w->value = value;
-        thread_wake(w->thread, WOKEN);
-        return false;
+[[gnu::noinline]] static void counter_add(struct event_object *ev, uint64_t value) RELEASES(&ev->lock) {
+    while (value && !ev->counter && !list_empty(&ev->readers)) {
+        uint64_t part = ev->semaphore ? 1 : value;
+        waiter_first(&ev->readers)->wait_value = part;
+        waiter_wake_first(&ev->readers);
+        value -= part;
     }
     ev->counter += min(value, COUNTER_MAX - ev->counter);
-    wake_reader(ev);
-    return true;
+    if (value) wake_reader(ev);
+    spin_unlock(&ev->lock);
+    if (value) object_notify(&ev->object, EVENT_IN);
 }
 
-void event_post(struct object *o, uint64_t value) {
+UNCHECKED void event_post(struct object *o, uint64_t value) {
     struct event_object *ev = event_of(o);
     spin_lock(&ev->lock);
-    bool news = counter_add(ev, value);
+    struct list *first = ev->readers.next;
+    if (unlikely(first == &ev->readers || ev->counter || ev->semaphore || !value)) return counter_add(ev, value);
+    struct thread *reader = list_entry(first, struct thread, wait_link);
+    list_remove(first);
+    reader->wait_value = value;
+    thread_wake(reader, WOKEN);
     spin_unlock(&ev->lock);
-    if (news) object_notify(o, EVENT_IN);
 }
 
 /* --- watches ------------------------------------------------------------------------------------ */
-
-struct object *watch_target(struct object *o) {
-    if (o->ops != &file_ops) return o;
-    struct file *f = object_as(file, o);
-    return f->plane == PLANE_CHANNEL ? f->channel : o;
-}
-
-int source_ready(struct object *o, uint32_t mask) {
-    if (unlikely(o->ops->arm != nullptr)) return o->ops->arm(o, mask);
-    return o->ops->poll ? (int)o->ops->poll(o) : EVENT_IN | EVENT_OUT;
-}
 
 void watch_link(struct watch *w) {
     spin_lock(&w->source->watch_lock);
@@ -207,30 +187,49 @@ static void event_last_handle(struct object *o) {
 
 static void event_destroy(struct object *o) { kfree(event_of(o)); }
 
-/* Ready for sure? Asks sources, but for those whose answer needs a call, and drops stale entries. */
-static bool event_verify(struct event_object *ev) {
-    bool ready = false;
-    spin_lock(&ev->lock);
-    while (!ready && !list_empty(&ev->ready)) {
-        struct interest *i = list_entry(ev->ready.next, struct interest, ready_link);
-        struct object *source = i->watch.source;
-        if (source->ops->arm) {
-            ready = true;
-            break;
-        }
-        list_remove(&i->ready_link);
-        atomic_fetch_add(&i->refs, 1);
-        spin_unlock(&ev->lock);
-        ready = (uint32_t)source_ready(source, i->watch.mask) & i->watch.mask;
-        spin_lock(&ev->lock);
-        if (ready && !i->dead && list_empty(&i->ready_link)) list_push_front(&ev->ready, &i->ready_link);
-        port_hint(ev);
-        spin_unlock(&ev->lock);
-        interest_put(i);
-        spin_lock(&ev->lock);
+/*
+ * Takes the first entry of the ready list, with the lock held, which it releases and retakes: 1 if it
+ * is reported, -EINTR from a server.  What stays ready goes to *again.  peek: only asks, and only
+ * those that can tell without a call.
+ */
+static int take_entry(struct event_object *ev, struct list *again, bool peek, struct event *out) UNCHECKED {
+    struct interest *i = list_entry(list_pop_front(&ev->ready), struct interest, ready_link);
+    bool by_call = i->watch.source->ops->arm;
+    if (peek && by_call) {
+        list_push_back(again, &i->ready_link);
+        return 1;
     }
+    atomic_fetch_add(&i->refs, 1);
     spin_unlock(&ev->lock);
-    return ready;
+    int ready = source_ready(i->watch.source, i->watch.mask);
+    spin_lock(&ev->lock);
+    bool off = i->dead || i->disabled;
+    uint32_t mask = ready < 0 || off ? 0 : (uint32_t)ready & i->watch.mask;
+    bool stays =
+        ready < 0 || (mask && (peek || !(i->flags & EVENT_ONESHOT)) && (peek || by_call || !(i->flags & EVENT_EDGE)));
+    if (mask) {
+        *out = (struct event){.mask = mask, .key = i->key};
+        i->disabled = !peek && i->flags & EVENT_ONESHOT;
+    }
+    if (stays && !i->dead && list_empty(&i->ready_link)) list_push_back(again, &i->ready_link);
+    spin_unlock(&ev->lock);
+    interest_put(i);
+    spin_lock(&ev->lock);
+    return ready == -EINTR ? -EINTR : mask != 0;
+}
+
+/* Ready for sure? Drops stale entries on the way. */
+static bool event_verify(struct event_object *ev) {
+    struct event event;
+    struct list again;
+    int found = 0;
+    list_init(&again);
+    spin_lock(&ev->lock);
+    while (!found && !list_empty(&ev->ready)) found = take_entry(ev, &again, true, &event);
+    for (struct list *l; (l = list_pop_front(&again));) list_push_front(&ev->ready, l);
+    if (!list_empty(&ev->ready)) wake_port(ev); /* it may have found the list empty meanwhile */
+    spin_unlock(&ev->lock);
+    return found;
 }
 
 static_assert(offsetof(struct event_object, counter) == offsetof(struct event_head, counter));
@@ -251,12 +250,13 @@ static uint32_t event_poll_ready(struct object *o) {
 const struct object_ops event_ops = {
     .type = OBJECT_EVENT,
     .name = "event",
+    .status_at = offsetof(struct event_object, status),
     .on_last_handle = event_last_handle,
     .destroy = event_destroy,
     .poll = event_poll_ready,
 };
 
-struct object *event_create(uint64_t initial) {
+struct object *event_create(uint64_t initial, bool semaphore) {
     struct event_object *ev = kzalloc(sizeof(*ev));
     if (!ev) return nullptr;
     object_init(&ev->object, &event_ops);
@@ -265,10 +265,9 @@ struct object *event_create(uint64_t initial) {
     list_init(&ev->readers);
     list_init(&ev->writers);
     ev->counter = min(initial, COUNTER_MAX);
+    ev->semaphore = semaphore;
     return &ev->object;
 }
-
-_Atomic uint32_t *event_status(struct object *o) { return &event_of(o)->status; }
 
 void event_set_port_waiter(struct object *o, struct thread *t, _Atomic bool *hint) {
     struct event_object *ev = event_of(o);
@@ -343,7 +342,6 @@ static int interest_add(struct event_object *ev, struct object *source, handle_t
     object_get(&ev->object);
     atomic_init(&i->refs, 2); /* being linked, and ours */
     list_init(&i->ready_link);
-    list_init(&i->watch.link);
     i->watch.source = source;
     i->watch.event = ev;
     interest_set(i, e);
@@ -357,20 +355,19 @@ static int interest_add(struct event_object *ev, struct object *source, handle_t
     return 0;
 }
 
-static struct mutex add_lock = MUTEX_INIT(add_lock, RANK_FILE); /* two adds could close a circle together */
+static struct mutex add_lock = MUTEX_INIT(add_lock, RANK_FILE); /* two at once could close a circle */
 
 UNCHECKED int event_control(struct object *o, uint32_t op, struct object *object, handle_t h, const struct event *e) {
     struct event_object *ev = event_of(o);
     struct object *source = watch_target(object);
     if (op < EVENT_ADD || op > EVENT_MODIFY || source == o) return -EINVAL;
     if (op == EVENT_ADD) {
-        bool event = source->ops == &event_ops;
-        if (event) mutex_lock(&add_lock);
+        mutex_lock(&add_lock);
         struct interest *old = interest_find(ev, h, source);
-        int error = old ? -EEXIST : event && contains(event_of(source), ev, 1) ? -ELOOP : 0;
-        if (!error) error = interest_add(ev, source, h, e);
+        bool circle = source->ops == &event_ops && contains(event_of(source), ev, 1);
+        int error = old ? -EEXIST : circle ? -ELOOP : interest_add(ev, source, h, e);
         if (old) interest_put(old);
-        if (event) mutex_unlock(&add_lock);
+        mutex_unlock(&add_lock);
         return error;
     }
     struct interest *i = interest_find(ev, h, source);
@@ -387,66 +384,15 @@ UNCHECKED int event_control(struct object *o, uint32_t op, struct object *object
 
 /* --- waiting ------------------------------------------------------------------------------------ */
 
-/*
- * Sleeps with the event's lock held, which is released: 0 look again, or why not to.  *value: the
- * counter a poster has handed over, else 0.
- */
-static inline int event_sleep(struct event_object *ev, struct list *waiters, nsec_t deadline,
-                              uint64_t *value) UNCHECKED {
-    struct waiter w;
-    w.thread = thread_current();
-    w.value = *value = 0;
-    if (unlikely(deadline == 0)) {
-        spin_unlock(&ev->lock);
-        return -EAGAIN;
-    }
-    thread_block_prepare(ev, true);
-    list_push_back(waiters, &w.link);
-    spin_unlock(&ev->lock);
-    int woke = thread_block(deadline);
-    if (unlikely(woke != WOKEN)) {
-        spin_lock(&ev->lock);
-        if (list_empty(&w.link)) woke = WOKEN; /* a wake-up meant for us must not get lost */
-        list_remove(&w.link);
-        spin_unlock(&ev->lock);
-    }
-    *value = w.value;
-    return woke == WOKEN ? 0 : woke;
-}
-
-/* Reports one entry of the ready list, called with the lock held, which it releases and retakes. */
-static int take_entry(struct event_object *ev, struct list *again, struct event *out) UNCHECKED {
-    struct interest *i = list_entry(list_pop_front(&ev->ready), struct interest, ready_link);
-    bool by_call = i->watch.source->ops->arm;
-    atomic_fetch_add(&i->refs, 1);
-    spin_unlock(&ev->lock);
-    int ready = source_ready(i->watch.source, i->watch.mask);
-    spin_lock(&ev->lock);
-    uint32_t mask = ready < 0 ? 0 : (uint32_t)ready & i->watch.mask;
-    int result = 0;
-    if (i->dead || i->disabled) mask = 0;
-    else if (mask) {
-        *out = (struct event){.mask = mask, .key = i->key};
-        result = 1;
-        i->disabled = i->flags & EVENT_ONESHOT;
-    }
-    bool stays = ready < 0 || (mask && !i->disabled && (by_call || !(i->flags & EVENT_EDGE)));
-    if (stays && !i->dead && list_empty(&i->ready_link)) list_push_back(again, &i->ready_link);
-    spin_unlock(&ev->lock);
-    interest_put(i);
-    spin_lock(&ev->lock);
-    return ready == -EINTR ? -EINTR : result;
-}
-
 static struct event counter_entry(uint64_t value) {
     return (struct event){.mask = EVENT_IN, .reserved = 1, .key = value};
 }
 
 /* Takes the counter, with the lock held. */
 static uint64_t counter_take(struct event_object *ev) REQUIRES(ev -> lock) {
-    uint64_t value = ev->counter;
-    ev->counter = 0;
-    while (unlikely(value && !list_empty(&ev->writers))) wake_first(&ev->writers);
+    uint64_t value = unlikely(ev->semaphore) ? min(ev->counter, 1UL) : ev->counter;
+    ev->counter -= value;
+    while (unlikely(value && !list_empty(&ev->writers))) waiter_wake_first(&ev->writers);
     return value;
 }
 
@@ -460,19 +406,18 @@ static uint64_t counter_take(struct event_object *ev) REQUIRES(ev -> lock) {
     if (list_empty(&ev->ready)) return (long)n;
     list_init(&again);
     while (n < count && e >= 0 && !list_empty(&ev->ready)) {
-        e = take_entry(ev, &again, &out[n]);
+        e = take_entry(ev, &again, false, &out[n]);
         n += e > 0;
     }
     for (struct list *l; (l = list_pop_front(&again));) list_push_back(&ev->ready, l);
-    if (!list_empty(&ev->ready)) port_hint(ev);
-    if (n && !list_empty(&ev->ready)) wake_first(&ev->readers); /* there may be something for another one, too */
+    if (!list_empty(&ev->ready)) wake_port(ev);
+    if (n && !list_empty(&ev->ready)) waiter_wake_first(&ev->readers); /* there may be something for another one, too */
     return n ? (long)n : min(e, 0);
 }
 
 [[gnu::noinline]] UNCHECKED static long wait_slow(struct event_object *ev, struct event *out, size_t count,
                                                   nsec_t deadline) {
     for (;;) {
-        uint64_t value;
         spin_lock(&ev->lock);
         if (ev->counter || !list_empty(&ev->ready)) {
             long n = collect(ev, out, count);
@@ -481,9 +426,9 @@ static uint64_t counter_take(struct event_object *ev) REQUIRES(ev -> lock) {
             if (n) return n;
             if (more) continue;
         }
-        int e = event_sleep(ev, &ev->readers, deadline, &value);
-        if (value) {
-            *out = counter_entry(value);
+        int e = waiter_sleep(&ev->readers, &ev->lock, 0, deadline);
+        if (thread_current()->wait_value) {
+            *out = counter_entry(thread_current()->wait_value);
             return 1;
         }
         if (e) return e;
@@ -493,13 +438,13 @@ static uint64_t counter_take(struct event_object *ev) REQUIRES(ev -> lock) {
 /* The short way: nothing is there yet, and a poster brings a value. */
 UNCHECKED long event_wait(struct object *o, struct event *out, size_t count, nsec_t deadline) {
     struct event_object *ev = event_of(o);
-    uint64_t value;
     spin_lock(&ev->lock);
     if (unlikely(event_maybe_ready(o) || deadline != DEADLINE_NEVER)) {
         spin_unlock(&ev->lock);
         return wait_slow(ev, out, count, deadline);
     }
-    int e = event_sleep(ev, &ev->readers, DEADLINE_NEVER, &value);
+    int e = waiter_sleep(&ev->readers, &ev->lock, 0, DEADLINE_NEVER);
+    uint64_t value = thread_current()->wait_value;
     if (unlikely(!value)) return e ? e : wait_slow(ev, out, count, deadline);
     *out = counter_entry(value);
     return 1;
@@ -516,7 +461,8 @@ UNCHECKED long event_read(struct object *o, uint64_t *value, bool nonblock, nsec
             if (unlikely(*value == COUNTER_MAX)) object_notify(o, EVENT_OUT);
             return sizeof(*value);
         }
-        int e = event_sleep(ev, &ev->readers, deadline, value);
+        int e = waiter_sleep(&ev->readers, &ev->lock, 0, deadline);
+        *value = thread_current()->wait_value;
         if (*value) return sizeof(*value);
         if (e) return e;
     }
@@ -527,15 +473,12 @@ UNCHECKED long event_write(struct object *o, uint64_t value, bool nonblock, nsec
     if (value > COUNTER_MAX) return -EINVAL;
     if (nonblock || ev->status & FILE_NONBLOCK) deadline = 0;
     for (;;) {
-        uint64_t none;
         spin_lock(&ev->lock);
         if (likely(value <= COUNTER_MAX - ev->counter)) {
-            bool news = value && counter_add(ev, value);
-            spin_unlock(&ev->lock);
-            if (news) object_notify(o, EVENT_IN);
+            counter_add(ev, value);
             return sizeof(value);
         }
-        int e = event_sleep(ev, &ev->writers, deadline, &none);
+        int e = waiter_sleep(&ev->writers, &ev->lock, 0, deadline);
         if (e) return e;
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What event.c (event objects) and poll.c (poll(2)) share. */
 #pragma once
+#include "waiter.h"
 #include <kernel/event.h>
 #include <kernel/file.h>
 
@@ -31,7 +32,8 @@ struct event_object {
     uint64_t counter;
     struct list ready; /* struct interest */
     struct spinlock lock; /* RANK_EVENT */
-    struct list readers, writers; /* struct waiter */
+    bool semaphore; /* a reader takes 1 */
+    struct list readers, writers; /* struct thread.wait_link */
     struct thread *port_waiter; /* reference */
     _Atomic bool *port_hint; /* its port's */
     struct tree interests;
@@ -42,8 +44,17 @@ struct event_object {
 };
 
 /* The object whose list a watch of `o` goes to: a file's channel, if it has one. */
-struct object *watch_target(struct object *o);
-/* The mask ready now, or -errno; may make a call to the source's server. */
-int source_ready(struct object *o, uint32_t mask);
-void watch_link(struct watch *w);
+static inline struct object *watch_target(struct object *o) {
+    if (likely(o->ops != &file_ops)) return o;
+    struct file *f = object_as(file, o);
+    return f->plane == PLANE_CHANNEL ? f->channel : o;
+}
+
+/* The mask ready now, or -errno; may make a call to the source's server if that has ops->arm. */
+static inline int source_ready(struct object *o, uint32_t mask) {
+    if (unlikely(o->ops->arm != nullptr)) return o->ops->arm(o, mask);
+    return o->ops->poll ? (int)o->ops->poll(o) : EVENT_IN | EVENT_OUT;
+}
+
+void watch_link(struct watch *w); /* whose source, mask and event or poll are set */
 bool watch_unlink(struct watch *w); /* false: it was off already */

@@ -59,6 +59,7 @@ static int file_arm(struct object *o, uint32_t mask) {
 const struct object_ops file_ops = {
     .type = OBJECT_FILE,
     .name = "file",
+    .status_at = offsetof(struct file, status),
     .on_last_handle = file_last_handle,
     .destroy = file_destroy,
     .poll = file_poll,
@@ -79,13 +80,14 @@ struct file *file_prepare(struct scheme *s) {
     return f;
 }
 
-int file_open_reply(struct file *f, const struct reply *r, struct object *plane, uint32_t status) {
+int file_open_reply(struct file *f, const struct reply *r, uint32_t incarnation, struct object *plane,
+                    uint32_t status) {
     f->id = r->args[0];
     f->detach_note.request = (struct request){.op = OP_DETACH, .object = f->id};
     f->generation = r->args[1];
     f->kind = (uint8_t)r->args[3];
     f->status = status & ~(uint32_t)(FILE_CREATE | FILE_EXCLUSIVE | FILE_NOCTTY | FILE_TRUNCATE | FILE_CLOEXEC);
-    f->incarnation = f->scheme->incarnation;
+    f->incarnation = incarnation;
     bool memory = r->args[2] == PLANE_MEMORY, channel = r->args[2] == PLANE_CHANNEL;
     const struct object_ops *wanted = memory ? &memory_ops : channel ? &channel_ops : nullptr;
     if (r->args[2] > PLANE_FULL || (plane ? plane->ops : nullptr) != wanted) {
@@ -94,7 +96,7 @@ int file_open_reply(struct file *f, const struct reply *r, struct object *plane,
     }
     f->plane = (uint8_t)r->args[2];
     if (memory) f->memory = memory_of(plane);
-    if (channel) f->channel = plane;
+    if (channel) channel_charge(f->channel = plane, process_current()->space->quota);
     if (plane) object_get(plane);
     scheme_file_add(f->scheme, f);
     return 0;
@@ -112,7 +114,7 @@ uint32_t file_rights(const struct file *f) {
 /* Reopens f if its server was restarted since: 0, -ESTALE if that cannot be. */
 int file_current(struct file *f) {
     if (likely(f->incarnation == f->scheme->incarnation)) return 0;
-    uint32_t now = f->scheme->incarnation;
+    uint32_t now = f->scheme->incarnation; /* or an older one than will answer: then it is asked once more */
     long e = scheme_call_simple(f->scheme, OP_REOPEN, f->id, f->generation, f->status, 0, nullptr, DEADLINE_NEVER);
     if (e == 0) f->incarnation = now;
     return e == -EINTR ? -EINTR : e < 0 ? -ESTALE : 0;

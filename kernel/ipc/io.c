@@ -103,18 +103,17 @@ static long stream_read(struct file *f, struct io_request *r) {
     return n;
 }
 
-/* O_APPEND: each vector takes its offset under the object's lock; *end is where the last one ended. */
-static long stream_append(struct file *f, const struct io_request *r, int64_t *end) {
-    long done = 0;
-    for (size_t i = 0; i < r->count; i++) {
-        uint64_t at = 0;
-        long n = memory_append(f->memory, (uaddr_t)r->vectors[i].base, r->vectors[i].length, &at);
-        if (n < 0) return done ? done : n;
-        done += n;
-        *end = (int64_t)at + n;
-        if ((size_t)n < r->vectors[i].length) break;
-    }
-    return done;
+/* O_APPEND: each vector takes its offset under the object's lock. */
+struct append {
+    struct memory *memory;
+    int64_t end; /* where the last one ended */
+};
+static long append_step(void *context, uaddr_t base, size_t length, int64_t) {
+    struct append *a = context;
+    uint64_t at = 0;
+    long n = memory_append(a->memory, base, length, &at);
+    if (n >= 0) a->end = (int64_t)at + n;
+    return n;
 }
 
 /* RLIMIT_FSIZE: cuts the request at the limit; SIGXFSZ and EFBIG if nothing is left. */
@@ -138,9 +137,11 @@ static long stream_write(struct file *f, struct io_request *r) UNCHECKED {
     bool own = r->offset == OFFSET_CURRENT, append = f->status & FILE_APPEND;
     if (own) mutex_lock(&f->offset_lock);
     int64_t from = append ? (int64_t)memory_size(f->memory) : own ? f->offset : r->offset;
+    struct append a = {f->memory, from};
     long n = limit_size(r, from);
-    if (n == 0) n = append ? stream_append(f, r, &from) : for_each_vector(r, from, stream_write_step, f->memory);
-    if (own && n > 0) f->offset = append ? from : from + n;
+    if (n == 0 && append) n = for_each_vector(r, 0, append_step, &a);
+    else if (n == 0) n = for_each_vector(r, from, stream_write_step, f->memory);
+    if (own && n > 0) f->offset = append ? a.end : from + n;
     if (own) mutex_unlock(&f->offset_lock);
     if (n > 0 && unlikely(f->status & FILE_DSYNC)) {
         long e = scheme_call_simple(f->scheme, OP_SYNC, f->id, !(f->status & (FILE_SYNC & ~FILE_DSYNC)), 0, 0, nullptr,
@@ -173,8 +174,8 @@ static long file_read(struct file *f, struct io_request *r) {
     switch (f->plane) {
     case PLANE_MEMORY: return stream_read(f, r);
     case PLANE_CHANNEL:
-        return channel_read(f->channel, r->vectors, r->count, r->flags | (f->status & FILE_NONBLOCK ? IO_NONBLOCK : 0),
-                            r->deadline);
+        return channel_receive(f->channel, nullptr, r->vectors, r->count,
+                               r->flags | (f->status & FILE_NONBLOCK ? IO_NONBLOCK : 0), r->deadline);
     case PLANE_NULL: return 0;
     case PLANE_ZERO:
     case PLANE_FULL: return for_each_vector(r, 0, zero_step, nullptr);
@@ -187,8 +188,8 @@ static long file_write(struct file *f, struct io_request *r) {
     switch (f->plane) {
     case PLANE_MEMORY: return stream_write(f, r);
     case PLANE_CHANNEL:
-        return channel_write(f->channel, r->vectors, r->count, r->flags | (f->status & FILE_NONBLOCK ? IO_NONBLOCK : 0),
-                             r->deadline);
+        return channel_send(f->channel, nullptr, r->vectors, r->count,
+                            r->flags | (f->status & FILE_NONBLOCK ? IO_NONBLOCK : 0), r->deadline);
     case PLANE_FULL: return total_length(r) ? -ENOSPC : 0;
     case PLANE_NONE: return plain_io(f, r, OP_WRITE);
     default: return (long)total_length(r);
@@ -235,7 +236,8 @@ long object_read(struct object *o, struct io_request *r) {
     switch (o->ops->type) {
     case OBJECT_FILE: return file_read(object_as(file, o), r);
     case OBJECT_CHANNEL:
-        return r->offset == OFFSET_CURRENT ? channel_read(o, r->vectors, r->count, r->flags, r->deadline) : -ESPIPE;
+        return r->offset == OFFSET_CURRENT ? channel_receive(o, nullptr, r->vectors, r->count, r->flags, r->deadline)
+                                           : -ESPIPE;
     case OBJECT_MEMORY: return memory_io(o, r, stream_read_step);
     case OBJECT_LOG: return r->offset < 0 ? -EINVAL : for_each_vector(r, r->offset, log_step, nullptr);
     default: return number_read(o, r);
@@ -255,7 +257,8 @@ long object_write(struct object *o, struct io_request *r) {
     switch (o->ops->type) {
     case OBJECT_FILE: return file_write(object_as(file, o), r);
     case OBJECT_CHANNEL:
-        return r->offset == OFFSET_CURRENT ? channel_write(o, r->vectors, r->count, r->flags, r->deadline) : -ESPIPE;
+        return r->offset == OFFSET_CURRENT ? channel_send(o, nullptr, r->vectors, r->count, r->flags, r->deadline)
+                                           : -ESPIPE;
     case OBJECT_MEMORY: return memory_io(o, r, stream_write_step);
     case OBJECT_LOG: return for_each_vector(r, 0, log_write_step, nullptr);
     case OBJECT_EVENT: return number_write(o, r);

@@ -17,15 +17,10 @@ struct namespace {
     struct list bindings;
 };
 
-static bool same_name(const char *a, const char *b) {
-    while (*a && *a == *b) a++, b++;
-    return *a == *b;
-}
-
 static struct binding *binding_find(struct namespace *n, const char *name) REQUIRES(n -> lock) {
     list_for_each (l, &n->bindings) {
         struct binding *b = list_entry(l, struct binding, link);
-        if (same_name(b->name, name)) return b;
+        if (!strcmp(b->name, name)) return b;
     }
     return nullptr;
 }

@@ -28,8 +28,7 @@ static void port_detach(struct port *p) {
     list_remove(&p->link);
     if (idle_remove(s, p)) thread_wake(p->thread, 0); /* another thread closed it under its feet */
     if (p->serving) call_file(s, p->serving);
-    bool last = list_empty(&s->ports);
-    if (last) s->server = nullptr;
+    bool last = list_empty(&s->ports); /* until s->server is null nobody can attach */
     spin_unlock(&s->lock);
     if (last) scheme_server_lost(s);
 }
@@ -101,7 +100,8 @@ int port_create(struct scheme *s, struct object *event, struct port **out, uaddr
         return (int)at;
     }
     spin_lock(&s->lock);
-    if (s->failed || (s->server && s->server != self)) e = s->failed ? -ECONNREFUSED : -EBUSY;
+    bool busy = s->server && (s->server != self || list_empty(&s->ports));
+    if (s->failed || busy) e = s->failed ? -ECONNREFUSED : -EBUSY;
     if (!e) {
         if (list_empty(&s->ports)) scheme_reincarnate(s);
         s->server = self;
@@ -246,6 +246,7 @@ static void take_call(struct port *p) RELEASES(&p->scheme->lock) UNCHECKED {
     struct call *c = list_entry(list_pop_front(&s->queue), struct call, link);
     s->queued--;
     call_receive(s, c, p);
+    c->served_by = s->incarnation;
     deliver_message(c, p);
     struct object *carried = c->carried;
     uint32_t rights = c->carried_rights;

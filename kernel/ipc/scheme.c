@@ -165,4 +165,7 @@ void scheme_server_lost(struct scheme *s) {
     spin_unlock(&s->lock);
     memory_pager_lost(s);
     scheme_files_lost(s);
+    spin_lock(&s->lock);
+    s->server = nullptr;
+    spin_unlock(&s->lock);
 }

@@ -55,12 +55,8 @@ void space_zap(struct space *s, vaddr_t start, vaddr_t end, bool copies, bool wa
 void space_protect_entries(const struct region *r, vaddr_t start, vaddr_t end, bool wait);
 /* So many entries came or went, so many of them with private frames. */
 void space_account(struct space *s, int64_t pages, int64_t private) REQUIRES(s -> table_lock);
-bool quota_charge(struct quota *q, int64_t pages); /* false: over the limit. A null quota has none */
 static inline int64_t space_charged(const struct space *s) UNCHECKED {
     return (int64_t)(s->private_pages + s->table.tables);
-}
-static inline void quota_release(struct quota *q, int64_t pages) {
-    if (q) atomic_fetch_sub_explicit(&q->pages, pages, memory_order_relaxed);
 }
 /* The leaf table for at, made if need be and charged. Null: no memory, or over the limit. */
 pte_t *space_table_make(struct space *s, vaddr_t at) REQUIRES(s -> lock);

@@ -120,48 +120,37 @@ long futex_wait(uaddr_t at, uint32_t expected, uint32_t flags, nsec_t deadline) 
     return finish_wait(&w, thread_block(deadline));
 }
 
-static long wake_key(struct futex_key key, uint32_t count) {
-    struct bucket *b = bucket_of(key);
-    long woken = 0;
-    spin_lock(&b->lock);
-    list_for_each_safe (l, list_of(b)) {
+/* Wakes `wake` waiters of a key and moves `move` others, with both buckets locked. */
+static long release_key(struct bucket *from, struct futex_key key, uint32_t wake, uint32_t move, struct bucket *to,
+                        struct futex_key to_key) UNCHECKED {
+    long done = 0;
+    list_for_each_safe (l, list_of(from)) {
         struct waiter *w = list_entry(l, struct waiter, link);
-        if (woken == count) break;
+        if (!wake && !move) break;
         if (!same(w->key, key) || w->owner) continue;
-        release(w);
-        woken++;
+        done++;
+        if (wake) {
+            wake--;
+            release(w);
+        } else {
+            move--;
+            list_remove(&w->link);
+            w->key = to_key;
+            enqueue(w, to);
+        }
     }
-    spin_unlock(&b->lock);
-    return woken;
+    return done;
 }
 
 long futex_wake(uaddr_t at, uint32_t count, uint32_t flags) {
     struct futex_key key;
     int e = key_of(at, flags, &key);
-    return e ? e : wake_key(key, min(count, (uint32_t)INT32_MAX));
-}
-
-/* Wakes and moves with both buckets locked. */
-static long requeue(struct bucket *from, struct futex_key key, struct bucket *to, struct futex_key to_key,
-                    uint32_t wake, uint32_t move) UNCHECKED {
-    long done = 0;
-    list_for_each_safe (l, list_of(from)) {
-        struct waiter *w = list_entry(l, struct waiter, link);
-        if (!same(w->key, key) || w->owner) continue;
-        if (wake) {
-            wake--;
-            release(w);
-        } else if (move) {
-            move--;
-            list_remove(&w->link);
-            w->key = to_key;
-            enqueue(w, to);
-        } else {
-            break;
-        }
-        done++;
-    }
-    return done;
+    if (e) return e;
+    struct bucket *b = bucket_of(key);
+    spin_lock(&b->lock);
+    long woken = release_key(b, key, count, 0, b, key);
+    spin_unlock(&b->lock);
+    return woken;
 }
 
 UNCHECKED long futex_requeue(uaddr_t at, uint32_t expected, uint32_t wake, uint32_t move, uaddr_t to, uint32_t flags) {
@@ -170,14 +159,13 @@ UNCHECKED long futex_requeue(uaddr_t at, uint32_t expected, uint32_t wake, uint3
     if (!e) e = key_of(to, flags, &to_key);
     if (e) return e;
     struct bucket *a = bucket_of(key), *b = bucket_of(to_key);
+    if (same(key, to_key)) move = 0; /* they are there */
     for (;;) {
         uint32_t word = 0;
         spin_lock_pair(&a->lock, &b->lock);
         e = user_load32_nofault(&word, at);
-        long n = e ? e : word != expected ? -EAGAIN : 0;
-        if (!n && !same(key, to_key)) n = requeue(a, key, b, to_key, wake, move);
+        long n = e ? e : word != expected ? -EAGAIN : release_key(a, key, wake, move, b, to_key);
         spin_unlock_pair(&a->lock, &b->lock);
-        if (same(key, to_key) && !n) return wake_key(key, wake);
         if (!e) return n;
         e = touch(at, false);
         if (e) return e;

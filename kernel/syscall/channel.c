@@ -7,7 +7,6 @@
 #include <kernel/syscall.h>
 
 #define SIGPIPE 13
-#define SMALL 8
 
 long sys_channel_create(uint32_t flags, size_t capacity, handle_t *handles) {
     const uint32_t common = RIGHT_WAIT | RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_CONTROL;
@@ -19,11 +18,7 @@ long sys_channel_create(uint32_t flags, size_t capacity, handle_t *handles) {
     handle_t h[2];
     int e = channel_create(flags & 0xffff, capacity, ends);
     if (e) return e;
-    for (unsigned i = 0; i < 2; i++) {
-        object_handle_get(ends[i]);
-        object_put(ends[i]);
-        h[i] = handle_install(ends[i], rights[i], flags >> 16);
-    }
+    for (unsigned i = 0; i < 2; i++) h[i] = object_install(ends[i], rights[i], flags >> 16);
     e = min(min(h[0], h[1]), 0);
     if (!e) e = copy_to_user((uaddr_t)handles, h, sizeof(h));
     for (unsigned i = 0; e && i < 2; i++)
@@ -52,120 +47,110 @@ static int lookup_channel(handle_t h, uint32_t right, struct object **out, uint3
     return -ENOTSOCK;
 }
 
-/* Kernel copies of what a message refers to. */
-struct parts {
-    struct channel_message m; /* address: in the kernel */
-    struct io_vector small_vectors[SMALL], *vectors;
-    struct carried small_handles[SMALL], *handles;
-    uaddr_t user_address, user_handles;
-    char address[CHANNEL_ADDRESS_MAX];
-};
-
-static void parts_free(struct parts *p) {
-    if (p->vectors != p->small_vectors) kfree(p->vectors);
-    if (p->handles != p->small_handles) kfree(p->handles);
-}
-
-static int parts_copy(struct parts *p, uaddr_t message) {
-    struct channel_message *m = &p->m;
-    p->vectors = p->small_vectors;
-    p->handles = p->small_handles;
-    if (copy_from_user(m, message, sizeof(*m))) return -EFAULT;
-    if (m->vector_count > IO_VECTOR_MAX) return -EMSGSIZE;
-    if (m->handle_count > CHANNEL_HANDLES_MAX) return -EINVAL;
-    if (m->vector_count > SMALL) p->vectors = kmalloc(m->vector_count * sizeof(*p->vectors));
-    if (m->handle_count > SMALL) p->handles = kmalloc(m->handle_count * sizeof(*p->handles));
-    if (!p->vectors || !p->handles) return -ENOMEM;
-    p->user_address = (uaddr_t)m->address;
-    p->user_handles = (uaddr_t)m->handles;
-    m->address = p->address;
-    size_t total = 0;
-    int e = copy_from_user(p->vectors, (uaddr_t)m->vectors, m->vector_count * sizeof(*p->vectors));
-    for (uint32_t i = 0; !e && i < m->vector_count; i++)
-        if (__builtin_add_overflow(total, p->vectors[i].length, &total) || total > INT64_MAX) e = -EINVAL;
-    return e;
-}
-
-/* Takes a handle reference for each handle to send. */
-static int handles_take(struct parts *p) {
-    for (uint32_t i = 0; i < p->m.handle_count; i++) {
+/* The message to send: the address and a handle reference for each handle. err_ptr. */
+static struct message *message_copy(const struct channel_message *m) {
+    struct message *to = message_create(m->handle_count);
+    if (is_err(to)) return to;
+    to->address_length = m->address_length;
+    int e = copy_from_user(to->address, (uaddr_t)m->address, m->address_length);
+    for (uint32_t i = 0; !e && i < m->handle_count; i++) {
         handle_t h;
-        int e = copy_from_user(&h, p->user_handles + i * sizeof(h), sizeof(h));
-        if (!e) e = handle_lookup_transfer(h, &p->handles[i].object, &p->handles[i].rights);
-        if (!e) continue;
-        while (i--) object_handle_put(p->handles[i].object);
-        return e;
+        e = copy_from_user(&h, (uaddr_t)&m->handles[i], sizeof(h));
+        if (!e) e = handle_lookup_transfer(h, &to->handles[i].object, &to->handles[i].rights);
     }
-    return 0;
+    if (!e) return to;
+    message_put(to);
+    return err_ptr(e);
 }
 
-static long send_parts(handle_t h, struct parts *p, nsec_t deadline) {
-    struct object *o;
-    if (p->m.address_length > CHANNEL_ADDRESS_MAX) return -EINVAL;
-    long n = copy_from_user(p->address, p->user_address, p->m.address_length);
-    if (!n) n = lookup_channel(h, RIGHT_WRITE, &o, &p->m.flags);
-    if (n) return n;
-    n = handles_take(p);
-    if (!n) {
-        n = channel_send(o, &p->m, p->vectors, p->handles, deadline);
-        for (uint32_t i = 0; n < 0 && i < p->m.handle_count; i++) object_handle_put(p->handles[i].object);
-    }
-    object_put(o);
+static long send(struct object *o, const struct channel_message *m, uint32_t flags, nsec_t deadline) {
+    struct vectors vectors;
+    struct message *along = nullptr;
+    long n = vectors_copy(&vectors, (uaddr_t)m->vectors, m->vector_count);
+    if (!n && (m->handle_count || m->address_length)) along = message_copy(m);
+    if (!n && is_err(along)) n = ptr_err(along);
+    if (!n) n = channel_send(o, along, vectors.v, m->vector_count, flags, deadline);
+    vectors_free(&vectors);
     return n;
 }
 
 long sys_channel_send(handle_t h, const struct channel_message *message, int64_t deadline) {
-    struct parts p;
-    long n = parts_copy(&p, (uaddr_t)message);
-    if (!n) n = send_parts(h, &p, deadline);
-    parts_free(&p);
-    if (n == -EPIPE && !(p.m.flags & IO_NO_SIGNAL)) signal_send_thread(thread_current(), SIGPIPE, nullptr);
+    struct channel_message m;
+    struct object *o;
+    if (copy_from_user(&m, (uaddr_t)message, sizeof(m))) return -EFAULT;
+    if (m.vector_count > IO_VECTOR_MAX) return -EMSGSIZE;
+    if (m.handle_count > CHANNEL_HANDLES_MAX || m.address_length > CHANNEL_ADDRESS_MAX) return -EINVAL;
+    uint32_t flags = m.flags;
+    long n = lookup_channel(h, RIGHT_WRITE, &o, &flags);
+    if (n) return n;
+    n = send(o, &m, flags, deadline);
+    object_put(o);
+    if (n == -EPIPE && !(flags & IO_NO_SIGNAL)) signal_send_thread(thread_current(), SIGPIPE, nullptr);
     return n == -EINTR ? -ERESTART : n;
 }
 
-/* Installs what was received; handles that find no slot are dropped, and that is said. */
-static int handles_give(struct parts *p, uint32_t count) {
-    int e = 0;
-    uint32_t given = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct carried *c = &p->handles[i];
-        if (e || given < i) {
-            object_handle_put(c->object);
-            continue;
-        }
-        handle_t h = handle_install(c->object, c->rights, p->m.handle_flags);
+/* Installs as many of the handles as there is room and slots for; the rest is dropped, and that is said. */
+static int handles_give(struct message *came, struct channel_message *m, uint32_t room) {
+    for (uint32_t i = 0; i < came->handle_count; i++) {
+        struct flight *f = &came->handles[i];
+        handle_t h = i < room ? handle_install(f->object, f->rights, m->handle_flags) : -EMFILE;
+        if (i < room) f->object = nullptr;
         if (h < 0) {
-            p->m.flags |= MESSAGE_HANDLES_TRUNCATED;
-            continue;
+            m->flags |= MESSAGE_HANDLES_TRUNCATED;
+            break;
         }
-        e = copy_to_user(p->user_handles + i * sizeof(h), &h, sizeof(h));
-        given++;
+        if (copy_to_user((uaddr_t)&m->handles[i], &h, sizeof(h))) return -EFAULT;
+        m->handle_count++;
     }
-    p->m.handle_count = given;
-    return e;
+    return 0;
 }
 
-static long receive_parts(handle_t h, struct parts *p, uaddr_t message, nsec_t deadline) {
-    struct object *o;
-    uint32_t room = p->m.address_length;
-    long n = lookup_channel(h, RIGHT_READ, &o, &p->m.flags);
-    if (n) return n;
-    n = channel_receive(o, &p->m, p->vectors, p->handles, deadline);
-    object_put(o);
-    if (n < 0) return n;
-    int e = handles_give(p, p->m.handle_count);
-    if (!e && p->user_address) e = copy_to_user(p->user_address, p->address, min(room, p->m.address_length));
-    p->m.address = (void *)p->user_address;
-    p->m.handles = (handle_t *)p->user_handles;
-    if (!e) e = copy_to_user(message, &p->m, sizeof(p->m));
-    return e ? e : n;
+/* Says of a message that n bytes of it were read; of bytes that nothing came along with: null. */
+static int message_describe(struct channel_message *m, struct message *came, size_t n, bool peek) {
+    uint32_t handle_room = m->handle_count, address_room = m->address_length;
+    m->flags = m->handle_count = m->address_length = m->pid = m->uid = m->gid = 0;
+    m->credentials = 0;
+    m->size = (uint32_t)n;
+    if (!came) return 0;
+    if (came->size > n) {
+        m->size = came->size;
+        m->flags = MESSAGE_TRUNCATED;
+    }
+    m->credentials = came->credentials;
+    m->pid = came->pid;
+    m->uid = came->uid;
+    m->gid = came->gid;
+    m->address_length = came->address_length;
+    int e = peek ? 0 : handles_give(came, m, handle_room);
+    if (e || !m->address) return e;
+    return copy_to_user((uaddr_t)m->address, came->address, min(address_room, came->address_length));
+}
+
+static long receive(struct object *o, struct channel_message *m, uint32_t flags, nsec_t deadline) {
+    struct vectors vectors;
+    struct message *came = nullptr;
+    long n = vectors_copy(&vectors, (uaddr_t)m->vectors, m->vector_count);
+    if (!n) n = channel_receive(o, &came, vectors.v, m->vector_count, flags, deadline);
+    vectors_free(&vectors);
+    if (n >= 0) {
+        int e = message_describe(m, came, (size_t)n, flags & IO_PEEK);
+        if (e) n = e;
+    }
+    if (came) message_put(came);
+    return n;
 }
 
 long sys_channel_receive(handle_t h, struct channel_message *message, int64_t deadline) {
-    struct parts p;
-    long n = parts_copy(&p, (uaddr_t)message);
-    if (!n) n = receive_parts(h, &p, (uaddr_t)message, deadline);
-    parts_free(&p);
+    struct channel_message m;
+    struct object *o;
+    if (copy_from_user(&m, (uaddr_t)message, sizeof(m))) return -EFAULT;
+    if (m.vector_count > IO_VECTOR_MAX) return -EMSGSIZE;
+    uint32_t flags = m.flags;
+    long n = lookup_channel(h, RIGHT_READ, &o, &flags);
+    if (n) return n;
+    n = receive(o, &m, flags, deadline);
+    object_put(o);
+    if (n >= 0 && copy_to_user((uaddr_t)message, &m, sizeof(m))) return -EFAULT;
     return n == -EINTR ? -ERESTART : n;
 }
 

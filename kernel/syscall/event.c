@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* Event objects and poll. */
 #include <kernel/event.h>
-#include <kernel/mm.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
 
 #define SMALL_EVENTS 32
-#define SMALL_ENTRIES 64
-#define ENTRIES_MAX 1024 /* watches of one poll are one allocation of 64 KiB */
 
 long sys_event_create(uint64_t initial, uint32_t flags) {
-    struct object *o = event_create(initial);
+    struct object *o = event_create(initial, flags & EVENT_SEMAPHORE);
     const uint32_t rights = RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_CONTROL;
     return o ? object_install(o, rights, flags) : -ENOMEM;
 }
@@ -54,16 +51,10 @@ long sys_event_post(handle_t h, uint64_t value) {
 }
 
 long sys_event_poll(struct poll_entry *entries, size_t count, const uint64_t *mask, int64_t deadline) {
-    struct poll_entry small[SMALL_ENTRIES], *e = small;
     uint64_t set;
-    if (count > ENTRIES_MAX) return -EINVAL;
+    if (unlikely(count > process_current()->limits[LIMIT_HANDLES].soft)) return -EINVAL;
     if (mask && copy_from_user(&set, (uaddr_t)mask, sizeof(set))) return -EFAULT;
-    if (count > SMALL_ENTRIES) e = kmalloc(count * sizeof(*e));
-    if (!e) return -ENOMEM;
-    long n = copy_from_user(e, (uaddr_t)entries, count * sizeof(*e));
-    if (!n && mask) signal_mask_temporary(set);
-    if (!n) n = event_poll(e, count, deadline);
-    if (n >= 0 && copy_to_user((uaddr_t)entries, e, count * sizeof(*e))) n = -EFAULT;
-    if (e != small) kfree(e);
+    if (mask) signal_mask_temporary(set);
+    long n = event_poll((uaddr_t)entries, count, deadline);
     return n == -EINTR ? -ERESTARTNOHAND : n;
 }

@@ -5,7 +5,6 @@
 #include <kernel/syscall.h>
 
 #define SIGPIPE 13
-#define SMALL_VECTORS 8
 
 /* A handle that can be read (or written): EBADF if it is not open that way, as POSIX has it. */
 static int lookup_io(handle_t h, uint32_t right, struct object **o) {
@@ -49,28 +48,31 @@ long sys_write(handle_t h, const void *buffer, size_t size, int64_t offset, uint
     return io_buffer(h, (uaddr_t)buffer, size, offset, flags, deadline, true);
 }
 
-static int check_vectors(const struct io_vector *v, size_t count) {
+int vectors_copy(struct vectors *out, uaddr_t from, size_t count) {
     size_t total = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (v[i].length > 0x7fffffffffffffff - total) return -EINVAL;
-        total += v[i].length;
-    }
-    return 0;
+    out->v = out->few;
+    if (count > IO_VECTOR_MAX) return -EINVAL;
+    if (count > array_size(out->few)) out->v = kmalloc(count * sizeof(*out->v));
+    int e = out->v ? copy_from_user(out->v, from, count * sizeof(*out->v)) : -ENOMEM;
+    for (size_t i = 0; !e && i < count; i++)
+        if (__builtin_add_overflow(total, out->v[i].length, &total) || total > INT64_MAX) e = -EINVAL;
+    return e;
 }
 
-static long io_vectors(handle_t h, uaddr_t vectors, size_t count, int64_t offset, uint32_t flags, nsec_t deadline,
+void vectors_free(struct vectors *v) {
+    if (v->v != v->few) kfree(v->v);
+}
+
+static long io_vectors(handle_t h, uaddr_t from, size_t count, int64_t offset, uint32_t flags, nsec_t deadline,
                        bool write) {
-    struct io_vector small[SMALL_VECTORS], *v = small;
+    struct vectors vectors;
     struct object *o;
-    if (count > IO_VECTOR_MAX) return -EINVAL;
     long n = lookup_io(h, write ? RIGHT_WRITE : RIGHT_READ, &o);
     if (n) return n;
-    if (count > SMALL_VECTORS) v = kmalloc(count * sizeof(*v));
-    n = v ? copy_from_user(v, vectors, count * sizeof(*v)) : -ENOMEM;
-    if (!n) n = check_vectors(v, count);
-    struct io_request r = {v, count, offset, flags, deadline};
+    n = vectors_copy(&vectors, from, count);
+    struct io_request r = {vectors.v, count, offset, flags, deadline};
     if (!n) n = io_do(o, &r, write);
-    if (v != small) kfree(v);
+    vectors_free(&vectors);
     object_put(o);
     return n;
 }

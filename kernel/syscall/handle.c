@@ -29,19 +29,16 @@ long sys_handle_duplicate(handle_t h, handle_t at, uint32_t flags, uint32_t righ
 /* What handle_info says of an object. */
 void handle_info_fill(struct object *o, uint32_t rights, uint32_t flags, struct handle_info *i) {
     *i = (struct handle_info){.type = o->ops->type, .rights = rights, .flags = flags};
+    if (object_status(o)) i->status = *object_status(o);
     if (o->ops == &file_ops) {
         struct file *f = object_as(file, o);
-        i->status = f->status;
         i->object = f->id;
         i->scheme = (uint64_t)f->scheme->number;
         i->offset = f->offset;
         i->plane = f->plane | (uint32_t)f->kind << 8;
         i->incarnation = f->incarnation;
     } else if (o->ops == &channel_ops) {
-        i->status = *channel_status(o);
-        long readable = channel_control(o, CHANNEL_READABLE, 0);
-        i->object = readable > 0 ? (uint64_t)readable : 0;
-        i->plane = channel_flags(o);
+        channel_describe(o, i);
     } else if (o->ops == &memory_ops) {
         i->object = memory_size(memory_of(o));
     } else if (o->ops == &process_ops) {
@@ -70,11 +67,7 @@ long sys_handle_set(handle_t h, uint32_t kind, uint32_t mask, uint32_t flags) {
     struct object *o;
     int e = handle_lookup(h, 0, 0, &o, nullptr);
     if (e) return e;
-    _Atomic uint32_t *status = o->ops == &file_ops      ? &object_as(file, o)->status
-                               : o->ops == &channel_ops ? channel_status(o)
-                               : o->ops == &event_ops   ? event_status(o)
-                               : o->ops == &timer_ops   ? timer_object_status(o)
-                                                        : nullptr;
+    _Atomic uint32_t *status = object_status(o);
     if (status) {
         uint32_t old = atomic_load(status);
         while (!atomic_compare_exchange_weak(status, &old, (old & ~mask) | (flags & mask))) continue;

@@ -49,6 +49,7 @@ long sys_file_create(struct object *port, uint64_t object, uint64_t generation, 
     struct port *p = object_as(port, port);
     struct object *o = nullptr;
     uint32_t rights;
+    uint32_t incarnation = p->scheme->incarnation; /* of p, unless that is detached */
     int e = p->detached ? -EINVAL : 0;
     if (!e && plane != HANDLE_NONE) e = handle_lookup_transfer(plane, &o, &rights);
     struct file *f = e ? nullptr : file_prepare(p->scheme);
@@ -56,7 +57,7 @@ long sys_file_create(struct object *port, uint64_t object, uint64_t generation, 
     if (e && o) object_handle_put(o);
     if (e) return e;
     struct reply r = {.args = {object, generation, kind >> 8, kind & 0xff}};
-    e = file_open_reply(f, &r, o, status);
+    e = file_open_reply(f, &r, incarnation, o, status);
     handle_t h = e;
     if (!e) {
         object_handle_get(&f->object);

@@ -14,7 +14,8 @@
 #define SIZE (1UL << 20)
 
 static struct process host;
-static struct cred host_cred;
+static struct account host_account;
+static struct cred host_cred = {.account = &host_account};
 
 static void borrow(void) {
     struct thread *t = thread_current();
@@ -40,11 +41,11 @@ static void host_end(void) {
 
 static long put(struct object *end, size_t at, size_t n, nsec_t deadline) {
     struct io_vector v = {(void *)(AREA + at), n};
-    return channel_write(end, &v, 1, 0, deadline);
+    return channel_send(end, nullptr, &v, 1, 0, deadline);
 }
 static long get(struct object *end, size_t at, size_t n, nsec_t deadline) {
     struct io_vector v = {(void *)(AREA + at), n};
-    return channel_read(end, &v, 1, 0, deadline);
+    return channel_receive(end, nullptr, &v, 1, 0, deadline);
 }
 static void poke(size_t at, const char *text) { EXPECT(copy_to_user(AREA + at, text, strlen(text)) == 0); }
 static bool holds(size_t at, const char *text) {
@@ -83,7 +84,7 @@ KTEST(channel_pipe_bytes) {
     EXPECT(put(p[1], 0, 4096, 0) == -EAGAIN && put(p[1], 0, 4097, 0) == 4000); /* atomic up to 4096 */
     EXPECT(get(p[0], 0, SIZE, 0) == 65536);
     struct io_vector bad[2] = {{(void *)AREA, 10}, {(void *)(AREA + SIZE), 10}};
-    EXPECT(channel_write(p[1], bad, 2, 0, 0) == -EFAULT && get(p[0], 0, 100, 0) == -EAGAIN);
+    EXPECT(channel_send(p[1], nullptr, bad, 2, 0, 0) == -EFAULT && get(p[0], 0, 100, 0) == -EAGAIN);
     EXPECT(get(p[0], 0, 10, clock_now() + MS) == -ETIMEDOUT);
     put(p[1], 0, 3, 0) == 3 ? (void)0 : EXPECT(false);
     close_end(p[1]);
@@ -171,54 +172,72 @@ KTEST(channel_moves_streams_under_pressure) {
     host_end();
 }
 
-static long send(struct object *end, size_t at, size_t n, struct carried *handles, uint32_t count) {
+/* With handles to objects, each given away. */
+static long send(struct object *end, size_t at, size_t n, struct object **carried, uint32_t count) {
     struct io_vector v = {(void *)(AREA + at), n};
-    struct channel_message m = {.vector_count = 1, .handle_count = count};
-    return channel_send(end, &m, &v, handles, 0);
+    struct message *m = count ? message_create(count) : nullptr;
+    if (is_err(m)) return ptr_err(m);
+    for (uint32_t i = 0; i < count; i++) {
+        object_handle_get(carried[i]);
+        m->handles[i].object = carried[i];
+    }
+    long sent = channel_send(end, m, &v, 1, 0, 0);
+    object_reap();
+    return sent;
 }
-static long receive(struct object *end, size_t n, struct carried *handles, uint32_t *count, uint32_t *flags) {
+static long receive(struct object *end, size_t n, struct message **came, uint32_t flags) {
     struct io_vector v = {(void *)(AREA + SIZE / 2), n};
-    struct channel_message m = {.vector_count = 1, .handle_count = *count, .flags = *flags};
-    long got = channel_receive(end, &m, &v, handles, 0);
-    *count = m.handle_count;
-    *flags = m.flags;
-    return got;
+    *came = nullptr;
+    return channel_receive(end, came, &v, 1, flags, 0);
 }
-static struct carried carry(struct object *o) {
-    object_handle_get(o);
-    return (struct carried){o, 1};
+static void put_down(struct message *m) {
+    message_put(m);
+    object_reap();
 }
 
 KTEST(channel_messages) {
     struct object *p[2], *q[2];
-    struct carried out[2], in[2];
-    uint32_t count = 2, flags = 0;
+    struct message *m;
     host_begin();
     open_ends(p, CHANNEL_MESSAGES, 8192);
     open_ends(q, 0, 0);
     poke(0, "first second");
-    out[0] = carry(q[0]);
-    out[1] = carry(q[1]);
-    EXPECT(send(p[0], 0, 5, out, 2) == 5 && send(p[0], 6, 6, nullptr, 0) == 6);
+    EXPECT(send(p[0], 0, 5, q, 2) == 5 && send(p[0], 6, 6, nullptr, 0) == 6 && host_account.flights == 2);
     EXPECT(send(p[0], 0, 8193, nullptr, 0) == -EMSGSIZE && send(p[0], 0, 8192, nullptr, 0) == -EAGAIN);
     EXPECT(channel_control(p[1], CHANNEL_READABLE, 0) == 5);
-    flags = IO_PEEK;
-    EXPECT(receive(p[1], 3, in, &count, &flags) == 3 && flags == MESSAGE_TRUNCATED && count == 0);
-    count = 1, flags = 0;
-    EXPECT(receive(p[1], 64, in, &count, &flags) == 5 && count == 1 && flags == MESSAGE_HANDLES_TRUNCATED);
-    EXPECT(in[0].object == q[0] && q[0]->handles == 2 && q[1]->handles == 1 && q[0]->in_flight == 0);
-    object_handle_put(in[0].object);
+    EXPECT(receive(p[1], 3, &m, IO_PEEK) == 3 && m->size == 5 && q[0]->in_flight == 1);
+    put_down(m);
+    EXPECT(receive(p[1], 64, &m, 0) == 5 && m->handle_count == 2 && m->handles[0].object == q[0]);
+    EXPECT(q[0]->handles == 2 && q[0]->in_flight == 0);
+    put_down(m);
+    EXPECT(q[0]->handles == 1 && q[1]->handles == 1 && host_account.flights == 0);
     EXPECT(get(p[1], 0, 3, 0) == 3 && holds(0, "sec") && get(p[1], 0, 3, 0) == -EAGAIN);
+    EXPECT(send(p[0], 0, 0, nullptr, 0) == 0 && send(p[0], 0, 2, nullptr, 0) == 2); /* an empty one is one */
+    EXPECT(p[1]->ops->poll(p[1]) & EVENT_IN && receive(p[1], 4, &m, 0) == 0 && m);
+    put_down(m);
+    EXPECT(receive(p[1], 4, &m, 0) == 2);
+    put_down(m);
+    unsigned n = 0;
+    while (send(p[0], 0, 0, nullptr, 0) == 0) n++;
+    EXPECT(n == 8192 / 64 && p[0]->ops->poll(p[0]) == 0);
+    while (n && get(p[1], 0, 1, 0) == 0) n--;
+    EXPECT(n == 0 && get(p[1], 0, 1, 0) == -EAGAIN);
     /* bytes with handles: a read stops before the next ones */
-    out[0] = carry(p[0]);
-    EXPECT(send(q[0], 0, 4, nullptr, 0) == 4 && send(q[0], 0, 3, out, 1) == 3);
-    count = 2, flags = 0;
-    EXPECT(receive(q[1], 64, in, &count, &flags) == 4 && count == 0);
-    count = 2, flags = 0;
-    EXPECT(receive(q[1], 64, in, &count, &flags) == 3 && count == 1 && in[0].object == p[0]);
-    object_handle_put(in[0].object);
-    out[0] = carry(p[0]);
-    EXPECT(send(q[0], 0, 3, out, 1) == 3 && get(q[1], 0, 64, 0) == 3 && p[0]->handles == 1);
+    EXPECT(send(q[0], 0, 4, nullptr, 0) == 4 && send(q[0], 0, 3, p, 1) == 3);
+    EXPECT(receive(q[1], 64, &m, 0) == 4 && !m);
+    EXPECT(receive(q[1], 64, &m, 0) == 3 && m->handle_count == 1 && m->handles[0].object == p[0]);
+    put_down(m);
+    EXPECT(send(q[0], 0, 3, p, 1) == 3 && get(q[1], 0, 64, 0) == 3 && p[0]->handles == 1);
+    /* who sent it: bytes of one sender are one piece */
+    EXPECT(channel_control(q[1], CHANNEL_SET_STAMPED, 1) == 0);
+    host.pid = 7;
+    EXPECT(send(q[0], 0, 2, nullptr, 0) == 2 && send(q[0], 2, 1, nullptr, 0) == 1);
+    host.pid = 8;
+    EXPECT(send(q[0], 3, 2, nullptr, 0) == 2);
+    EXPECT(receive(q[1], 64, &m, 0) == 3 && m->pid == 7);
+    put_down(m);
+    EXPECT(receive(q[1], 64, &m, 0) == 2 && m->pid == 8);
+    put_down(m);
     close_ends(p);
     close_ends(q);
     host_end();
@@ -227,17 +246,10 @@ KTEST(channel_messages) {
 /* Both ends are in flight in each other's queues and nobody else holds them. */
 KTEST(channel_cycles_are_collected) {
     struct object *p[2], *q[2];
-    struct carried out;
     host_begin();
     open_ends(p, 0, 0);
     open_ends(q, CHANNEL_MESSAGES, 0);
-    poke(0, "x");
-    for (unsigned i = 0; i < 2; i++) {
-        out = carry(p[i]);
-        EXPECT(send(q[i], 0, 1, &out, 1) == 1);
-        out = carry(q[i]);
-        EXPECT(send(p[i], 0, 1, &out, 1) == 1);
-    }
+    for (unsigned i = 0; i < 2; i++) EXPECT(send(q[i], 0, 1, &p[i], 1) == 1 && send(p[i], 0, 1, &q[i], 1) == 1);
     channel_collect_cycles();
     EXPECT(p[0]->handles == 2 && q[0]->handles == 2); /* still reachable */
     for (unsigned i = 0; i < 2; i++) {
@@ -245,24 +257,77 @@ KTEST(channel_cycles_are_collected) {
         object_handle_put(q[i]);
     }
     object_reap();
-    channel_collect_cycles();
-    object_reap();
-    object_reap();
     EXPECT(p[0]->handles == 0 && p[1]->handles == 0 && q[0]->handles == 0 && q[1]->handles == 0);
+    EXPECT(host_account.flights == 0);
     for (unsigned i = 0; i < 2; i++) {
         object_put(p[i]);
         object_put(q[i]);
     }
     object_reap();
-    struct object *chain[7][2];
-    for (unsigned i = 0; i < 7; i++) open_ends(chain[i], 0, 0);
-    for (unsigned i = 0; i < 6; i++) {
-        out = carry(chain[i][0]);
-        long n = send(chain[i + 1][0], 0, 1, &out, 1);
-        EXPECT(n == (i < 4 ? 1 : i == 4 ? -ETOOMANYREFS : 1));
-        if (n < 0) object_handle_put(out.object);
+    /* An end on its way to itself, with others in its queue; its peer goes first. */
+    open_ends(p, 0, 0);
+    open_ends(q, 0, 0);
+    EXPECT(send(p[0], 0, 1, &p[1], 1) == 1 && send(p[0], 0, 1, q, 2) == 1);
+    close_end(p[0]);
+    EXPECT(p[1]->handles == 2);
+    for (unsigned i = 0; i < 2; i++) close_end(q[i]);
+    EXPECT(q[0]->handles == 1); /* can be received */
+    close_end(p[1]);
+    EXPECT(p[1]->handles == 0 && q[0]->handles == 0 && host_account.flights == 0);
+    for (unsigned i = 0; i < 2; i++) {
+        object_put(p[i]);
+        object_put(q[i]);
     }
-    for (unsigned i = 0; i < 7; i++) close_ends(chain[i]);
+    object_reap();
+    host_end();
+}
+
+/* A long chain, each end in the queue of the next, and a ring of them. */
+KTEST(channel_chains_are_collected) {
+    enum { COUNT = 300 };
+    static struct object *chain[COUNT][2];
+    host_begin();
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < COUNT; i++) open_ends(chain[i], 0, 4096);
+        for (unsigned i = 0; i + 1 < COUNT; i++) EXPECT(send(chain[i + 1][0], 0, 1, &chain[i][1], 1) == 1);
+        if (round) EXPECT(send(chain[0][0], 0, 1, &chain[COUNT - 1][1], 1) == 1);
+        for (unsigned i = 0; i < COUNT; i++) close_end(chain[i][0]);
+        EXPECT(chain[0][1]->handles == 2);
+        for (unsigned i = 0; i < COUNT; i++) close_end(chain[i][1]);
+        EXPECT(chain[0][1]->handles == 0 && chain[COUNT - 1][1]->handles == 0 && host_account.flights == 0);
+        for (unsigned i = 0; i < 2 * COUNT; i++) object_put(chain[i / 2][i % 2]);
+        object_reap();
+    }
+    host_end();
+}
+
+/* A user has so many handles in flight; pages and messages are the opener's. */
+KTEST(channel_charges) {
+    struct object *p[2], *q[2];
+    struct message *m;
+    host_begin();
+    host_account.quota.limit = 30;
+    host.space->quota = nullptr;
+    open_ends(p, 0, 0);
+    channel_charge(p[0], &host_account.quota);
+    EXPECT(put(p[0], 0, 8192, 0) == 8192 && host_account.quota.pages == 2);
+    EXPECT(put(p[0], 0, 40960, 0) == 40960 && host_account.quota.pages == 12);
+    EXPECT(put(p[1], 0, 65536, 0) == 65536 && host_account.quota.pages == 28);
+    EXPECT(channel_control(p[0], CHANNEL_SET_CAPACITY, 131072) == 131072 && host_account.quota.pages == 28);
+    EXPECT(put(p[1], 0, 4096, 0) == 4096 && put(p[1], 0, 4096, 0) == 4096 && put(p[1], 0, 4096, 0) == -ENOMEM);
+    close_ends(p);
+    EXPECT(host_account.quota.pages == 0);
+    open_ends(p, 0, 0);
+    open_ends(q, 0, 0);
+    unsigned n = 0;
+    while (n < 2000 && send(p[0], 0, 1, q, 1) == 1) n++;
+    EXPECT(n == 1024 && host_account.flights == 1024 && send(p[0], 0, 1, q, 2) == -ETOOMANYREFS);
+    EXPECT(receive(p[1], 1, &m, 0) == 1 && m && send(p[1], 0, 1, q, 1) == -ETOOMANYREFS);
+    put_down(m);
+    EXPECT(send(p[1], 0, 1, q, 1) == 1);
+    close_ends(p);
+    EXPECT(q[0]->handles == 1 && host_account.flights == 0);
+    close_ends(q);
     host_end();
 }
 

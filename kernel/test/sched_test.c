@@ -236,7 +236,7 @@ KTEST(timer_objects_expire) {
 }
 
 KTEST(event_counter_and_sets) {
-    struct object *set = event_create(0), *a = event_create(0), *b = event_create(3);
+    struct object *set = event_create(0, false), *a = event_create(0, false), *b = event_create(3, false);
     struct event out[4];
     struct event in = {.mask = EVENT_IN, .key = 77}, edge = {.mask = EVENT_IN | EVENT_EDGE, .key = 78};
     uint64_t v = 0;
@@ -277,7 +277,7 @@ static void post_and_wait(struct crew *c, unsigned number) {
     }
 }
 KTEST(event_ping_pong) {
-    struct object *ev[2] = {event_create(0), event_create(0)};
+    struct object *ev[2] = {event_create(0, false), event_create(0, false)};
     struct crew c = {.run = post_and_wait, .shared = ev};
     crew_run(&c, 2);
     object_put(ev[0]);

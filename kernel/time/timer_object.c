@@ -75,6 +75,7 @@ static uint32_t timer_poll(struct object *o) UNCHECKED {
 const struct object_ops timer_ops = {
     .type = OBJECT_TIMER,
     .name = "timer",
+    .status_at = offsetof(struct timer_object, status),
     .destroy = timer_destroy,
     .poll = timer_poll,
 };
@@ -97,8 +98,6 @@ struct object *timer_object_create(uint32_t clock) {
 }
 
 uint32_t timer_object_clock(struct object *o) { return object_as(timer_object, o)->clock; }
-
-_Atomic uint32_t *timer_object_status(struct object *o) { return &object_as(timer_object, o)->status; }
 
 void timer_object_set(struct object *o, nsec_t deadline, nsec_t period, nsec_t old[2]) {
     struct timer_object *t = object_as(timer_object, o);

@@ -230,10 +230,11 @@ long row_epoll_pwait(int set, struct epoll_event *out, int count, int timeout, c
 }
 
 long row_eventfd2(unsigned initial, int flags) {
-    if (flags & ~(EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (flags & ~(EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE)) {
         return -EINVAL;
     }
-    long fd = sys_event_create(initial, flags & EFD_CLOEXEC ? HANDLE_CLOEXEC : 0);
+    uint32_t native = (flags & EFD_CLOEXEC ? HANDLE_CLOEXEC : 0u) | (flags & EFD_SEMAPHORE ? EVENT_SEMAPHORE : 0u);
+    long fd = sys_event_create(initial, native);
     if (fd >= 0 && flags & EFD_NONBLOCK) {
         sys_handle_set((handle_t)fd, 1, FILE_NONBLOCK, FILE_NONBLOCK);
     }

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/timerfd.h>
 
@@ -144,6 +145,94 @@ TEST(event_counter) {
     EQUAL(read(fd, &value, 8), 8);
     EQUAL(value, 5);
     FAILS(EAGAIN, read(fd, &value, 8));
+}
+
+TEST(event_semaphore) {
+    uint64_t value = 3;
+    int fd = (int)OK(eventfd(1, EFD_NONBLOCK | EFD_SEMAPHORE));
+    EQUAL(write(fd, &value, 8), 8);
+    for (int i = 0; i < 4; i++) {
+        EQUAL(read(fd, &value, 8), 8);
+        EQUAL(value, 1);
+    }
+    FAILS(EAGAIN, read(fd, &value, 8));
+}
+
+TEST(epoll_edges) {
+    int p[2];
+    char c;
+    struct epoll_event e = {.events = EPOLLIN | EPOLLET}, got[4];
+    int set = (int)OK(epoll_create1(0));
+    OK(pipe(p));
+    EQUAL(write(p[1], "x", 1), 1);
+    OK(epoll_ctl(set, EPOLL_CTL_ADD, p[0], &e));
+    EQUAL(epoll_wait(set, got, 4, 0), 1);
+    EQUAL(epoll_wait(set, got, 4, 0), 0); /* still readable, but that is no news */
+    EQUAL(write(p[1], "y", 1), 1);
+    EQUAL(epoll_wait(set, got, 4, 0), 1);
+    EQUAL(read(p[0], &c, 1), 1);
+    EQUAL(epoll_wait(set, got, 4, 0), 0);
+    OK(epoll_ctl(set, EPOLL_CTL_MOD, p[0], &e));
+    EQUAL(epoll_wait(set, got, 4, 0), 1);
+}
+
+TEST(epoll_in_epoll) {
+    int p[2], sets[6];
+    char c;
+    struct epoll_event e = {.events = EPOLLIN, .data.u64 = 5}, got[4];
+    OK(pipe(p));
+    for (int i = 0; i < 6; i++) sets[i] = (int)OK(epoll_create1(0));
+    OK(epoll_ctl(sets[0], EPOLL_CTL_ADD, p[0], &e));
+    OK(epoll_ctl(sets[1], EPOLL_CTL_ADD, sets[0], &e));
+    OK(epoll_ctl(sets[2], EPOLL_CTL_ADD, sets[1], &e));
+    FAILS(EINVAL, epoll_ctl(sets[0], EPOLL_CTL_ADD, sets[0], &e));
+    FAILS(ELOOP, epoll_ctl(sets[0], EPOLL_CTL_ADD, sets[2], &e));
+    struct pollfd f = {sets[2], POLLIN, 0};
+    EQUAL(poll(&f, 1, 0), 0);
+    EQUAL(write(p[1], "x", 1), 1);
+    EQUAL(poll(&f, 1, 1000), 1);
+    EQUAL(epoll_wait(sets[2], got, 4, 1000), 1);
+    EQUAL(got[0].data.u64, 5);
+    EQUAL(read(p[0], &c, 1), 1);
+    EQUAL(epoll_wait(sets[2], got, 4, 0), 0);
+    EQUAL(poll(&f, 1, 0), 0);
+    EQUAL(close(sets[0]), 0); /* out of the set that it was in */
+    EQUAL(write(p[1], "x", 1), 1);
+    EQUAL(epoll_wait(sets[2], got, 4, 0), 0);
+}
+
+#define MANY 3000
+static int post_later(void *argument) {
+    uint64_t one = 1;
+    sleep_ms(60);
+    return write(*(int *)argument, &one, 8) != 8;
+}
+
+TEST(thousands_of_descriptors) {
+    static struct pollfd all[MANY];
+    struct epoll_event e = {.events = EPOLLIN}, got[16];
+    struct rlimit limit = {MANY + 100, MANY + 100};
+    uint64_t one = 1;
+    OK(setrlimit(RLIMIT_NOFILE, &limit));
+    int set = (int)OK(epoll_create1(0));
+    for (int i = 0; i < MANY; i++) {
+        all[i] = (struct pollfd){(int)OK(eventfd(0, EFD_NONBLOCK)), POLLIN, 0};
+        e.data.u32 = (uint32_t)i;
+        OK(epoll_ctl(set, EPOLL_CTL_ADD, all[i].fd, &e));
+    }
+    EQUAL(poll(all, MANY, 1), 0);
+    EQUAL(epoll_wait(set, got, 16, 1), 0);
+    for (int i = 7; i < MANY; i += 1000) EQUAL(write(all[i].fd, &one, 8), 8);
+    EQUAL(poll(all, MANY, -1), 3);
+    EQUAL(all[1007].revents, POLLIN);
+    EQUAL(all[1008].revents, 0);
+    EQUAL(epoll_wait(set, got, 16, -1), 3);
+    EQUAL(got[1].data.u32, 1007);
+    for (int i = 7; i < MANY; i += 1000) EQUAL(read(all[i].fd, &one, 8), 8);
+    pid_t child = child_start(post_later, &all[MANY - 1].fd);
+    EQUAL(poll(all, MANY, -1), 1);
+    EQUAL(all[MANY - 1].revents, POLLIN);
+    EQUAL(child_wait(child), 0);
 }
 
 TEST(timer_descriptor) {

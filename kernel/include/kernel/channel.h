@@ -7,25 +7,41 @@
 #include <kernel/thread.h>
 
 struct channel_end; /* first member: struct object object */
+struct account;
+struct quota;
 extern const struct object_ops channel_ops;
+struct flight { /* a handle that a message carries */
+    struct object *object; /* a handle reference; null: taken out */
+    uint32_t rights;
+    struct channel_end *target; /* the channel end that it leads to, or null */
+    struct list link;
+};
+struct message { /* what comes along with bytes */
+    struct list link;
+    _Atomic uint32_t refs; /* the queue or who has it, and who peeks */
+    uint32_t size; /* in a channel of messages */
+    uint64_t position; /* of its first byte */
+    struct account *account; /* of the sender, as are: */
+    uint64_t credentials;
+    uint32_t pid, uid, gid;
+    uint32_t address_length, handle_count;
+    char address[CHANNEL_ADDRESS_MAX];
+    struct flight handles[];
+};
+/* From the current process, with room for handles. err_ptr: -ENOMEM, -ETOOMANYREFS */
+struct message *message_create(uint32_t handle_count);
+void message_put(struct message *m); /* the last one closes its handles; no lock held */
 /* Two ends, each with one reference. -ENOMEM */
 MUST_CHECK int channel_create(uint32_t flags, size_t capacity, struct object *ends[2]);
-/* Bytes moved (0 = end of data), -EAGAIN, -EPIPE (caller raises SIGPIPE), -EINTR, pending error. */
-MUST_CHECK long channel_read(struct object *end, const struct io_vector *v, size_t count, uint32_t io_flags,
-                             nsec_t deadline);
-MUST_CHECK long channel_write(struct object *end, const struct io_vector *v, size_t count, uint32_t io_flags,
-                              nsec_t deadline);
-uint32_t channel_flags(struct object *end); /* CHANNEL_* */
-_Atomic uint32_t *channel_status(struct object *end); /* FILE_NONBLOCK and access mode */
-/* Messages with handles; vectors already copied in; objects carry handle references. */
-struct carried {
-    struct object *object;
-    uint32_t rights;
-};
-MUST_CHECK long channel_send(struct object *end, const struct channel_message *m, const struct io_vector *v,
-                             struct carried *handles, nsec_t deadline); /* consumes handles on success */
-MUST_CHECK long channel_receive(struct object *end, struct channel_message *m, const struct io_vector *v,
-                                struct carried *handles, nsec_t deadline);
+/* Moves bytes, or one message, and consumes m (what goes along, or null). -EAGAIN, -EPIPE (caller raises
+ * SIGPIPE), -EMSGSIZE, -EINTR, pending error. */
+MUST_CHECK long channel_send(struct object *end, struct message *m, const struct io_vector *v, size_t count,
+                             uint32_t io_flags, nsec_t deadline);
+/* Bytes moved (0 = end of data). What came along goes to *came, the caller's, or is dropped if that is null. */
+MUST_CHECK long channel_receive(struct object *end, struct message **came, const struct io_vector *v, size_t count,
+                                uint32_t io_flags, nsec_t deadline);
 MUST_CHECK long channel_control(struct object *end, uint32_t op, uint64_t argument);
-bool channel_flights_pending(void);
+void channel_describe(struct object *end, struct handle_info *i);
+void channel_charge(struct object *end, struct quota *quota); /* opened through a server that has none itself */
 void channel_collect_cycles(void); /* handles in flight that nobody can receive */
+void channel_stranded(struct object *o); /* of the handles to o, which is in flight, one was closed */

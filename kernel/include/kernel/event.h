@@ -6,11 +6,10 @@
 #include <kernel/thread.h>
 
 extern const struct object_ops event_ops, timer_ops;
-struct object *event_create(uint64_t initial); /* null: no memory */
+struct object *event_create(uint64_t initial, bool semaphore); /* null: no memory */
 MUST_CHECK int event_control(struct object *ev, uint32_t op, struct object *source, handle_t key_handle,
                              const struct event *interest);
 MUST_CHECK long event_wait(struct object *ev, struct event *out_kernel, size_t count, nsec_t deadline);
-_Atomic uint32_t *event_status(struct object *ev); /* FILE_NONBLOCK */
 void event_post(struct object *ev, uint64_t value); /* any context */
 bool event_ready(struct object *ev);
 struct event_head { /* how every event object begins */
@@ -27,7 +26,7 @@ static inline bool event_maybe_ready(const struct object *ev) {
 /* Sets *hint and wakes `t` (thread_wake, result 0) when ev becomes ready; one waiter of this kind per event.
  * null: stop, if it is the one with that hint. */
 void event_set_port_waiter(struct object *ev, struct thread *t, _Atomic bool *hint);
-MUST_CHECK long event_poll(struct poll_entry *kernel_entries, size_t count, nsec_t deadline);
+MUST_CHECK long event_poll(uaddr_t entries, size_t count, nsec_t deadline); /* struct poll_entry */
 MUST_CHECK long event_read(struct object *ev, uint64_t *value, bool nonblock, nsec_t deadline); /* eventfd read */
 MUST_CHECK long event_write(struct object *ev, uint64_t value, bool nonblock, nsec_t deadline);
 void watch_remove_all(struct object *source); /* description's last handle went */
@@ -37,7 +36,6 @@ struct object *timer_object_create(uint32_t clock);
 void timer_object_set(struct object *t, nsec_t deadline, nsec_t period, nsec_t old[2]);
 void timer_objects_clock_set(void); /* the wall clock was set */
 uint32_t timer_object_clock(struct object *t); /* enum clock */
-_Atomic uint32_t *timer_object_status(struct object *t); /* FILE_NONBLOCK */
 MUST_CHECK long timer_object_read(struct object *t, uint64_t *expirations, bool nonblock, nsec_t deadline);
 
 MUST_CHECK long futex_wait(uaddr_t at, uint32_t expected, uint32_t flags, nsec_t deadline);

@@ -31,8 +31,10 @@ struct file {
 };
 extern const struct object_ops file_ops;
 struct file *file_prepare(struct scheme *s); /* before the server is asked; null: no memory */
-/* Makes f what the server's answer to OPEN says. Consumes `plane` (a handle reference, or null). -EIO: nonsense */
-MUST_CHECK int file_open_reply(struct file *f, const struct reply *r, struct object *plane, uint32_t status);
+/* Makes f what the answer to OPEN of a server's incarnation says. Consumes `plane` (a handle reference, or null).
+ * -EIO: nonsense */
+MUST_CHECK int file_open_reply(struct file *f, const struct reply *r, uint32_t incarnation, struct object *plane,
+                               uint32_t status);
 uint32_t file_rights(const struct file *f); /* of a handle to it, by its access mode */
 /* Reopens f at its server if that was restarted since the last use: 0, -ESTALE, -EINTR. */
 MUST_CHECK int file_current(struct file *f);
@@ -48,3 +50,9 @@ struct io_request {
 };
 MUST_CHECK long object_read(struct object *o, struct io_request *r);
 MUST_CHECK long object_write(struct object *o, struct io_request *r);
+/* A vector copied from user memory; its lengths together fit a result. */
+struct vectors {
+    struct io_vector few[8], *v; /* v: few, or allocated */
+};
+MUST_CHECK int vectors_copy(struct vectors *out, uaddr_t from, size_t count); /* vectors_free also if it fails */
+void vectors_free(struct vectors *v);

@@ -21,6 +21,7 @@ struct watch;
 struct object_ops {
     enum object_type type;
     const char *name;
+    uint32_t status_at; /* where its FILE_* status flags are; 0: it has none */
     void (*on_last_handle)(struct object *o); /* may be null */
     void (*destroy)(struct object *o); /* frees it; may run in any process, no lock held */
     uint32_t (*poll)(struct object *o); /* EVENT_* ready now; null: always IN | OUT */
@@ -31,7 +32,7 @@ struct object_ops {
 struct object {
     const struct object_ops *ops;
     _Atomic uint32_t refs, handles;
-    _Atomic uint32_t in_flight; /* of the handles: carried by messages (kernel/ipc/channel_message.c) */
+    _Atomic uint32_t in_flight; /* handles carried by messages, of a channel end also those to its files */
     _Atomic uint32_t watch_count;
     struct spinlock watch_lock;
     struct list watches; /* struct watch */
@@ -54,6 +55,10 @@ void objects_dump(void);
 static inline void object_live_add(struct object *) {}
 static inline void object_live_remove(struct object *) {}
 #endif
+
+static inline _Atomic uint32_t *object_status(struct object *o) { /* null: none */
+    return o->ops->status_at ? (_Atomic uint32_t *)((char *)o + o->ops->status_at) : nullptr;
+}
 
 void object_init(struct object *o, const struct object_ops *ops); /* one reference, no handle */
 static inline void object_get(struct object *o) { atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed); }

@@ -19,12 +19,16 @@ struct memory;
 enum region_flags { VM_DENY_WRITE = 1 << 16, VM_DENY_EXEC = 1 << 17 };
 
 /*
- * A user's private pages and page tables in all his processes together; limit 0 = none. Outlives the spaces
- * that use it.  Tables may go beyond the limit by those that one fault makes.
+ * Private pages and page tables of all processes of a user, and pages of channels; limit 0 = none. Outlives
+ * what it is charged for.  Tables may go beyond the limit by those that one fault makes.
  */
 struct quota {
     _Atomic int64_t pages, limit;
 };
+bool quota_charge(struct quota *q, int64_t pages); /* false: over the limit. A null quota has none */
+static inline void quota_release(struct quota *q, int64_t pages) {
+    if (q) atomic_fetch_sub_explicit(&q->pages, pages, memory_order_relaxed);
+}
 
 struct region {
     struct tree_node node; /* key = start */

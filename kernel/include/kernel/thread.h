@@ -62,7 +62,8 @@ struct call { /* the calling thread's side of a scheme call; kernel/ipc/call.c *
     struct list link; /* scheme's queue or its table of calls in service */
     struct port *port; /* the port that serves it at once (port->serving), else null */
     uint32_t carried_rights, reply_rights;
-    uint32_t incarnation;
+    uint32_t incarnation; /* asked for, 0: any */
+    uint32_t served_by; /* the one that received it, unless directly */
     _Atomic uint8_t state; /* enum call_state */
     struct note cancel; /* OP_CANCEL for this call */
     uint8_t answer[CALL_ANSWER_MAX];
@@ -114,7 +115,8 @@ struct thread {
     /* blocking */
     _Atomic uint32_t sleep; /* enum sleep_state, SLEEP_INTERRUPTIBLE, result of the wake-up; sched.c */
     struct timer timeout;
-    struct list wait_link;
+    struct list wait_link; /* on a list of waiters: kernel/ipc/waiter.h */
+    uint64_t wait_value;
     void *wait_on; /* what it blocks on, for the hang dump */
 
     struct call call;
