@@ -37,6 +37,8 @@ def main():
         if (result.returncode or len(good) != 9 or good[-1] != "end" or len(set(good[:-1])) != 1):
             print(f"not ok boot {number}: status {result.returncode}\n{result.stdout}{result.stderr}")
             return 1
+        if number % 20 == 0:
+            print(f"# {number} boots", flush=True)
     print(f"ok {count} boots")
     return 0
 
