@@ -10,9 +10,10 @@ Frames go both ways: type (1 byte), length of the payload (2 bytes, little endia
 
 The guest begins: with SYNC, since UEFI writes its own messages to both ports (they are skipped), and
 a first 'W'. The host sends nothing before: the port isn't set up yet. Then come 'C', 'W', 'I'... A
-credit is a 4-byte number of payload bytes (I, or O and E
-together) that the other side may send in addition to earlier credits. Payloads of I, O and E
-are at most 4,096 bytes. 'X' is the guest's last frame, after all output; the port carries any byte.
+credit is a 4-byte number of payload bytes (I, or O and E together) that the other side may send in
+addition to earlier credits. Payloads of I, O and E are at most 4,096 bytes. What stdin held before
+the start isn't sent: it is a file of the guest's (/run/exec.stdin), and 'I' goes on where that ends.
+'X' is the guest's last frame, after all output; the port carries any byte.
 """
 
 import os

@@ -39,9 +39,10 @@ class Machine:
     """Used as a context manager: the files it needs for booting live that long, and so does QEMU."""
 
     def __init__(self, folder, boot="uefi", smp=2, memory="512M", append="", overlay=None,
-                 icount=False, gdb=False, reboots=False, extra=()):
+                 icount=False, gdb=False, reboots=False, stdin=b"", extra=()):
         self.folder = pathlib.Path(folder)
         self.boot, self.memory, self.append, self.overlay = boot, memory, append, overlay
+        self.stdin = stdin              # for the agent of --exec (servers/exec)
         self.icount, self.gdb, self.reboots, self.extra = icount, gdb, reboots, list(extra)
         self.smp = 1 if icount else smp
         self.process = None
@@ -63,13 +64,15 @@ class Machine:
 
     def modules(self):
         paths = [self.folder / "initfs.cpio"]
-        if self.overlay:
-            archive = self.overlay
-            if not isinstance(archive, cpio.Archive):
-                if not os.path.isdir(self.overlay):
-                    raise HostError(f"--overlay {self.overlay}: no such folder")
-                archive = cpio.Archive()
-                archive.add_tree("", self.overlay)
+        archive = self.overlay if isinstance(self.overlay, cpio.Archive) else cpio.Archive()
+        if self.overlay and archive is not self.overlay:
+            if not os.path.isdir(self.overlay):
+                raise HostError(f"--overlay {self.overlay}: no such folder")
+            archive.add_tree("", self.overlay)
+        if self.stdin:
+            (self.path / "stdin").write_bytes(self.stdin)
+            archive.add_file("run/exec.stdin", str(self.path / "stdin"), 0o600)
+        if archive.entries:
             paths.append(self.path / "overlay.cpio")
             with open(paths[-1], "wb") as out:
                 archive.write(out)

@@ -5,6 +5,7 @@
 import argparse
 import contextlib
 import os
+import select
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ Without --exec: 0 after poweroff, else the same numbers. Ctrl-A X leaves the con
 Environment: CATHODE_BUILD (folder for build folders), CATHODE_CACHE, CATHODE_VERBOSE=1.
 """
 READY_SECONDS = 120
+STDIN_PAUSE, STDIN_MAX = 0.2, 16 << 20
 LOG_LINES = 25
 
 
@@ -101,16 +103,29 @@ def stdin_descriptor():
     return None
 
 
+def read_early(descriptor):
+    """What stdin holds at once, and whether that is all: the serial port is slow, a boot module isn't."""
+    data = bytearray()
+    while len(data) < STDIN_MAX and select.select([descriptor], [], [], STDIN_PAUSE if data else 0)[0]:
+        piece = os.read(descriptor, 1 << 16)
+        if not piece:
+            return data, True
+        data += piece
+    return data, False
+
+
 def run_command(options, folder):
     start = time.monotonic()
     deadline = start + options.timeout if options.timeout else float("inf")
     log = Log(options.log)
     channel = ExecChannel(options.exec)
     wires = machine.Wires(2)
-    with make_machine(options, folder, append="exec=com2") as guest:
+    stdin = stdin_descriptor()
+    early, ended = read_early(stdin) if stdin is not None else (b"", True)
+    with make_machine(options, folder, append="exec=com2", stdin=early) as guest:
         wires.start(guest)
         log_port, exec_port = wires.ports
-        pump = Pump(channel, exec_port, log_port, stdin_descriptor(), log.add)
+        pump = Pump(channel, exec_port, log_port, None if ended else stdin, log.add)
         ready = float("inf") if options.gdb else start + READY_SECONDS
         end = pump.run(deadline, ready)
         if end == "ended":

@@ -11,13 +11,14 @@
  * A credit is a 4-byte number of payload bytes of I, or of O and E together, that may be sent
  * beside those of earlier credits.  Payloads of I, O and E are at most 4,096 bytes.  The guest
  * begins, with the mark LINK_SYNC (firmware may have printed on the line before) and its first
- * credit.
+ * credit.  What stdin held before the start came as the file EARLY_STDIN; 'I' goes on where that ends.
  */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#define EARLY_STDIN "/run/exec.stdin"
 #define LINK_SYNC "\0cathode\1"
 #define LINK_SYNC_SIZE 9
 #define LINK_DATA_MAX 4096

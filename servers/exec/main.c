@@ -28,6 +28,8 @@ struct agent {
     pid_t pid;
     int status; /* of the command, -1 while it runs */
     int to_stdin, from[2]; /* pipes to the command; -1 = closed */
+    int early; /* EARLY_STDIN, until all of it is in the pipe */
+    off_t early_at;
 };
 
 static volatile sig_atomic_t child_ended;
@@ -92,9 +94,23 @@ static void close_pipe(int *fd) {
     *fd = -1;
 }
 
+static void early_feed(struct agent *a) {
+    static uint8_t data[PIPE_SIZE];
+    while (a->early >= 0) {
+        ssize_t n = pread(a->early, data, sizeof(data), a->early_at);
+        if (n > 0) n = write(a->to_stdin, data, (size_t)n);
+        if (n < 0 && errno == EAGAIN) return;
+        if (n < 0) close_pipe(&a->to_stdin);
+        if (n <= 0) close_pipe(&a->early);
+        a->early_at += n;
+    }
+}
+
 static void stdin_feed(struct agent *a) {
     struct link *l = &a->link;
     if (a->pid <= 0) return; /* the command's stdin may come along with the command */
+    early_feed(a);
+    if (a->early >= 0) return;
     while (l->input_count > 0) {
         ssize_t n = (ssize_t)l->input_count; /* to nobody, if the pipe is closed */
         if (a->to_stdin >= 0) n = write(a->to_stdin, l->input + l->input_at, l->input_count);
@@ -122,7 +138,7 @@ static bool agent_step(struct agent *a, int timeout_ms, const sigset_t *mask) {
     short can_send = link_room(l) > 0 ? POLLIN : 0;
     struct pollfd polls[POLLS] = {
         [POLL_LINE] = {l->fd, (short)(POLLIN | (l->sending > 0 ? POLLOUT : 0)), 0},
-        [POLL_STDIN] = {l->input_count > 0 ? a->to_stdin : -1, POLLOUT, 0},
+        [POLL_STDIN] = {l->input_count > 0 || a->early >= 0 ? a->to_stdin : -1, POLLOUT, 0},
         [POLL_STDOUT] = {can_send ? a->from[0] : -1, can_send, 0},
         [POLL_STDERR] = {can_send ? a->from[1] : -1, can_send, 0},
     };
@@ -153,7 +169,7 @@ static void agent_run(struct agent *a, const sigset_t *mask) {
 }
 
 int main(int argc, char **argv) {
-    static struct agent agent = {.status = -1, .to_stdin = -1, .from = {-1, -1}};
+    static struct agent agent = {.status = -1, .to_stdin = -1, .from = {-1, -1}, .early = -1};
     sigset_t child, mask;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
@@ -162,6 +178,8 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     int fd = open(argc > 1 ? argv[1] : "/scheme/serial/1", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) return 1;
+    agent.early = open(EARLY_STDIN, O_RDONLY | O_CLOEXEC);
+    unlink(EARLY_STDIN);
     link_init(&agent.link, fd);
     agent_run(&agent, &mask);
     kill(1, SIGUSR2); /* init: power off */

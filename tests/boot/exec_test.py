@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import time
 import unittest
 
 RUN = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "run"
@@ -51,6 +52,20 @@ class ExecTest(unittest.TestCase):
         status, out, _ = run("cat", stdin=data)
         self.assertEqual(status, 0)
         self.assertTrue(out == data)
+
+    def test_stdin_that_comes_late(self):
+        """By the serial port, after what was there at the start."""
+        data = os.urandom(100000)
+        with subprocess.Popen([RUN, "--no-build", "--boot", "direct", "--timeout", "300", "--exec",
+                               "cat; echo end"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as guest:
+            guest.stdin.write(data[:20000])
+            guest.stdin.flush()
+            time.sleep(2)
+            guest.stdin.write(data[20000:])
+            guest.stdin.close()
+            out = guest.stdout.read()
+        self.assertEqual(guest.returncode, 0)
+        self.assertTrue(out == data + b"end\n")
 
     def test_a_mebibyte_through_overlay_and_stdout(self):
         data = os.urandom(1 << 20)

@@ -69,9 +69,14 @@ class Session:
             raise Failure("time-out") from None
         except ConnectionError:
             data = b""
-        self.text += self.decoder.decode(data, not data).replace("\r", "")
+        text = self.decoder.decode(data, not data)
+        self.text += text.replace("\r", "")
+        self.heard(text)
         self.check_forbidden(not data)
         return bool(data)
+
+    def heard(self, text):
+        """For who wants to see it as it comes, carriage returns and all."""
 
     def check_forbidden(self, at_end):
         """Whole lines only, so that no pattern matches half of one."""

@@ -72,7 +72,7 @@ enum scheme_op {
     OP_STATFS, /* answers struct filesystem_info */
     OP_RESERVE, /* from the kernel: args[0] offset, args[1] length; reply.args[0], args[1]: range granted */
     OP_CHANNEL_INFO, /* socket-like: args[0] 0 local, 1 peer address; answers the address */
-    OP_EXECUTE, /* from the kernel, of a FILE_KIND_SETID: reply.args[0], [1] effective ids to run with, or SETID_NONE */
+    OP_EXECUTE, /* from the kernel, of a FILE_KIND_SETID: reply.args[0], args[1] effective ids, or SETID_NONE */
 
     /* paths; object = the directory to start at (0: scheme root) */
     OP_OPEN = 32, /* args[0] FILE_* flags, args[1] creation mode (umask applied); see REPLY_FILE */
