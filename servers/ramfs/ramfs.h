@@ -50,8 +50,12 @@ struct ram_entry {
     char name[];
 };
 
+#define RAM_ENTRY_SIZE 64 /* of an entry with a short name */
+_Static_assert(sizeof(struct ram_directory) >= sizeof(struct ram_file), "node_alloc() clears the union by it");
+
 struct ramfs {
     struct fs fs; /* first */
+    struct pool nodes, entries;
     struct ram_entry **buckets;
     uint32_t bucket_count, entry_count;
     uint64_t next_inode;

@@ -11,15 +11,11 @@
 static struct fs *fs_of(struct scheme *s) { return s->server; }
 
 /* Fills *c for the request at hand. 0 or -errno. */
-static int call_begin(struct scheme *s, struct port_buffer *b, struct fs_call *c) {
+static inline int call_begin(struct scheme *s, struct port_buffer *b, struct fs_call *c) {
     const struct request *r = &b->request;
     struct fs *fs = fs_of(s);
     if (fs->ops->between) fs->ops->between(fs);
     *c = (struct fs_call){.fs = fs, .who = scheme_credentials(s, r->credentials), .pid = r->pid, .tag = r->tag};
-    if (r->flags & REQUEST_ROOT_IS_OURS) {
-        struct fs_open *root = object_get(&fs->opens, r->args[2]);
-        c->root = root ? root->node : r->args[2] ? nullptr : fs->root;
-    }
     return c->who ? 0 : -EACCES;
 }
 
@@ -29,9 +25,11 @@ static struct fs_node *node_of(struct fs *fs, uint64_t object) {
 }
 
 /* A path op: where its walk starts. */
-static int path_begin(struct scheme *s, struct port_buffer *b, struct fs_call *c, struct fs_node **start) {
+static inline int path_begin(struct scheme *s, struct port_buffer *b, struct fs_call *c, struct fs_node **start) {
+    const struct request *r = &b->request;
     int result = call_begin(s, b, c);
-    *start = node_of(c->fs, b->request.object);
+    if (r->flags & REQUEST_ROOT_IS_OURS) c->root = node_of(c->fs, r->args[2]);
+    *start = r->object == r->args[2] && c->root ? c->root : node_of(c->fs, r->object);
     return result ? result : *start ? 0 : -EBADF;
 }
 
