@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * spawn: a new process straight from an image, with the handles it is given and no others.
+ * spawn: a new process straight from an image, with the handles it is given.
  */
 #include "process_impl.h"
 
@@ -9,6 +9,10 @@
 static int transfer_one(struct process *p, const struct handle_transfer *t) {
     struct object *o;
     uint32_t rights;
+    if (t->from == HANDLE_NONE) {
+        handle_close_in(&p->handles, t->to);
+        return 0;
+    }
     int e = handle_lookup_transfer(t->from, &o, &rights);
     return e ? e : handle_install_at(&p->handles, t->to, o, rights & t->rights, t->flags);
 }
@@ -28,13 +32,6 @@ static int handles_transfer(struct process *p, const struct spawn_args *a) {
     return 0;
 }
 
-static int ids_reset(struct process *p) {
-    struct credentials c = atomic_load(&p->cred)->c;
-    c.euid = c.suid = c.fsuid = c.uid;
-    c.egid = c.sgid = c.fsgid = c.gid;
-    return process_set_credentials(p, &c);
-}
-
 static void signals_prepare(struct process *p, struct thread *t, const struct spawn_args *a) {
     for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
         bool ignored =
@@ -48,7 +45,6 @@ static void signals_prepare(struct process *p, struct thread *t, const struct sp
 static struct thread *spawn_prepare(struct process *p, const struct spawn_args *a, struct image *image) {
     struct image_start start;
     int e = handles_transfer(p, a);
-    if (!e && a->flags & SPAWN_RESET_IDS) e = ids_reset(p);
     if (e) return err_ptr(e);
     struct space *s = image_load(image, p, &start);
     if (is_err(s)) return (struct thread *)s;
@@ -95,8 +91,8 @@ static long spawn(const struct spawn_args *a, struct image *image, handle_t hand
 }
 
 long process_spawn(const struct spawn_args *a, uaddr_t handle_out) {
-    uint32_t known = SPAWN_MASK | SPAWN_DEFAULT | SPAWN_GROUP | SPAWN_SESSION | SPAWN_PRIORITY | SPAWN_HANDLE |
-                     SPAWN_INHERIT | SPAWN_RESET_IDS;
+    uint32_t known =
+        SPAWN_MASK | SPAWN_DEFAULT | SPAWN_GROUP | SPAWN_SESSION | SPAWN_PRIORITY | SPAWN_HANDLE | SPAWN_INHERIT;
     if (a->flags & ~known) return -EINVAL;
     if (a->flags & SPAWN_PRIORITY &&
         (a->priority >= PRIORITY_COUNT ||

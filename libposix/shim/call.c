@@ -59,7 +59,7 @@ void path_prepare(struct path_call *p, unsigned op, const char *path, uint64_t a
     p->length = strlen(path);
     p->head = p->tail = nullptr;
     p->head_size = p->tail_size = 0;
-    p->empty_allowed = false;
+    p->empty_allowed = p->own_refused = false;
     p->call.out = p->answer;
     p->call.out_size = ANSWER_USUAL;
 }
@@ -171,21 +171,25 @@ int path_descriptor(const char *path) {
 /* Descriptors that have names: these are duplicated, whatever they are. -ENOENT: no such name. */
 static __attribute__((noinline)) long open_own(const struct path_call *p) {
     static const char *const standard[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
-    unsigned flags = p->call.handle_flags;
-    if (!strcmp(p->path, "/dev/tty")) {
-        long fd = sys_handle_duplicate(HANDLE_TTY, 0, flags, RIGHTS_SAME);
-        return fd == -EBADF ? -ENXIO : fd;
-    }
-    int fd = path_descriptor(p->path);
+    bool tty = !strcmp(p->path, "/dev/tty");
+    int fd = tty ? HANDLE_TTY : path_descriptor(p->path);
     for (int i = 0; i < 3; i++) {
         fd = strcmp(p->path, standard[i]) ? fd : i;
     }
-    return fd >= 0 ? sys_handle_duplicate(fd, 0, flags, RIGHTS_SAME) : -ENOENT;
+    if (fd < 0) {
+        return -ENOENT;
+    }
+    if (p->own_refused) {
+        return PATH_IS_OWN;
+    }
+    long result = sys_handle_duplicate(fd, 0, p->call.handle_flags, RIGHTS_SAME);
+    return tty && result == -EBADF ? -ENXIO : result;
 }
 
-long path_send(struct path_call *p, int directory) {
-    handle_t start = directory_handle(directory);
-    bool may_be_own = p->call.request.op == OP_OPEN && !(p->call.handle_flags & HANDLE_IN_UPPER);
+long path_send(struct path_call *p, int directory) { return path_walk(p, directory_handle(directory)); }
+
+long path_walk(struct path_call *p, handle_t start) {
+    bool may_be_own = p->call.request.op == OP_OPEN && (!(p->call.handle_flags & HANDLE_IN_UPPER) || p->own_refused);
     if (p->length == 0 && !p->empty_allowed) {
         return -ENOENT;
     }

@@ -82,7 +82,9 @@ static int64_t serve_open(struct scheme *s, struct port_buffer *b) {
     }
     if (result) return answer(s, b, &c, result);
     /* Closing any descriptor of a locked file ends the process's record locks (POSIX fcntl). */
-    b->reply.flags = o->node->locks ? REPLY_FILE | REPLY_WATCH_DETACH : REPLY_FILE;
+    bool for_child = r->args[1] & OPEN_FOR_CHILD;
+    if (for_child) o->pid = 0;
+    b->reply.flags = o->node->locks && !for_child ? REPLY_FILE | REPLY_WATCH_DETACH : REPLY_FILE;
     b->reply.args[0] = o->id;
     b->reply.args[2] = plane.plane;
     b->reply.args[3] = plane.kind;
