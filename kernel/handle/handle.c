@@ -246,14 +246,13 @@ static struct object *range_drop_next(struct handle_table *t, handle_t *at, hand
     spin_lock(&t->lock);
     struct handle_range *r = range_of(t, *at);
     handle_t base = range_base(*at);
-    while (!o && *at <= last && (uint32_t)(*at - base) / HANDLE_CHUNK < r->chunk_count) {
-        struct handle_slot *s = handle_slot_find(t, *at);
-        if (!s) *at = (handle_t)align_down((uint64_t)*at + HANDLE_CHUNK, HANDLE_CHUNK);
-        else {
-            if (s->object && s->object != HANDLE_RESERVED && drop(s)) o = slot_clear(t, *at, s);
-            ++*at;
-        }
+    uint32_t n = (uint32_t)(*at - base), end = min((uint32_t)(last - base) + 1, r->chunk_count * HANDLE_CHUNK);
+    for (; !o && n < end; n++) {
+        struct handle_slot *chunk = r->chunks[n / HANDLE_CHUNK], *s = &chunk[n % HANDLE_CHUNK];
+        if (!chunk) n |= HANDLE_CHUNK - 1;
+        else if ((uintptr_t)s->object > (uintptr_t)HANDLE_RESERVED && drop(s)) o = slot_clear(t, base + (handle_t)n, s);
     }
+    *at = base + (handle_t)n;
     spin_unlock(&t->lock);
     return o;
 }
