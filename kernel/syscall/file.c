@@ -114,3 +114,17 @@ long sys_seek(handle_t h, int64_t offset, uint32_t whence) {
     object_put(o);
     return result;
 }
+
+long sys_file_stat(handle_t h, struct file_attributes *out) {
+    struct object *o;
+    struct file_attributes a;
+    uint32_t rights;
+    bool counted;
+    int e = handle_borrow(process_current(), h, OBJECT_FILE, &o, &rights, &counted);
+    if (unlikely(e)) return e;
+    struct file *f = object_as(file, o);
+    bool current = f->plane == PLANE_MEMORY && f->incarnation == f->scheme->incarnation;
+    bool known = current && memory_attributes_get(f->memory, &a);
+    handle_return(o, counted);
+    return known ? copy_to_user((uaddr_t)out, &a, sizeof(a)) : -ENODATA;
+}

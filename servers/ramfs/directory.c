@@ -217,7 +217,7 @@ static struct ram_node *node_alloc(struct ramfs *r, const struct fs_new *what) {
     struct ram_node *n = pool_get(&r->nodes);
     if (!n) return nullptr;
     fs_node_init(&r->fs, &n->node, what);
-    n->directory = (struct ram_directory){};
+    memset(&n->directory, 0, sizeof(*n) - offsetof(struct ram_node, directory));
     return n;
 }
 
@@ -269,6 +269,8 @@ static const struct fs_ops ram_ops = {
     .allocate = ram_allocate,
     .stream = ram_stream,
     .closed = ram_closed,
+    .changed = ram_changed,
+    .asked = ram_asked,
     .refresh = ram_refresh,
     .times_set = ram_times_set,
     .statfs = ram_statfs,

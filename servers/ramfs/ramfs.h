@@ -32,6 +32,7 @@ struct ram_file {
     struct ram_node *active_next, **active_link; /* active_link: what points here; null: not in it */
     const struct ram_module *module; /* where the bytes are until then; null: no bytes */
     size_t offset;
+    enum { ATTRIBUTES_OURS, ATTRIBUTES_ASKED, ATTRIBUTES_LEFT } attributes; /* LEFT: with the stream */
 };
 
 struct ram_node {
@@ -51,7 +52,6 @@ struct ram_entry {
 };
 
 #define RAM_ENTRY_SIZE 64 /* of an entry with a short name */
-_Static_assert(sizeof(struct ram_directory) >= sizeof(struct ram_file), "node_alloc() clears the union by it");
 
 struct ramfs {
     struct fs fs; /* first */
@@ -83,5 +83,7 @@ void ram_pages_count(struct fs_node *n, int64_t pages); /* it has so many now */
 void ram_refresh(struct fs_node *n);
 void ram_refresh_active(struct ramfs *r, uint32_t count); /* so many of them */
 void ram_times_set(struct fs_node *n);
+void ram_asked(struct fs_node *n, const struct file_attributes *a);
+void ram_changed(struct fs_node *n);
 int ram_resize(struct fs_node *n, int64_t size);
 int ram_allocate(struct fs_node *n, int64_t end);

@@ -69,8 +69,10 @@ static int plane_regular(struct fs_call *c, struct fs_open *o, struct fs_plane *
     int result = c->fs->ops->stream(n, write, &plane->handle);
     if (result == 0) plane->plane = PLANE_MEMORY;
     /* Its bytes may change without a word to us from here on: privileges go now. */
-    if (result == 0 && write && !fs_privileged(c) && n->mode & (MODE_SETUID | MODE_SETGID))
+    if (result == 0 && write && !fs_privileged(c) && n->mode & (MODE_SETUID | MODE_SETGID)) {
         n->mode &= ~(MODE_SETUID | (n->mode & 0010 ? MODE_SETGID : 0u));
+        if (c->fs->ops->changed) c->fs->ops->changed(n);
+    }
     return result;
 }
 

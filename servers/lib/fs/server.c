@@ -103,6 +103,7 @@ static int64_t serve_stat(struct scheme *s, struct port_buffer *b) {
     /* The path may be overwritten once it has been walked. */
     result = fs_stat(&c, start, data_path(b), (uint32_t)b->request.args[0], (struct file_attributes *)b->data);
     if (result) return answer(s, b, &c, result);
+    if (!b->request.length && c.fs->ops->asked) c.fs->ops->asked(start, (struct file_attributes *)b->data);
     b->reply.length = sizeof(struct file_attributes);
     return 0;
 }

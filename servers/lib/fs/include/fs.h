@@ -130,6 +130,9 @@ struct fs_ops {
     int (*resize)(struct fs_node *n, int64_t size);
     int (*allocate)(struct fs_node *n, int64_t end); /* room up to there; null: EOPNOTSUPP */
     void (*changed)(struct fs_node *n); /* attributes; null: nothing to do */
+    /* An open file was asked for its attributes, which are these: they may be left with its stream (MEMORY_ATTRIBUTES)
+     * until they change. Null: nothing to do. */
+    void (*asked)(struct fs_node *n, const struct file_attributes *a);
 
     /* Data of regular files: the stream (a handle that stays the file system's), or calls. */
     int (*stream)(struct fs_node *n, bool write, handle_t *out);
@@ -247,10 +250,10 @@ uint32_t fs_ready(struct fs_open *o); /* EVENT_* */
 
 /* --- inside the library -------------------------------------------------------------------------- */
 enum walk_flags {
-    WALK_FOLLOW = 1,  /* a final symbolic link is followed */
-    WALK_PARENT = 2,  /* for changing the entry: final links and mounts are meant themselves */
+    WALK_FOLLOW = 1, /* a final symbolic link is followed */
+    WALK_PARENT = 2, /* for changing the entry: final links and mounts are meant themselves */
     WALK_MISSING = 4, /* the final name may be missing: node is null */
-    WALK_CREATE = 8,  /* O_CREAT: MISSING, and no slash may follow the final name */
+    WALK_CREATE = 8, /* O_CREAT: MISSING, and no slash may follow the final name */
 };
 enum walk_last { LAST_NOTHING, LAST_DOT, LAST_DOTDOT, LAST_NAME };
 struct fs_walk {
