@@ -256,7 +256,7 @@ static long exec(int directory, const char *path, char *const *arguments, char *
     return error;
 }
 
-long image_spawn(handle_t start, const char *path, char *const *arguments, char *const *environment,
+long exec_spawn(handle_t start, const char *path, char *const *arguments, char *const *environment,
                  struct spawn_args *spawn) {
     struct image image;
     long result = *path ? image_resolve(&image, start, start, path, 0) : -ENOENT;

@@ -103,7 +103,7 @@ handle_t directory_handle(int directory);
 mode_t umask_apply(mode_t mode);
 
 /* exec.c: spawns what is at path, resolving all paths from `start`: pid, or -errno. */
-long image_spawn(handle_t start, const char *path, char *const *arguments, char *const *environment,
+long exec_spawn(handle_t start, const char *path, char *const *arguments, char *const *environment,
                  struct spawn_args *spawn);
 
 /* --- others ----------------------------------------------------------------------------------- */

@@ -123,7 +123,7 @@ static long search(struct spawn *s, const char *file, char *const *arguments, ch
             char *at = mempcpy(candidate, path, folder);
             *at = '/';
             memcpy(at + (folder > 0), file, length + 1);
-            long tried = image_spawn(s->cwd, candidate, arguments, environment, args);
+            long tried = exec_spawn(s->cwd, candidate, arguments, environment, args);
             if (tried != -EACCES && tried != -ENOENT && tried != -ENOTDIR) {
                 return tried;
             }
@@ -154,7 +154,7 @@ static long spawn(const char *file, bool in_path, const struct fdop *last, struc
     args->handle_count = s.count;
     if (result >= 0) {
         result = in_path && *file && !strchr(file, '/') ? search(&s, file, arguments, environment, args)
-                                                        : image_spawn(s.cwd, file, arguments, environment, args);
+                                                        : exec_spawn(s.cwd, file, arguments, environment, args);
     }
     for (uint32_t i = 0; i < s.count; i++) {
         if (s.list[i].flags & OPENED_HERE) {
