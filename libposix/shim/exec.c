@@ -257,7 +257,7 @@ static long exec(int directory, const char *path, char *const *arguments, char *
 }
 
 long exec_spawn(handle_t start, const char *path, char *const *arguments, char *const *environment,
-                 struct spawn_args *spawn) {
+                struct spawn_args *spawn) {
     struct image image;
     long result = *path ? image_resolve(&image, start, start, path, 0) : -ENOENT;
     if (result == 0) {

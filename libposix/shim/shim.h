@@ -104,7 +104,7 @@ mode_t umask_apply(mode_t mode);
 
 /* exec.c: spawns what is at path, resolving all paths from `start`: pid, or -errno. */
 long exec_spawn(handle_t start, const char *path, char *const *arguments, char *const *environment,
-                 struct spawn_args *spawn);
+                struct spawn_args *spawn);
 
 /* --- others ----------------------------------------------------------------------------------- */
 int64_t clock_monotonic(void);
