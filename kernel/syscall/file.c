@@ -116,15 +116,12 @@ long sys_seek(handle_t h, int64_t offset, uint32_t whence) {
 }
 
 long sys_file_stat(handle_t h, struct file_attributes *out) {
-    struct object *o;
+    struct borrowed b = handle_borrow(process_current(), h, OBJECT_FILE);
+    if (unlikely(is_err(b.object))) return ptr_err(b.object);
+    struct file *f = object_as(file, b.object);
     struct file_attributes a;
-    uint32_t rights;
-    bool counted;
-    int e = handle_borrow(process_current(), h, OBJECT_FILE, &o, &rights, &counted);
-    if (unlikely(e)) return e;
-    struct file *f = object_as(file, o);
     bool current = f->plane == PLANE_MEMORY && f->incarnation == f->scheme->incarnation;
     bool known = current && memory_attributes_get(f->memory, &a);
-    handle_return(o, counted);
+    handle_return(b);
     return known ? copy_to_user((uaddr_t)out, &a, sizeof(a)) : -ENODATA;
 }

@@ -107,16 +107,24 @@ static int ram_lookup(struct fs_call *c, struct fs_node *dir, struct fs_name nam
     return 0;
 }
 
-static int ram_next(struct fs_node *dir, int64_t cookie, struct fs_entry *out) {
-    struct ram_directory *d = &ram_node_of(dir)->directory;
-    uint32_t low = 0, high = d->used;
-    while (low < high) { /* first slot with a greater cookie */
+/* First slot with a greater cookie. */
+static uint32_t slot_after(const struct ram_directory *d, int64_t cookie) {
+    uint32_t low = d->read_at, high = d->used;
+    if (low && low <= high && d->slots[low - 1].cookie == cookie) return low;
+    for (low = 0; low < high;) {
         uint32_t middle = low + (high - low) / 2;
         if (d->slots[middle].cookie <= cookie) low = middle + 1;
         else high = middle;
     }
+    return low;
+}
+
+static int ram_next(struct fs_node *dir, int64_t cookie, struct fs_entry *out) {
+    struct ram_directory *d = &ram_node_of(dir)->directory;
+    uint32_t low = slot_after(d, cookie);
     while (low < d->used && !d->slots[low].entry) low++;
     if (low == d->used) return -ENOENT;
+    d->read_at = low + 1;
     struct ram_entry *e = d->slots[low].entry;
     *out = (struct fs_entry){.cookie = d->slots[low].cookie,
                              .inode = e->node->node.inode,

@@ -18,6 +18,7 @@ struct ram_slot { /* directory entries in order of their making */
 struct ram_directory {
     struct ram_slot *slots;
     uint32_t used, capacity, live;
+    uint32_t read_at; /* slot behind the one that was read last: where the next look is likely to start */
     int64_t next_cookie;
     struct ram_entry *self; /* entry of this directory in its parent; null: root or removed */
 };
