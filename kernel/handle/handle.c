@@ -216,23 +216,25 @@ int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uin
     return 0;
 }
 
-/* Descriptions that asked for it hear of each process that drops a handle (POSIX record locks). */
-static void object_dropped(struct object *o) {
-    file_dropped(o);
+/* Descriptions that asked for it hear of each process that drops a handle (POSIX record locks). A table that is not
+ * the current process's is that of a child which is yet to start: it never had a lock. */
+static void object_dropped(struct handle_table *t, struct object *o) {
+    if (t == &process_current()->handles) file_dropped(o);
     object_handle_put(o);
 }
 
-int handle_close(handle_t h) {
-    struct handle_table *t = &process_current()->handles;
+int handle_close_in(struct handle_table *t, handle_t h) UNCHECKED {
     spin_lock(&t->lock);
     struct handle_slot *s = handle_slot_find(t, h);
     struct object *o = s && s->object != HANDLE_RESERVED ? s->object : nullptr;
     if (o) slot_clear(t, h, s);
     spin_unlock(&t->lock);
     if (!o) return -EBADF;
-    object_dropped(o);
+    object_dropped(t, o);
     return 0;
 }
+
+int handle_close(handle_t h) { return handle_close_in(&process_current()->handles, h); }
 
 /* Applies `drop` to each open slot from *at on; returns the next object to put down, advances *at. */
 static struct object *range_drop_next(struct handle_table *t, handle_t *at, handle_t last,
@@ -241,14 +243,13 @@ static struct object *range_drop_next(struct handle_table *t, handle_t *at, hand
     spin_lock(&t->lock);
     struct handle_range *r = range_of(t, *at);
     handle_t base = range_base(*at);
-    while (!o && *at <= last && (uint32_t)(*at - base) / HANDLE_CHUNK < r->chunk_count) {
-        struct handle_slot *s = handle_slot_find(t, *at);
-        if (!s) *at = (handle_t)align_down((uint64_t)*at + HANDLE_CHUNK, HANDLE_CHUNK);
-        else {
-            if (s->object && s->object != HANDLE_RESERVED && drop(s)) o = slot_clear(t, *at, s);
-            ++*at;
-        }
+    uint32_t n = (uint32_t)(*at - base), end = min((uint32_t)(last - base) + 1, r->chunk_count * HANDLE_CHUNK);
+    for (; !o && n < end; n++) {
+        struct handle_slot *chunk = r->chunks[n / HANDLE_CHUNK], *s = &chunk[n % HANDLE_CHUNK];
+        if (!chunk) n |= HANDLE_CHUNK - 1;
+        else if ((uintptr_t)s->object > (uintptr_t)HANDLE_RESERVED && drop(s)) o = slot_clear(t, base + (handle_t)n, s);
     }
+    *at = base + (handle_t)n;
     spin_unlock(&t->lock);
     return o;
 }
@@ -261,7 +262,7 @@ static void table_drop(struct handle_table *t, handle_t first, handle_t last,
                        bool (*drop)(const struct handle_slot *)) {
     struct object *o;
     while ((o = range_drop_next(t, &first, last, drop)) != nullptr) {
-        object_dropped(o);
+        object_dropped(t, o);
         preempt_point();
     }
 }
@@ -296,7 +297,7 @@ void handle_table_fini(struct handle_table *t) UNCHECKED {
 }
 
 /* `to` is not visible to anyone yet, so only `from` is locked. */
-static int range_copy(struct handle_table *to, struct handle_table *from, bool upper, bool skip_cloexec)
+static int range_copy(struct handle_table *to, struct handle_table *from, bool upper, bool for_exec)
     REQUIRES(from -> lock) UNCHECKED {
     struct handle_range *r = &from->ranges[upper], *w = &to->ranges[upper];
     for (uint32_t c = 0; c < r->chunk_count; c++) {
@@ -305,7 +306,7 @@ static int range_copy(struct handle_table *to, struct handle_table *from, bool u
         if (e) return e;
         for (unsigned i = 0; i < HANDLE_CHUNK; i++) {
             struct handle_slot *s = &r->chunks[c][i];
-            bool skip = skip_cloexec && (s->flags & HANDLE_CLOEXEC);
+            bool skip = for_exec && (upper ? drop_unkept(s) : drop_cloexec(s));
             if ((uintptr_t)s->object <= (uintptr_t)HANDLE_RESERVED || skip) continue;
             if (s->object->ops->type == OBJECT_PORT) continue; /* a port is its process's own */
             object_handle_get(s->object);
@@ -316,11 +317,11 @@ static int range_copy(struct handle_table *to, struct handle_table *from, bool u
     return 0;
 }
 
-int handle_table_copy(struct handle_table *to, struct handle_table *from, bool skip_cloexec) {
+int handle_table_copy(struct handle_table *to, struct handle_table *from, bool for_exec) {
     to->limit = from->limit;
     spin_lock(&from->lock);
-    int e = range_copy(to, from, false, skip_cloexec);
-    if (!e) e = range_copy(to, from, true, skip_cloexec);
+    int e = range_copy(to, from, false, for_exec);
+    if (!e) e = range_copy(to, from, true, for_exec);
     spin_unlock(&from->lock);
     return e;
 }

@@ -39,17 +39,20 @@ static void file_destroy(struct object *o) {
     kfree(f);
 }
 
+/* The server tells its readiness. */
+static bool file_is_watched(const struct file *f) { return f->plane == PLANE_NONE && f->kind & FILE_KIND_WATCHABLE; }
+
 static uint32_t file_poll(struct object *o) {
     struct file *f = object_as(file, o);
     if (f->plane == PLANE_CHANNEL) return f->channel->ops->poll(f->channel);
-    if (f->plane == PLANE_NONE && (f->kind & FILE_KIND_WATCHABLE)) return f->ready;
+    if (file_is_watched(f)) return f->ready;
     return EVENT_IN | EVENT_OUT;
 }
 
 /* Asks the server; it sends NOTIFY once if none of mask is ready now. */
 static int file_arm(struct object *o, uint32_t mask) {
     struct file *f = object_as(file, o);
-    if (f->plane != PLANE_NONE || !(f->kind & FILE_KIND_WATCHABLE)) return (int)file_poll(o);
+    if (!file_is_watched(f)) return (int)file_poll(o);
     int e = file_current(f);
     long ready = e ? e : scheme_call_simple(f->scheme, OP_WATCH, f->id, mask, 0, 0, nullptr, DEADLINE_NEVER);
     f->ready = ready < 0 ? EVENT_ERROR : (uint32_t)ready;
@@ -145,22 +148,24 @@ int object_memory(struct object *o, struct memory **out) {
     return 0;
 }
 
-/* --- files of a scheme by id -------------------------------------------------------------------- */
+/* --- files of a scheme by id: those whose readiness the server tells --------------------------------- */
 
 void scheme_file_add(struct scheme *s, struct file *f) {
+    f->listed = true;
+    atomic_fetch_add_explicit(&s->files, 1, memory_order_relaxed);
+    if (!file_is_watched(f)) return;
     spin_lock(&s->lock);
     f->node.key = f->id;
     tree_insert(&s->by_id, &f->node);
-    f->listed = true;
-    s->files++;
     spin_unlock(&s->lock);
 }
 
 void scheme_file_remove(struct scheme *s, struct file *f) {
     if (!f->listed) return;
+    atomic_fetch_sub_explicit(&s->files, 1, memory_order_relaxed);
+    if (!file_is_watched(f)) return;
     spin_lock(&s->lock);
     tree_remove(&s->by_id, &f->node);
-    s->files--;
     spin_unlock(&s->lock);
 }
 
@@ -179,8 +184,7 @@ void scheme_files_lost(struct scheme *s) {
     spin_lock(&s->lock);
     for (struct tree_node *n = tree_first(&s->by_id); n; n = tree_next(n)) {
         struct file *f = container_of(n, struct file, node);
-        if (f->plane == PLANE_NONE && (f->kind & FILE_KIND_WATCHABLE))
-            object_notify(&f->object, f->ready = EVENT_ERROR);
+        object_notify(&f->object, f->ready = EVENT_ERROR);
     }
     spin_unlock(&s->lock);
 }

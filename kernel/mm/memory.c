@@ -226,6 +226,7 @@ static void memory_destroy(struct object *o) {
     spin_lock(&m->lock);
     m->cut_from = 0;
     while (!cut_done(m)) let_others_in(m);
+    kfree(m->attributes);
     spin_unlock(&m->lock);
     if (m->pager) object_put(&m->pager->object);
     kfree(m);
@@ -420,6 +421,7 @@ long memory_control(struct memory *m, uint32_t op, uint64_t a, uint64_t b, uint6
         atomic_store_explicit(&m->mtime, 0, memory_order_relaxed);
         atomic_store_explicit(&m->atime, 0, memory_order_relaxed);
         return 0;
+    case MEMORY_ATTRIBUTES: return memory_attributes_set(m, a);
     case MEMORY_LIMIT:
         spin_lock(&m->lock);
         m->page_limit = a;

@@ -41,6 +41,7 @@ struct memory {
     uint64_t mapping_count GUARDED_BY(lock);
     uint64_t serial; /* never reused */
     _Atomic nsec_t mtime, atime; /* CLOCK_REALTIME */
+    struct file_attributes *attributes GUARDED_BY(lock); /* the server's, or null */
 
     paddr_t physical; /* DEVICE, RUN: address of the first page */
     uint64_t cache_flags; /* DEVICE: for entries */
@@ -61,6 +62,7 @@ static inline uint64_t page_count(size_t size) { return (size + PAGE_MASK) >> PA
 static inline uint64_t memory_serial(const struct memory *m) { return m->serial; }
 static inline bool page_present(const struct frame *f) { return f && f->state != PAGE_LOADING; }
 
+int memory_attributes_set(struct memory *m, uaddr_t from); /* attributes.c; 0: none any more */
 /* memory.c */
 struct region;
 /* Takes pages [first, last), a batch at most, out of all mappings. Flushes. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * spawn: a new process straight from an image, with the handles it is given and no others.
+ * spawn: a new process straight from an image, with the handles it is given.
  */
 #include <kernel/syscall.h>
 
@@ -11,6 +11,10 @@
 static int transfer_one(struct process *p, const struct handle_transfer *t) {
     struct object *o;
     uint32_t rights;
+    if (t->from == HANDLE_NONE) {
+        handle_close_in(&p->handles, t->to);
+        return 0;
+    }
     int e = handle_lookup_transfer(t->from, &o, &rights);
     return e ? e : handle_install_at(&p->handles, t->to, o, rights & t->rights, t->flags);
 }
@@ -30,17 +34,9 @@ static int handles_transfer(struct process *p, const struct spawn_args *a) {
     return 0;
 }
 
-static int ids_reset(struct process *p) {
-    struct credentials c = atomic_load(&p->cred)->c;
-    c.euid = c.suid = c.fsuid = c.uid;
-    c.egid = c.sgid = c.fsgid = c.gid;
-    return process_set_credentials(p, &c);
-}
-
 /* The new process's thread, NEW, with all that must be there before anybody sees the process. */
 static struct thread *spawn_prepare(struct process *p, const struct spawn_args *a, struct image *image) {
     int e = handles_transfer(p, a);
-    if (!e && a->flags & SPAWN_RESET_IDS) e = ids_reset(p);
     if (e) return err_ptr(e);
     struct space *s = image_load(image, p);
     if (is_err(s)) return (struct thread *)s;
@@ -89,7 +85,7 @@ static long spawn(const struct spawn_args *a, struct image *image, handle_t hand
 
 long sys_process_spawn(struct spawn_args *user) {
     const uint32_t known = SPAWN_MASK | SPAWN_DEFAULT | SPAWN_GROUP | SPAWN_SESSION | SPAWN_PRIORITY | SPAWN_HANDLE |
-                           SPAWN_INHERIT | SPAWN_RESET_IDS;
+                           SPAWN_INHERIT;
     struct spawn_args a;
     struct image image;
     if (copy_from_user(&a, (uaddr_t)user, sizeof(a))) return -EFAULT;

@@ -11,6 +11,7 @@
 
 #define WALK_MAX 40 /* SYMLOOP_MAX: then ELOOP */
 #define SCHEME_PREFIX "/scheme/"
+#define ANSWER_USUAL 512 /* room for answers at first: a page less to pin than for the longest path */
 
 void call_prepare(struct call_args *call, unsigned op, uint64_t a, uint64_t b, uint64_t c) {
     call->request = (struct request){.op = (uint16_t)op, .args = {a, b, c}};
@@ -58,13 +59,13 @@ void path_prepare(struct path_call *p, unsigned op, const char *path, uint64_t a
     p->length = strlen(path);
     p->head = p->tail = nullptr;
     p->head_size = p->tail_size = 0;
-    p->empty_allowed = false;
+    p->empty_allowed = p->own_refused = false;
     p->call.out = p->answer;
-    p->call.out_size = sizeof(p->answer) - 1;
+    p->call.out_size = ANSWER_USUAL;
 }
 
-/* Sends the request with head, path and tail as its data. */
-static long send_composed(handle_t h, struct path_call *p) {
+/* Sends the request with head, path and tail as its data. Not part of the usual step: its stack is large. */
+static __attribute__((noinline)) long send_composed(handle_t h, struct path_call *p) {
     char data[sizeof(struct file_attributes) + 2 * PATH_MAX];
     if (p->head_size + p->length + p->tail_size > sizeof(data)) {
         return -ENAMETOOLONG;
@@ -81,7 +82,7 @@ static long send_composed(handle_t h, struct path_call *p) {
  * "/scheme/NAME/rest" is "NAME:rest" in the namespace, which takes an OPEN only: other operations
  * walk from the scheme's opened root.
  */
-static long send_scheme(struct path_call *p) {
+static __attribute__((noinline)) long send_scheme(struct path_call *p) {
     char name[PATH_MAX + 1];
     size_t length = p->length - (sizeof(SCHEME_PREFIX) - 1);
     memcpy(name, p->path + sizeof(SCHEME_PREFIX) - 1, length);
@@ -116,7 +117,8 @@ static long send_scheme(struct path_call *p) {
 }
 
 bool path_is_scheme(const char *path, size_t length) {
-    return length > sizeof(SCHEME_PREFIX) - 1 && !memcmp(path, SCHEME_PREFIX, sizeof(SCHEME_PREFIX) - 1);
+    return length > sizeof(SCHEME_PREFIX) - 1 && path[1] == 's' &&
+           !memcmp(path, SCHEME_PREFIX, sizeof(SCHEME_PREFIX) - 1);
 }
 
 long path_step(struct path_call *p, handle_t start) {
@@ -167,23 +169,27 @@ int path_descriptor(const char *path) {
 }
 
 /* Descriptors that have names: these are duplicated, whatever they are. -ENOENT: no such name. */
-static long open_own(const struct path_call *p) {
+static __attribute__((noinline)) long open_own(const struct path_call *p) {
     static const char *const standard[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
-    unsigned flags = p->call.handle_flags;
-    if (!strcmp(p->path, "/dev/tty")) {
-        long fd = sys_handle_duplicate(HANDLE_TTY, 0, flags, RIGHTS_SAME);
-        return fd == -EBADF ? -ENXIO : fd;
-    }
-    int fd = path_descriptor(p->path);
+    bool tty = !strcmp(p->path, "/dev/tty");
+    int fd = tty ? HANDLE_TTY : path_descriptor(p->path);
     for (int i = 0; i < 3; i++) {
         fd = strcmp(p->path, standard[i]) ? fd : i;
     }
-    return fd >= 0 ? sys_handle_duplicate(fd, 0, flags, RIGHTS_SAME) : -ENOENT;
+    if (fd < 0) {
+        return -ENOENT;
+    }
+    if (p->own_refused) {
+        return PATH_IS_OWN;
+    }
+    long result = sys_handle_duplicate(fd, 0, p->call.handle_flags, RIGHTS_SAME);
+    return tty && result == -EBADF ? -ENXIO : result;
 }
 
-long path_send(struct path_call *p, int directory) {
-    handle_t start = directory_handle(directory);
-    bool may_be_own = p->call.request.op == OP_OPEN && !(p->call.handle_flags & HANDLE_IN_UPPER);
+long path_send(struct path_call *p, int directory) { return path_walk(p, directory_handle(directory)); }
+
+long path_walk(struct path_call *p, handle_t start) {
+    bool may_be_own = p->call.request.op == OP_OPEN && (!(p->call.handle_flags & HANDLE_IN_UPPER) || p->own_refused);
     if (p->length == 0 && !p->empty_allowed) {
         return -ENOENT;
     }
@@ -196,12 +202,20 @@ long path_send(struct path_call *p, int directory) {
                 return fd < 0 ? fd : 0;
             }
         }
+        const char *path = p->path;
+        size_t length = p->length;
         long result = path_step(p, start);
         if (result == NO_SERVER) {
             return -ENOTDIR; /* a walk that starts at a pipe */
         }
         if (result < 0 || !(p->call.reply.flags & (REPLY_REDIRECT | REPLY_UP))) {
             return result;
+        }
+        if (p->call.reply.length == ANSWER_USUAL && p->call.out_size == ANSWER_USUAL) {
+            p->call.out_size = PATH_MAX - 1; /* it may be longer; nothing was done, so ask again */
+            p->path = path;
+            p->length = length;
+            continue;
         }
         p->answer[p->call.reply.length] = 0;
         p->path = p->answer;

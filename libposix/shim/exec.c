@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * exec. The kernel loads an image and an interpreter from handles and knows no paths: `#!` lines and
- * PT_INTERP are read here. Argument strings are handed over in one block, which lies on the stack if
- * it is small, else in a mapping of its own (exec drops it; a failure unmaps it).
+ * Images for exec and spawn. The kernel loads an image and an interpreter from handles and knows no
+ * paths: `#!` lines and PT_INTERP are read here. Argument strings are handed over in one block, which
+ * lies on the stack if it is small, else in a mapping of its own (exec drops it, else it is unmapped).
  */
 #include "shim.h"
 #include <elf.h>
@@ -15,6 +15,7 @@
 
 struct image {
     handle_t file, interpreter;
+    handle_t start; /* directory that relative paths begin at */
     uint32_t script_depth;
     uint32_t extra_count; /* arguments that replace argv[0]: interpreter, its option, script */
     size_t extra_size;
@@ -34,13 +35,13 @@ static void image_close(struct image *image) {
 }
 
 /* Opens a file that may be executed by the caller, in the upper range. */
-static long executable_open(int directory, const char *path, int flags) {
+static long executable_open(handle_t start, const char *path, int flags) {
     struct path_call p;
     path_prepare(&p, OP_OPEN, path, (uint64_t)(O_RDONLY | O_NONBLOCK | flags), 0);
     p.call.handle_flags = HANDLE_IN_UPPER;
     p.call.request.flags = REQUEST_IDEMPOTENT;
     p.empty_allowed = !*path;
-    long error = path_send(&p, directory);
+    long error = path_walk(&p, start);
     if (error < 0) {
         return error;
     }
@@ -117,7 +118,7 @@ static long script_resolve(struct image *image, const char *path) {
         return error;
     }
     image_close(image);
-    long h = executable_open(AT_FDCWD, interpreter, 0);
+    long h = executable_open(image->start, interpreter, 0);
     image->file = (handle_t)h;
     return h < 0 ? h : head_read(image);
 }
@@ -131,7 +132,7 @@ static long interpreter_open(struct image *image, uint64_t offset, uint64_t size
     if (got != (long)size || path[size - 1]) {
         return -ENOEXEC;
     }
-    long h = executable_open(AT_FDCWD, path, 0);
+    long h = executable_open(image->start, path, 0);
     image->interpreter = (handle_t)h;
     return h < 0 ? h : 0;
 }
@@ -159,8 +160,10 @@ static long elf_resolve(struct image *image) {
     return 0;
 }
 
-static long image_resolve(struct image *image, int directory, const char *path, int flags) {
+/* directory: where path begins; start: where the paths of interpreters do. */
+static long image_resolve(struct image *image, handle_t directory, handle_t start, const char *path, int flags) {
     image->file = image->interpreter = HANDLE_NONE;
+    image->start = start;
     image->script_depth = image->extra_count = 0;
     image->extra_size = 0;
     long h = executable_open(directory, path, flags);
@@ -198,8 +201,9 @@ static char *strings_copy(char *end, char *const *v, uint32_t from) {
     return end;
 }
 
-/* Lays out the strings and replaces the program; comes back only on failure. */
-static long image_exec(struct image *image, const char *path, char *const *arguments, char *const *environment) {
+/* Lays out the strings and spawns or, with a null spawn, replaces the program. */
+static long image_run(struct image *image, const char *path, char *const *arguments, char *const *environment,
+                      struct spawn_args *spawn) {
     static char *const none[] = {nullptr};
     char small[SMALL_STRINGS], *strings = small;
     uint32_t argument_count, environment_count;
@@ -232,21 +236,35 @@ static long image_exec(struct image *image, const char *path, char *const *argum
         .strings_size = (uint64_t)(end - strings),
         .path = path,
     };
-    long error = sys_process_exec(&args);
+    if (spawn) {
+        spawn->image = args;
+    }
+    long result = spawn ? sys_process_spawn(spawn) : sys_process_exec(&args);
     if (mapped) {
         sys_vm_unmap((uintptr_t)strings, mapped);
     }
-    return error;
+    return result;
 }
 
 static long exec(int directory, const char *path, char *const *arguments, char *const *environment, int flags) {
     struct image image;
-    long error = image_resolve(&image, directory, path, flags);
+    long error = image_resolve(&image, directory_handle(directory), HANDLE_CWD, path, flags);
     if (error == 0) {
-        error = image_exec(&image, path, arguments, environment);
+        error = image_run(&image, path, arguments, environment, nullptr);
         image_close(&image);
     }
     return error;
+}
+
+long exec_spawn(handle_t start, const char *path, char *const *arguments, char *const *environment,
+                struct spawn_args *spawn) {
+    struct image image;
+    long result = *path ? image_resolve(&image, start, start, path, 0) : -ENOENT;
+    if (result == 0) {
+        result = image_run(&image, path, arguments, environment, spawn);
+        image_close(&image);
+    }
+    return result;
 }
 
 long row_execve(const char *path, char *const *arguments, char *const *environment) {

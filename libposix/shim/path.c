@@ -127,6 +127,7 @@ long row_readlinkat(int directory, const char *path, char *buffer, size_t size) 
     if (error < 0) { /* not a descriptor, or of something without a path: what /proc says of it */
         path_prepare(&p, OP_READLINK, path, FILE_NOFOLLOW, 0);
         p.call.request.flags = REQUEST_IDEMPOTENT;
+        p.call.out_size = sizeof(p.answer) - 1;
         p.empty_allowed = directory != AT_FDCWD;
         error = path_send(&p, directory);
     }

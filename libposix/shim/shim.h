@@ -82,11 +82,14 @@ struct path_call {
     const void *head, *tail;
     size_t head_size, tail_size;
     bool empty_allowed; /* an empty path is the object itself; else ENOENT */
+    bool own_refused; /* an OPEN that comes to a name of the caller's own descriptors ends with PATH_IS_OWN */
     char answer[PATH_MAX];
 };
 /* Prepares an operation on path from `directory` (AT_FDCWD or a descriptor). */
 void path_prepare(struct path_call *p, unsigned op, const char *path, uint64_t a, uint64_t b);
 long path_send(struct path_call *p, int directory);
+long path_walk(struct path_call *p, handle_t start); /* the same, from a handle */
+#define PATH_IS_OWN (-EREMOTE)
 /* One step of it, which may end in REPLY_REDIRECT or REPLY_UP. */
 long path_step(struct path_call *p, handle_t start);
 
@@ -98,6 +101,10 @@ long path_open(int directory, const char *path, int flags);
 /* The handle where a walk from `directory` starts, or -EBADF. */
 handle_t directory_handle(int directory);
 mode_t umask_apply(mode_t mode);
+
+/* exec.c: spawns what is at path, resolving all paths from `start`: pid, or -errno. */
+long exec_spawn(handle_t start, const char *path, char *const *arguments, char *const *environment,
+                struct spawn_args *spawn);
 
 /* --- others ----------------------------------------------------------------------------------- */
 int64_t clock_monotonic(void);

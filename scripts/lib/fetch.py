@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Fetch a pinned source tarball (sources.tsv) into the cache and print its path.
+"""Fetch a pinned source tarball or binary package (sources.tsv) into the cache and print its path.
 
 Each file is judged by its SHA-256 alone: apt's exit status says nothing about it, since a package's
 other files may be gone from the archive while the tarball that we want is there.
@@ -52,8 +52,9 @@ def prepare_apt():
 def try_apt(package, revisions, file, folder):
     conf = prepare_apt()
     for revision in revisions:
-        subprocess.run(["apt-get", "-c", conf, "-qq", "source", "--download-only",
-                        f"{package}={revision}"], cwd=folder, stdout=sys.stderr, check=False)
+        command = ["download"] if file.endswith(".deb") else ["source", "--download-only"]
+        subprocess.run(["apt-get", "-c", conf, "-qq", *command, f"{package}={revision}"],
+                       cwd=folder, stdout=sys.stderr, check=False)
         if (folder / file).exists():
             return
 

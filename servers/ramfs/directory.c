@@ -10,8 +10,12 @@
 
 #define COOKIE_FIRST 3 /* after `.` and `..` */
 
+static uint32_t hash_known(const struct ram_node *dir, uint32_t hash) {
+    return hash ^ (uint32_t)((uintptr_t)dir >> 4) * 0x9e3779b1u;
+}
+
 static uint32_t hash_name(const struct ram_node *dir, struct fs_name name) {
-    return fs_name_hash(name) ^ (uint32_t)((uintptr_t)dir >> 4) * 0x9e3779b1u;
+    return hash_known(dir, fs_name_hash(name));
 }
 
 static struct ram_entry *hash_find(struct ramfs *r, struct ram_node *dir, struct fs_name name, uint32_t hash) {
@@ -96,22 +100,31 @@ static void slot_remove(struct ram_directory *d, struct ram_entry *e) {
 
 /* --- fs_ops -------------------------------------------------------------------------------------- */
 static int ram_lookup(struct fs_call *c, struct fs_node *dir, struct fs_name name, struct fs_node **out) {
-    struct ram_entry *e = ram_entry_find(ramfs_of(c->fs), ram_node_of(dir), name);
+    struct ram_node *node = ram_node_of(dir);
+    struct ram_entry *e = hash_find(ramfs_of(c->fs), node, name, hash_known(node, name.hash));
     if (!e) return -ENOENT;
     *out = &e->node->node;
     return 0;
 }
 
-static int ram_next(struct fs_node *dir, int64_t cookie, struct fs_entry *out) {
-    struct ram_directory *d = &ram_node_of(dir)->directory;
-    uint32_t low = 0, high = d->used;
-    while (low < high) { /* first slot with a greater cookie */
+/* First slot with a greater cookie. */
+static uint32_t slot_after(const struct ram_directory *d, int64_t cookie) {
+    uint32_t low = d->read_at, high = d->used;
+    if (low && low <= high && d->slots[low - 1].cookie == cookie) return low;
+    for (low = 0; low < high;) {
         uint32_t middle = low + (high - low) / 2;
         if (d->slots[middle].cookie <= cookie) low = middle + 1;
         else high = middle;
     }
+    return low;
+}
+
+static int ram_next(struct fs_node *dir, int64_t cookie, struct fs_entry *out) {
+    struct ram_directory *d = &ram_node_of(dir)->directory;
+    uint32_t low = slot_after(d, cookie);
     while (low < d->used && !d->slots[low].entry) low++;
     if (low == d->used) return -ENOENT;
+    d->read_at = low + 1;
     struct ram_entry *e = d->slots[low].entry;
     *out = (struct fs_entry){.cookie = d->slots[low].cookie,
                              .inode = e->node->node.inode,
@@ -133,19 +146,33 @@ static int ram_readlink(struct fs_call *c, struct fs_node *n, char *out, size_t 
     return (int)length;
 }
 
+/* Short names, which most are, come from a pool. */
+#define ENTRY_SHORT (RAM_ENTRY_SIZE - sizeof(struct ram_entry))
+
+static struct ram_entry *entry_alloc(struct ramfs *r, uint32_t length) {
+    struct ram_entry *e = length <= ENTRY_SHORT ? pool_get(&r->entries) : malloc(sizeof(*e) + length);
+    if (e) e->length = (uint16_t)length;
+    return e;
+}
+
+static void entry_free(struct ramfs *r, struct ram_entry *e) {
+    if (e->length <= ENTRY_SHORT) pool_put(&r->entries, e);
+    else free(e);
+}
+
 static int ram_insert(struct fs_node *dir, struct fs_name name, struct fs_node *n) {
     struct ramfs *r = ramfs_of(dir->fs);
     struct ram_node *parent = ram_node_of(dir);
     if (r->entry_count >= r->bucket_count && hash_grow(r) != 0 && !r->bucket_count) return -ENOSPC;
-    struct ram_entry *e = malloc(sizeof(*e) + name.length);
-    if (!e || slots_reserve(&parent->directory) != 0) {
-        free(e);
+    struct ram_entry *e = entry_alloc(r, name.length);
+    if (!e) return -ENOSPC;
+    if (slots_reserve(&parent->directory) != 0) {
+        entry_free(r, e);
         return -ENOSPC;
     }
     e->dir = parent;
     e->node = ram_node_of(n);
     e->hash = hash_name(parent, name);
-    e->length = (uint16_t)name.length;
     memcpy(e->name, name.text, name.length);
     hash_add(r, e);
     slot_add(&parent->directory, e);
@@ -159,7 +186,7 @@ static int ram_remove(struct fs_node *dir, struct fs_name name, struct fs_node *
     hash_remove(r, e);
     slot_remove(&ram_node_of(dir)->directory, e);
     if (node_is(n, MODE_DIRECTORY) && ram_node_of(n)->directory.self == e) ram_node_of(n)->directory.self = nullptr;
-    free(e);
+    entry_free(r, e);
     return 0;
 }
 
@@ -190,15 +217,22 @@ static void ram_release(struct fs_node *n) {
     else if (node_is(n, MODE_SYMLINK)) free(node->target);
     else if (node_is(n, MODE_REGULAR)) ram_stream_release(node);
     fs_node_fini(n);
-    free(node);
+    pool_put(&r->nodes, node);
     r->nodes_used--;
+}
+
+static struct ram_node *node_alloc(struct ramfs *r, const struct fs_new *what) {
+    struct ram_node *n = pool_get(&r->nodes);
+    if (!n) return nullptr;
+    fs_node_init(&r->fs, &n->node, what);
+    memset(&n->directory, 0, sizeof(*n) - offsetof(struct ram_node, directory));
+    return n;
 }
 
 static int ram_create(struct fs_node *dir, struct fs_name name, const struct fs_new *what, struct fs_node **out) {
     struct ramfs *r = ramfs_of(dir->fs);
-    struct ram_node *n = r->nodes_used < r->nodes_max ? calloc(1, sizeof(*n)) : nullptr;
+    struct ram_node *n = r->nodes_used < r->nodes_max ? node_alloc(r, what) : nullptr;
     if (!n) return -ENOSPC;
-    fs_node_init(&r->fs, &n->node, what);
     n->node.inode = r->next_inode++;
     r->nodes_used++;
     int result = 0;
@@ -243,6 +277,8 @@ static const struct fs_ops ram_ops = {
     .allocate = ram_allocate,
     .stream = ram_stream,
     .closed = ram_closed,
+    .changed = ram_changed,
+    .asked = ram_asked,
     .refresh = ram_refresh,
     .times_set = ram_times_set,
     .statfs = ram_statfs,
@@ -253,12 +289,10 @@ int ramfs_init(struct ramfs *r, int64_t pages_max) {
     static const struct fs_new root = {.mode = MODE_DIRECTORY | 0755};
     int result = fs_init(&r->fs, &ram_ops, nullptr);
     if (result) return result;
-    struct ram_node *n = calloc(1, sizeof(*n));
-    if (!n || hash_grow(r) != 0) {
-        free(n);
-        return -ENOMEM;
-    }
-    fs_node_init(&r->fs, &n->node, &root);
+    r->nodes = POOL_OF(struct ram_node);
+    r->entries = (struct pool){.size = RAM_ENTRY_SIZE};
+    struct ram_node *n = node_alloc(r, &root);
+    if (!n || hash_grow(r) != 0) return -ENOMEM;
     n->node.links = 2;
     n->node.inode = 1;
     n->node.parent = &n->node;
@@ -291,4 +325,7 @@ void ramfs_fini(struct ramfs *r) {
     node_free_tree(ram_node_of(r->fs.root));
     free(r->buckets);
     object_map_free(&r->fs.opens);
+    pool_fini(&r->fs.open_pool);
+    pool_fini(&r->nodes);
+    pool_fini(&r->entries);
 }

@@ -18,6 +18,7 @@ struct ram_slot { /* directory entries in order of their making */
 struct ram_directory {
     struct ram_slot *slots;
     uint32_t used, capacity, live;
+    uint32_t read_at; /* slot behind the one that was read last: where the next look is likely to start */
     int64_t next_cookie;
     struct ram_entry *self; /* entry of this directory in its parent; null: root or removed */
 };
@@ -32,6 +33,7 @@ struct ram_file {
     struct ram_node *active_next, **active_link; /* active_link: what points here; null: not in it */
     const struct ram_module *module; /* where the bytes are until then; null: no bytes */
     size_t offset;
+    enum { ATTRIBUTES_OURS, ATTRIBUTES_ASKED, ATTRIBUTES_LEFT } attributes; /* LEFT: with the stream */
 };
 
 struct ram_node {
@@ -50,8 +52,11 @@ struct ram_entry {
     char name[];
 };
 
+#define RAM_ENTRY_SIZE 64 /* of an entry with a short name */
+
 struct ramfs {
     struct fs fs; /* first */
+    struct pool nodes, entries;
     struct ram_entry **buckets;
     uint32_t bucket_count, entry_count;
     uint64_t next_inode;
@@ -79,5 +84,7 @@ void ram_pages_count(struct fs_node *n, int64_t pages); /* it has so many now */
 void ram_refresh(struct fs_node *n);
 void ram_refresh_active(struct ramfs *r, uint32_t count); /* so many of them */
 void ram_times_set(struct fs_node *n);
+void ram_asked(struct fs_node *n, const struct file_attributes *a);
+void ram_changed(struct fs_node *n);
 int ram_resize(struct fs_node *n, int64_t size);
 int ram_allocate(struct fs_node *n, int64_t end);

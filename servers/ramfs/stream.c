@@ -20,8 +20,10 @@ static void refresh_from(struct fs_node *n, const struct memory_info *info) {
         n->mtime = info->mtime_ns;
         if (n->ctime < n->mtime) n->ctime = n->mtime;
     }
-    if (info->atime_ns > n->atime && (n->atime <= n->mtime || n->atime <= n->ctime))
-        n->atime = info->atime_ns; /* relatime */
+    if (info->atime_ns > n->atime && (n->atime <= n->mtime || n->atime <= n->ctime)) {
+        n->atime = info->atime_ns; /* relatime: not again until the next change, also for fstat */
+        ram_changed(n);
+    }
 }
 
 static void active_remove(struct ram_node *n) {
@@ -57,8 +59,26 @@ void ram_refresh_active(struct ramfs *r, uint32_t count) {
     }
 }
 
+/* Who asks a second time is likely to go on. */
+void ram_asked(struct fs_node *n, const struct file_attributes *a) {
+    struct ram_file *f = &ram_node_of(n)->file;
+    if (!node_is(n, MODE_REGULAR) || f->memory < 0 || f->attributes == ATTRIBUTES_LEFT) return;
+    bool again = f->attributes == ATTRIBUTES_ASKED;
+    f->attributes = ATTRIBUTES_ASKED;
+    if (again && sys_memory_control(f->memory, MEMORY_ATTRIBUTES, (uintptr_t)a, 0, 0) == 0)
+        f->attributes = ATTRIBUTES_LEFT;
+}
+
+void ram_changed(struct fs_node *n) {
+    struct ram_file *f = &ram_node_of(n)->file;
+    if (!node_is(n, MODE_REGULAR)) return;
+    if (f->attributes == ATTRIBUTES_LEFT) sys_memory_control(f->memory, MEMORY_ATTRIBUTES, 0, 0, 0);
+    f->attributes = ATTRIBUTES_OURS;
+}
+
 void ram_times_set(struct fs_node *n) {
     struct ram_file *f = &ram_node_of(n)->file;
+    ram_changed(n); /* before the stream forgets times that are newer than what was left with it */
     if (node_is(n, MODE_REGULAR) && f->memory >= 0) sys_memory_control(f->memory, MEMORY_CLEAR_TIMES, 0, 0, 0);
 }
 

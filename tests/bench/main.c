@@ -21,6 +21,27 @@ int64_t bench_now(void) {
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+/* TSC ticks since the machine's reset: nanoseconds under icount. */
+static int64_t reset_now(void) { return (int64_t)__builtin_ia32_rdtsc(); }
+
+static int64_t started; /* this program */
+static int64_t boot_cost(unsigned count) { return started * count; }
+
+#ifdef __cathode__ /* whose clock starts at the kernel's entry; what ran before is the same for other kernels */
+static int64_t boot_now(void) { return bench_now(); }
+static int64_t before_cost(unsigned count) { return (reset_now() - bench_now()) * count; }
+#else
+static int64_t boot_now(void) { return reset_now(); }
+#endif
+
+static const struct bench bench_boot[] = {
+    {.name = "boot_to_prompt", .measure = boot_cost, .count = 1},
+#ifdef __cathode__
+    {.name = "before_kernel", .measure = before_cost, .count = 1},
+#endif
+    {0},
+};
+
 void bench_fail(const char *what) {
     fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
     exit(1);
@@ -72,7 +93,9 @@ static int wanted(const char *name, int argc, char **argv) {
 int main(int argc, char **argv) {
     static char buffer[1 << 16]; /* printed at the end: the console's servers would run in between */
     setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+    started = boot_now();
     const struct bench *tables[] = {
+        bench_boot,
 #ifdef __cathode__
         bench_native,
 #endif

@@ -343,7 +343,16 @@ static void new_file_run(unsigned n) {
 }
 static void new_file_finish(void) { unlink(FILE_NAME "-new"); }
 
-static void name_of(char *out, unsigned i) { sprintf(out, "/tmp/bench.d/%u", i); }
+/* Not by sprintf, which costs more than half of what a file system does. */
+static void name_of(char *out, unsigned i) {
+    char digits[12];
+    int n = 0;
+    do digits[n++] = (char)('0' + i % 10);
+    while (i /= 10);
+    out = stpcpy(out, "/tmp/bench.d/");
+    while (n) *out++ = digits[--n];
+    *out = '\0';
+}
 static unsigned made, removed;
 static void folder_make(void) {
     made = removed = 0;

@@ -193,3 +193,68 @@ TEST(setgid_and_sticky_directories) {
     EQUAL(stat_of("d/e").st_gid, 77);
     CHECK(stat_of("d/e").st_mode & S_ISGID);
 }
+
+/* Often asked, so that whoever keeps an answer has it: it must be the file's at every moment. */
+static struct stat asked(int file) {
+    struct stat first, s;
+    OK(fstat(file, &first));
+    for (int i = 0; i < 4; i++) {
+        OK(fstat(file, &s));
+        EQUAL(memcmp(&first, &s, sizeof(s)), 0);
+    }
+    return s;
+}
+
+static void agree(int file, const char *path) {
+    struct stat by_path, s = asked(file);
+    OK(stat(path, &by_path));
+    EQUAL(memcmp(&by_path, &s, sizeof(s)), 0);
+    s = asked(file);
+    EQUAL(memcmp(&by_path, &s, sizeof(s)), 0);
+}
+
+TEST(fstat_follows_every_change) {
+    char byte[3];
+    struct timespec times[2] = {{1000, 7}, {2000, 8}};
+    int file = (int)OK(open("a", O_RDWR | O_CREAT, 0600)), other = (int)OK(open("a", O_WRONLY | O_APPEND));
+    agree(file, "a");
+    EQUAL(write(file, "text", 4), 4);
+    EQUAL(asked(file).st_size, 4);
+    EQUAL(write(other, "text", 4), 4);
+    EQUAL(asked(file).st_size, 8);
+    CHECK(asked(file).st_blocks > 0);
+    agree(file, "a");
+    OK(ftruncate(other, 5));
+    EQUAL(asked(file).st_size, 5);
+    OK(truncate("a", 100000));
+    EQUAL(asked(file).st_size, 100000);
+    agree(file, "a");
+    OK(chmod("a", 0640));
+    EQUAL(asked(file).st_mode, S_IFREG | 0640);
+    OK(link("a", "b"));
+    EQUAL(asked(file).st_nlink, 2);
+    OK(futimens(file, times));
+    EQUAL(asked(file).st_atim.tv_sec, 1000);
+    EQUAL(asked(file).st_mtim.tv_nsec, 8);
+    agree(file, "b");
+    EQUAL(pread(file, byte, 3, 0), 3); /* older than the last change */
+    CHECK(asked(file).st_atim.tv_sec > 1000);
+    agree(file, "a");
+    sleep_ms(20);
+    EQUAL(write(other, "x", 1), 1);
+    CHECK(asked(file).st_mtim.tv_sec > 2000);
+    agree(file, "a");
+    if (getuid() == 0) {
+        OK(fchown(other, 12, 34));
+        EQUAL(asked(file).st_uid, 12);
+        EQUAL(asked(file).st_gid, 34);
+    }
+    OK(unlink("b"));
+    EQUAL(asked(file).st_nlink, 1);
+    OK(rename("a", "c"));
+    agree(file, "c");
+    OK(unlink("c"));
+    EQUAL(asked(file).st_nlink, 0);
+    OK(close(open("c", O_CREAT | O_WRONLY, 0600)));
+    CHECK(asked(file).st_ino != asked((int)OK(open("c", O_RDONLY))).st_ino);
+}

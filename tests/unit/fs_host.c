@@ -42,6 +42,8 @@ void ram_pages_count(struct fs_node *n, int64_t pages) {
 void ram_refresh(struct fs_node *n) {}
 void ram_refresh_active(struct ramfs *r, uint32_t count) {}
 void ram_times_set(struct fs_node *n) {}
+void ram_asked(struct fs_node *n, const struct file_attributes *a) {}
+void ram_changed(struct fs_node *n) {}
 int ram_resize(struct fs_node *n, int64_t size) {
     n->size = size;
     return 0;

@@ -265,6 +265,7 @@ static void compare_tree(struct fs_node *dir, const char *path) {
         struct fs_call c = host_call(0, 0);
         struct fs_node *child;
         struct fs_name name = fs_name(ours[i], strcspn(ours[i], " "));
+        name.hash = fs_name_hash(name);
         char below[512];
         snprintf(below, sizeof(below), "%s/%.*s", path, (int)name.length, ours[i]);
         if (ours[i][0] != '.' && host_fs.fs.ops->lookup(&c, dir, name, &child) == 0 && node_is(child, MODE_DIRECTORY))

@@ -9,6 +9,7 @@
 #include <kernel/debug.h>
 #include <kernel/lib.h>
 #include "../../../kernel/boot/range.h"
+#include "../time/clock.h"
 
 #define EARLY_END (4ULL << 30)
 #define SIZE_2M (2ULL << 20)
@@ -163,6 +164,7 @@ static BOOT_CODE void build_tables(void) {
 }
 
 [[clang::no_stack_protector]] BOOT_CODE void boot_start(uint32_t magic, uint32_t info) {
+    boot_tsc = read_tsc();
     write_msr(MSR_GS_BASE, (uint64_t)&boot_cpu); /* klog() and panic() need a CPU */
     console_init(nullptr);
     cpu_features_init();

@@ -2,7 +2,7 @@
 /*
  * CLOCK_MONOTONIC from the TSC, if it is invariant, or if this is a virtual machine in which it
  * agrees with the HPET on every CPU (emulators have no invariant TSC bit, but one host clock); else
- * from the HPET. ns = (ticks - base) * mult >> 32 with a 128-bit product.
+ * from the HPET. ns = (ticks - base) * mult >> 32 with a 128-bit product; 0 is the kernel's entry.
  */
 #include "clock.h"
 #include <arch/time.h>
@@ -16,6 +16,7 @@
 #define MEASURE_NS 4000000
 #define TOLERANCE_NS 20000 /* between CPUs: beyond the cost of reading both clocks */
 
+uint64_t boot_tsc;
 static uint64_t mult, base; /* of the source in use */
 static bool use_hpet;
 static struct { /* one moment on both clocks, on the boot CPU */
@@ -93,7 +94,7 @@ void clock_init_boot(paddr_t hpet) {
         base = hpet_read();
         mult = mult_for(hpet_hz());
     } else {
-        base = read_tsc();
+        base = boot_tsc;
         mult = mult_for(hz);
     }
     if (hpet_hz()) read_both(&reference.tsc, &reference.hpet);

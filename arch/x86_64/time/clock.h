@@ -3,6 +3,7 @@
 #pragma once
 #include <kernel/types.h>
 
+extern uint64_t boot_tsc; /* at the kernel's entry */
 void clock_init_boot(paddr_t hpet); /* measures the TSC; before other CPUs start */
 void clock_check_cpu(void); /* on each other CPU: its TSC against the HPET */
 void delay_us(uint32_t us);

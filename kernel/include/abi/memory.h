@@ -35,6 +35,7 @@ enum memory_op {
     MEMORY_INFO, /* a: struct memory_info * */
     MEMORY_RESIZE, /* a: new size in bytes; shrinking cuts pages and mappings. RIGHT_CONTROL */
     MEMORY_CLEAR_TIMES,
+    MEMORY_ATTRIBUTES, /* a: struct file_attributes * that file_stat() answers with, or null: none */
     MEMORY_LIMIT, /* a: most pages an anonymous object may come to have; beyond: -ENOSPC, SIGBUS. RIGHT_CONTROL */
     /* pagers: RIGHT_CONTROL */
     MEMORY_SUPPLY, /* a offset, b address of the bytes, c length: completes PAGE_IN */

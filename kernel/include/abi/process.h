@@ -24,13 +24,13 @@ enum image_flags { IMAGE_SERVICE = 1 };
 #define ARGUMENTS_MAX (2 << 20) /* bytes of strings and pointers */
 
 struct handle_transfer { /* spawn: one handle of the caller to one slot of the child */
-    handle_t from, to;
+    handle_t from, to; /* from HANDLE_NONE: the slot becomes empty */
     uint32_t rights; /* mask */
     uint32_t flags; /* CLOEXEC, KEEP */
 };
 struct spawn_args {
     struct image_args image;
-    const struct handle_transfer *handles; /* the child has these handles and no others */
+    const struct handle_transfer *handles; /* in order; the child has these handles and, but with INHERIT, no others */
     uint32_t handle_count;
     uint32_t flags; /* enum spawn_flags */
     uint64_t signal_mask, signal_default; /* with SPAWN_MASK, SPAWN_DEFAULT */
@@ -46,8 +46,7 @@ enum spawn_flags {
     SPAWN_SESSION = 8,
     SPAWN_PRIORITY = 16,
     SPAWN_HANDLE = 32,
-    SPAWN_INHERIT = 64, /* start from a copy of the caller's table (not CLOEXEC), then `handles` */
-    SPAWN_RESET_IDS = 128,
+    SPAWN_INHERIT = 64, /* start from a copy of the caller's table as exec would leave it, then `handles` */
 };
 
 enum wait_flags { /* WNOHANG etc. of Linux */

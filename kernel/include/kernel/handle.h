@@ -39,8 +39,8 @@ static inline void handle_table_changed(struct handle_table *t) {
     __atomic_fetch_add(&t->generation, 1, __ATOMIC_RELAXED);
 }
 void handle_table_fini(struct handle_table *t); /* closes everything */
-/* Copies open handles (fork: all; spawn with SPAWN_INHERIT: not CLOEXEC). -ENOMEM */
-MUST_CHECK int handle_table_copy(struct handle_table *to, struct handle_table *from, bool skip_cloexec);
+/* Copies open handles: all, or those that exec would leave. -ENOMEM */
+MUST_CHECK int handle_table_copy(struct handle_table *to, struct handle_table *from, bool for_exec);
 void handle_table_exec(struct handle_table *t); /* drops CLOEXEC fds and upper slots without KEEP */
 
 /*
@@ -72,6 +72,7 @@ MUST_CHECK int handle_install_at(struct handle_table *t, handle_t at, struct obj
 /* The same into the lowest free slot of another process's table (a handle carried by a call). */
 MUST_CHECK handle_t handle_install_in(struct handle_table *t, struct object *o, uint32_t rights, uint32_t flags);
 MUST_CHECK int handle_close(handle_t h);
+int handle_close_in(struct handle_table *t, handle_t h); /* of the current process, or of one yet to start */
 int handle_close_range(handle_t first, handle_t last); /* within one range */
 /* Slot flags of the open handles in first … last; -EBADF if there is none. */
 MUST_CHECK int handle_set_flags(handle_t first, handle_t last, uint32_t mask, uint32_t flags);

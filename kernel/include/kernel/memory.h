@@ -49,6 +49,8 @@ bool memory_is_device(const struct memory *m); /* no frames behind it */
 
 /* Pager side and control, called by kernel/syscall/memory.c with checked arguments. */
 MUST_CHECK long memory_control(struct memory *m, uint32_t op, uint64_t a, uint64_t b, uint64_t c);
+struct file_attributes;
+bool memory_attributes_get(struct memory *m, struct file_attributes *out); /* false: ask the server */
 int memory_take_error(struct memory *m, uint64_t *seen); /* fsync: error once per description */
 /* The pager died / a new instance adopts. */
 void memory_pager_lost(struct scheme *pager);

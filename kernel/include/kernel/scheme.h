@@ -43,9 +43,10 @@ struct scheme {
     struct list notes; /* struct note, in order */
     struct list served[CALL_BUCKETS]; /* struct call: received, by tag */
     uint64_t last_tag; /* odd: the low half is never 0 */
-    uint32_t queued, files;
+    uint32_t queued;
+    _Atomic uint32_t files; /* open ones */
     struct process *server; /* of the present incarnation */
-    struct tree by_id; /* struct file: open files by the server's id */
+    struct tree by_id; /* struct file: those whose readiness the server tells, by its id */
     struct list link; /* all schemes */
     struct note memory_low;
 };

@@ -80,7 +80,6 @@ void fs_fifo_close(struct fs_open *o) {
     struct fs_node *n = o->node;
     struct fs_fifo *f = n->fifo;
     struct scheme *s = &n->fs->scheme;
-    if (!o->in_fifo) return;
     o->in_fifo = false;
     f->readers -= reads(o);
     f->writers -= writes(o);

@@ -14,6 +14,7 @@ static int64_t wall_clock(void) {
 int fs_init(struct fs *fs, const struct fs_ops *ops, const char *mount_point) {
     fs->ops = ops;
     fs->now = wall_clock;
+    fs->open_pool = POOL_OF(struct fs_open);
     if (!mount_point) return 0;
     fs->mount_point = strdup(mount_point);
     fs->above = strdup(mount_point);
@@ -42,8 +43,8 @@ void fs_node_put(struct fs_node *n) {
 
 void fs_node_fini(struct fs_node *n) {
     if (n->parent && n->parent != n) fs_node_put(n->parent);
-    fs_xattrs_free(n);
-    free(n->mount);
+    if (n->xattrs) fs_xattrs_free(n);
+    if (n->mount) free(n->mount);
     n->parent = nullptr;
     n->mount = nullptr;
 }

@@ -27,15 +27,13 @@ static int open_check(struct fs_call *c, struct fs_node *n, uint32_t flags) {
 }
 
 static struct fs_open *open_create(struct fs *fs, struct fs_node *n, uint32_t flags) {
-    struct fs_open *o = calloc(1, sizeof(*o));
+    struct fs_open *o = pool_get(&fs->open_pool);
     if (!o) return nullptr;
-    if (!(o->id = object_add(&fs->opens, o))) {
-        free(o);
+    *o = (struct fs_open){.node = n, .flags = flags, .next = n->opens, .id = object_add(&fs->opens, o)};
+    if (!o->id) {
+        pool_put(&fs->open_pool, o);
         return nullptr;
     }
-    o->node = n;
-    o->flags = flags;
-    o->next = n->opens;
     n->opens = o;
     fs_node_get(n);
     return o;
@@ -47,7 +45,7 @@ static void open_destroy(struct fs *fs, struct fs_open *o) {
     while (*p != o) p = &(*p)->next;
     *p = o->next;
     object_remove(&fs->opens, o->id);
-    free(o);
+    pool_put(&fs->open_pool, o);
     while (!n->opens && n->locks) /* of processes whose DETACH is yet to come */
         lock_drop(&n->locks, n->locks->owner);
     fs_node_put(n);
@@ -71,8 +69,10 @@ static int plane_regular(struct fs_call *c, struct fs_open *o, struct fs_plane *
     int result = c->fs->ops->stream(n, write, &plane->handle);
     if (result == 0) plane->plane = PLANE_MEMORY;
     /* Its bytes may change without a word to us from here on: privileges go now. */
-    if (result == 0 && write && !fs_privileged(c) && n->mode & (MODE_SETUID | MODE_SETGID))
+    if (result == 0 && write && !fs_privileged(c) && n->mode & (MODE_SETUID | MODE_SETGID)) {
         n->mode &= ~(MODE_SETUID | (n->mode & 0010 ? MODE_SETGID : 0u));
+        if (c->fs->ops->changed) c->fs->ops->changed(n);
+    }
     return result;
 }
 
@@ -160,11 +160,13 @@ int fs_execute(struct fs_call *c, struct fs_open *o, uint32_t *uid, uint32_t *gi
 
 void fs_close(struct fs *fs, struct fs_open *o) {
     struct fs_node *n = o->node;
-    if (o->pid) /* POSIX: any close of the file by a process drops its locks, also those from others */
-        fs_locks_drop(n, o->pid, false);
-    fs_locks_drop(n, o->id, false);
-    fs_locks_drop(n, o->id, true);
-    fs_fifo_close(o);
+    if (n->locks || n->flocks) {
+        if (o->pid) /* POSIX: any close of the file by a process drops its locks, also those from others */
+            fs_locks_drop(n, o->pid, false);
+        fs_locks_drop(n, o->id, false);
+        fs_locks_drop(n, o->id, true);
+    }
+    if (o->in_fifo) fs_fifo_close(o);
     if (fs->ops->closed && !(o->flags & FILE_PATH)) fs->ops->closed(o);
     open_destroy(fs, o);
 }

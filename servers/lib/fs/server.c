@@ -11,15 +11,11 @@
 static struct fs *fs_of(struct scheme *s) { return s->server; }
 
 /* Fills *c for the request at hand. 0 or -errno. */
-static int call_begin(struct scheme *s, struct port_buffer *b, struct fs_call *c) {
+static inline int call_begin(struct scheme *s, struct port_buffer *b, struct fs_call *c) {
     const struct request *r = &b->request;
     struct fs *fs = fs_of(s);
     if (fs->ops->between) fs->ops->between(fs);
     *c = (struct fs_call){.fs = fs, .who = scheme_credentials(s, r->credentials), .pid = r->pid, .tag = r->tag};
-    if (r->flags & REQUEST_ROOT_IS_OURS) {
-        struct fs_open *root = object_get(&fs->opens, r->args[2]);
-        c->root = root ? root->node : r->args[2] ? nullptr : fs->root;
-    }
     return c->who ? 0 : -EACCES;
 }
 
@@ -29,9 +25,11 @@ static struct fs_node *node_of(struct fs *fs, uint64_t object) {
 }
 
 /* A path op: where its walk starts. */
-static int path_begin(struct scheme *s, struct port_buffer *b, struct fs_call *c, struct fs_node **start) {
+static inline int path_begin(struct scheme *s, struct port_buffer *b, struct fs_call *c, struct fs_node **start) {
+    const struct request *r = &b->request;
     int result = call_begin(s, b, c);
-    *start = node_of(c->fs, b->request.object);
+    if (r->flags & REQUEST_ROOT_IS_OURS) c->root = node_of(c->fs, r->args[2]);
+    *start = r->object == r->args[2] && c->root ? c->root : node_of(c->fs, r->object);
     return result ? result : *start ? 0 : -EBADF;
 }
 
@@ -84,7 +82,9 @@ static int64_t serve_open(struct scheme *s, struct port_buffer *b) {
     }
     if (result) return answer(s, b, &c, result);
     /* Closing any descriptor of a locked file ends the process's record locks (POSIX fcntl). */
-    b->reply.flags = o->node->locks ? REPLY_FILE | REPLY_WATCH_DETACH : REPLY_FILE;
+    bool for_child = r->args[1] & OPEN_FOR_CHILD;
+    if (for_child) o->pid = 0;
+    b->reply.flags = o->node->locks && !for_child ? REPLY_FILE | REPLY_WATCH_DETACH : REPLY_FILE;
     b->reply.args[0] = o->id;
     b->reply.args[2] = plane.plane;
     b->reply.args[3] = plane.kind;
@@ -103,6 +103,7 @@ static int64_t serve_stat(struct scheme *s, struct port_buffer *b) {
     /* The path may be overwritten once it has been walked. */
     result = fs_stat(&c, start, data_path(b), (uint32_t)b->request.args[0], (struct file_attributes *)b->data);
     if (result) return answer(s, b, &c, result);
+    if (!b->request.length && c.fs->ops->asked) c.fs->ops->asked(start, (struct file_attributes *)b->data);
     b->reply.length = sizeof(struct file_attributes);
     return 0;
 }

@@ -72,6 +72,24 @@ static inline enum walk_last dots(struct fs_name n) {
     return n.length == 1 ? LAST_DOT : n.text[1] == '.' ? LAST_DOTDOT : LAST_NOTHING;
 }
 
+/* Goes down the components that need no second thought, `last_too` the final one as well. The rest of the path and
+ * the node where it starts are left to fs_walk(). */
+static inline const char *walk_plain(struct fs_call *c, const char *at, const char *end, bool last_too,
+                                     struct fs_node **node) {
+    struct fs_node *n = *node, *child;
+    while (at < end && node_is(n, MODE_DIRECTORY) && ((n->mode & 0111) == 0111 || fs_privileged(c))) {
+        struct fs_name name = name_take(at, end);
+        const char *next = at + name.length;
+        if (name.length - 1 >= FS_NAME_MAX || *at == '.') break;
+        if (next == end ? !last_too : *next != '/' || next + 1 == end || next[1] == '/') break;
+        if (c->fs->ops->lookup(c, n, name, &child)) break;
+        if (child->mount || node_is(child, MODE_SYMLINK)) break;
+        at = next + (next < end);
+        *node = n = child;
+    }
+    return at;
+}
+
 int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint32_t flags, struct fs_walk *out) {
     const char *at = path.text, *end = at + path.length;
     struct fs_node *node = path.length && at[0] == '/' && c->root ? c->root : start, *child;
@@ -81,7 +99,9 @@ int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
     out->dir = nullptr;
     out->name = (struct fs_name){};
     if (path.length >= FS_PATH_MAX) return -ENAMETOOLONG;
-    for (at = slashes_skip(at, end); at < end;) {
+    at = slashes_skip(at, end);
+    at = walk_plain(c, at, end, !(flags & (WALK_PARENT | WALK_CREATE)), &node);
+    while (at < end) {
         if (!node_is(node, MODE_DIRECTORY)) return -ENOTDIR;
         if ((result = fs_permit(c, node, MAY_EXECUTE))) return result;
         struct fs_name name = name_take(at, end);

@@ -176,10 +176,8 @@ int scheme_event_delete(struct scheme *s, handle_t h) {
     return (int)sys_event_control(s->event, EVENT_DELETE, h, nullptr);
 }
 
-/* Records are immutable and ids never reused: a cached one stays true. */
-const struct credentials *scheme_credentials(struct scheme *s, uint64_t id) {
+const struct credentials *scheme_credentials_fetch(struct scheme *s, uint64_t id) {
     struct credentials **slot = &s->credentials[id % SCHEME_CREDENTIALS_CACHED];
-    if (*slot && (*slot)->id == id) return *slot;
     if (!*slot && !(*slot = malloc(sizeof(**slot)))) return nullptr;
     (*slot)->id = 0;
     if (sys_credentials_info(id, *slot) < 0) return nullptr;

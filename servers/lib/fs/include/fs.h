@@ -10,6 +10,7 @@
 #pragma once
 #include <fs_lock.h>
 #include <object_map.h>
+#include <pool.h>
 #include <scheme.h>
 
 #define FS_NAME_MAX 255
@@ -110,7 +111,8 @@ struct fs_entry {
 
 /* Null is allowed where it says so. dir is a directory, names have 1 … 255 bytes without '/'. */
 struct fs_ops {
-    int (*lookup)(struct fs_call *c, struct fs_node *dir, struct fs_name name, struct fs_node **out); /* -ENOENT */
+    /* -ENOENT. The walk has set name.hash. */
+    int (*lookup)(struct fs_call *c, struct fs_node *dir, struct fs_name name, struct fs_node **out);
     /* First entry with a cookie > the given one; -ENOENT: none. Name valid until the next change. */
     int (*next)(struct fs_node *dir, int64_t cookie, struct fs_entry *out);
     /* The name of a directory in its parent. */
@@ -128,6 +130,9 @@ struct fs_ops {
     int (*resize)(struct fs_node *n, int64_t size);
     int (*allocate)(struct fs_node *n, int64_t end); /* room up to there; null: EOPNOTSUPP */
     void (*changed)(struct fs_node *n); /* attributes; null: nothing to do */
+    /* An open file was asked for its attributes, which are these: they may be left with its stream (MEMORY_ATTRIBUTES)
+     * until they change. Null: nothing to do. */
+    void (*asked)(struct fs_node *n, const struct file_attributes *a);
 
     /* Data of regular files: the stream (a handle that stays the file system's), or calls. */
     int (*stream)(struct fs_node *n, bool write, handle_t *out);
@@ -158,6 +163,7 @@ struct fs {
     char *above; /* mounted: absolute path of the directory above the mount point; else null */
     char *mount_point; /* mounted: its absolute path, else null */
     struct object_map opens; /* struct fs_open */
+    struct pool open_pool;
     struct fs_lock_wait *lock_waits;
     struct scheme scheme;
     char path[FS_PATH_MAX]; /* see FS_REDIRECT, FS_UP */
@@ -177,11 +183,29 @@ void fs_node_put(struct fs_node *n); /* ops->release at the last */
 void fs_node_fini(struct fs_node *n); /* frees what the library hung on it */
 void fs_parent_set(struct fs_node *dir, struct fs_node *parent); /* moves the reference */
 static inline bool node_is(const struct fs_node *n, uint32_t type) { return (n->mode & MODE_TYPE) == type; }
+static inline uint32_t fs_load4(const char *p) {
+    uint32_t word;
+    __builtin_memcpy(&word, p, sizeof(word));
+    return word;
+}
+static inline uint64_t fs_load8(const char *p) {
+    uint64_t word;
+    __builtin_memcpy(&word, p, sizeof(word));
+    return word;
+}
+/* Names are short: compared by words, the last of which may overlap the one before. */
 static inline bool name_is(struct fs_name n, const char *text, size_t length) {
     if (n.length != length) return false;
-    for (size_t i = 0; i < length; i++) /* names are short */
-        if (n.text[i] != text[i]) return false;
-    return true;
+    if (length < 4) {
+        for (size_t i = 0; i < length; i++)
+            if (n.text[i] != text[i]) return false;
+        return true;
+    }
+    if (length < 8)
+        return fs_load4(n.text) == fs_load4(text) && fs_load4(n.text + length - 4) == fs_load4(text + length - 4);
+    for (size_t i = 0; i < length - 8; i += 8)
+        if (fs_load8(n.text + i) != fs_load8(text + i)) return false;
+    return fs_load8(n.text + length - 8) == fs_load8(text + length - 8);
 }
 
 /* --- operations (names as enum scheme_op) -------------------------------------------------------- */
@@ -226,10 +250,10 @@ uint32_t fs_ready(struct fs_open *o); /* EVENT_* */
 
 /* --- inside the library -------------------------------------------------------------------------- */
 enum walk_flags {
-    WALK_FOLLOW = 1,  /* a final symbolic link is followed */
-    WALK_PARENT = 2,  /* for changing the entry: final links and mounts are meant themselves */
+    WALK_FOLLOW = 1, /* a final symbolic link is followed */
+    WALK_PARENT = 2, /* for changing the entry: final links and mounts are meant themselves */
     WALK_MISSING = 4, /* the final name may be missing: node is null */
-    WALK_CREATE = 8,  /* O_CREAT: MISSING, and no slash may follow the final name */
+    WALK_CREATE = 8, /* O_CREAT: MISSING, and no slash may follow the final name */
 };
 enum walk_last { LAST_NOTHING, LAST_DOT, LAST_DOTDOT, LAST_NAME };
 struct fs_walk {

@@ -69,8 +69,13 @@ void scheme_wake(struct scheme *s, struct scheme_queue *q);
 [[nodiscard]] int scheme_event_add(struct scheme *s, handle_t h, uint32_t mask, uint64_t key);
 [[nodiscard]] int scheme_event_delete(struct scheme *s, handle_t h);
 
-/* The record of request.credentials, valid until the next such call; null if it is unknown. */
-const struct credentials *scheme_credentials(struct scheme *s, uint64_t id);
+/* The record of request.credentials, valid until the next such call; null if it is unknown.
+ * Records are immutable and ids never reused: a cached one stays true. */
+const struct credentials *scheme_credentials_fetch(struct scheme *s, uint64_t id);
+static inline const struct credentials *scheme_credentials(struct scheme *s, uint64_t id) {
+    const struct credentials *known = s->credentials[id % SCHEME_CREDENTIALS_CACHED];
+    return known && known->id == id ? known : scheme_credentials_fetch(s, id);
+}
 static inline long scheme_caller(struct scheme *s, struct port_buffer *call, struct caller_info *out) {
     return sys_port_caller(s->port, call->request.tag, out);
 }
