@@ -2,6 +2,7 @@
 /* System calls on memory objects. memory_create: the new handle's flags are in flags' upper half. */
 #include <kernel/handle.h>
 #include <kernel/memory.h>
+#include <kernel/process.h>
 #include <kernel/scheme.h>
 #include <kernel/syscall.h>
 
@@ -77,10 +78,10 @@ static long adopt(handle_t port, uint64_t object) {
 
 long sys_memory_control(handle_t h, uint32_t op, uint64_t a, uint64_t b, uint64_t c) {
     if (op == MEMORY_ADOPT) return adopt(h, a);
-    struct object *o;
-    int e = handle_lookup(h, OBJECT_MEMORY, op == MEMORY_INFO ? 0 : RIGHT_CONTROL, &o, nullptr);
-    if (e) return e;
-    long result = memory_control(memory_of(o), op, a, b, c);
-    object_put(o);
+    struct borrowed o = handle_borrow(process_current(), h, OBJECT_MEMORY);
+    if (is_err(o.object)) return ptr_err(o.object);
+    bool allowed = op == MEMORY_INFO || o.rights & RIGHT_CONTROL;
+    long result = allowed ? memory_control(memory_of(o.object), op, a, b, c) : -EACCES;
+    handle_return(o);
     return result;
 }

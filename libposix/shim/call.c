@@ -60,7 +60,17 @@ void path_prepare(struct path_call *p, unsigned op, const char *path, uint64_t a
     p->head_size = p->tail_size = 0;
     p->empty_allowed = false;
     p->call.out = p->answer;
-    p->call.out_size = sizeof(p->answer) - 1;
+    p->call.out_size = CALL_ANSWER_SMALL;
+}
+
+/* Little room is cheap, and nearly always enough. An answer that did not fit redirects: nothing is done. */
+static long send_path(handle_t h, struct path_call *p) {
+    long result = call_send(h, &p->call);
+    if (result >= 0 && (p->call.reply.flags & REPLY_CUT) && p->call.out == p->answer) {
+        p->call.out_size = sizeof(p->answer) - 1;
+        result = call_send(h, &p->call);
+    }
+    return result;
 }
 
 /* Sends the request with head, path and tail as its data. */
@@ -74,7 +84,7 @@ static long send_composed(handle_t h, struct path_call *p) {
     end = mempcpy(end, p->tail, p->tail_size);
     p->call.in = data;
     p->call.request.length = (uint32_t)(end - data);
-    return call_send(h, &p->call);
+    return send_path(h, p);
 }
 
 /*
@@ -95,7 +105,7 @@ static long send_scheme(struct path_call *p) {
     if (p->call.request.op == OP_OPEN) {
         p->call.in = name;
         p->call.request.length = (uint32_t)length;
-        return call_send(HANDLE_NAMESPACE, &p->call);
+        return send_path(HANDLE_NAMESPACE, p);
     }
     struct call_args open;
     call_prepare(&open, OP_OPEN, O_PATH | O_DIRECTORY, 0, 0);
@@ -144,7 +154,7 @@ long path_step(struct path_call *p, handle_t start) {
     }
     p->call.in = p->path;
     p->call.request.length = (uint32_t)p->length;
-    return call_send(start, &p->call);
+    return send_path(start, p);
 }
 
 int path_descriptor(const char *path) {
