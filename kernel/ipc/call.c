@@ -44,64 +44,84 @@ static_assert(offsetof(struct call, carried) == offsetof(struct call_args, reply
 
 /* --- the client --------------------------------------------------------------------------------- */
 
-/* Operations on open files that move nothing but messages and data. Others name paths or carry handles. */
-#define DATA_OPS (1u << OP_WRITE | 1u << OP_CONTROL)
-#define DIRECT_OPS (DATA_OPS | 1u << OP_READ | 1u << OP_STAT | 1u << OP_ALLOCATE | 1u << OP_STATFS)
-static inline bool is_direct(const struct call *c) {
+/*
+ * Whether the call is one that client.c need not prepare: no handle goes along or is made (OPEN, MAP), no
+ * deadline, little room for an answer, nothing for the kernel to keep (LOCK, SYNC, WATCH).
+ */
+#define OP(op) (1ULL << (op))
+#define PATH_OPS (UINT32_MAX * OP(OP_OPEN))
+#define WALKING_OPS (PATH_OPS | OP(OP_STAT) | OP(OP_SET_ATTRIBUTES)) /* the last two also work on an open file */
+#define OTHER_OPS (OP(OP_READ) | OP(OP_WRITE) | OP(OP_CONTROL) | OP(OP_ALLOCATE) | OP(OP_STATFS) | OP(OP_CHANNEL_INFO))
+static inline bool is_direct(struct file *f, struct call *c) {
     uint32_t op = c->request.op;
-    if (op < OP_USER && !(op < 32 && (c->request.length ? DATA_OPS : DIRECT_OPS) >> op & 1)) return false;
-    return likely(c->out_size <= CALL_ANSWER_MAX) && likely(c->carry == HANDLE_NONE) &&
-           likely(c->deadline == DEADLINE_NEVER);
+    if (unlikely(c->out_size > CALL_ANSWER_SMALL) || unlikely(c->carry != HANDLE_NONE) ||
+        unlikely(c->deadline != DEADLINE_NEVER))
+        return false;
+    if (likely(op >= OP_USER)) return true;
+    if (op >= 64 || !((OTHER_OPS | (WALKING_OPS & ~OP(OP_OPEN))) >> op & 1)) return false;
+    if ((WALKING_OPS >> op & 1) && (op != OP_STAT || c->request.length)) call_stamp_root(f->scheme, c);
+    return true;
 }
 
-/* The answer's result. -ESTALE also where the call was not made: client.c makes it. */
-[[gnu::always_inline]] static inline long call_direct(struct thread *self, struct file *f, struct call *c) {
-    struct process *process = self->process;
-    struct scheme *s = f->scheme;
-    if (unlikely(!is_direct(c) || (process->serve_rank && s->rank >= process->serve_rank))) return -ESTALE;
-    c->request.flags &= REQUEST_IDEMPOTENT;
-    c->request.object = f->id;
-    c->request.credentials = atomic_load_explicit(&process->cred, memory_order_relaxed)->c.id;
-    c->request.pid = process->pid;
+/*
+ * The answer's result; CALL_NOT_MADE for client.c, which makes the call another way.  whole: no
+ * handle goes along, and the answer's data and handle are delivered.
+ */
+[[gnu::always_inline]] static inline long call_make(struct thread *self, struct scheme *s, struct call *c,
+                                                    uint32_t incarnation, bool whole) {
     spin_lock(&s->lock);
     struct port *p = s->idle;
     struct thread *server; /* a hostile process may let another thread wait on the port at any time */
-    if (unlikely(!p) || unlikely(f->incarnation != s->incarnation) || unlikely(s->indirect) ||
+    if (unlikely(!p) || unlikely(incarnation != s->incarnation) || unlikely(s->indirect) ||
         unlikely(!thread_claim_asleep(server = p->thread))) {
         spin_unlock(&s->lock);
-        return -ESTALE;
+        return CALL_NOT_MADE;
     }
     s->idle = p->idle_next;
     call_receive(s, c, p);
+    if (!whole) c->served_by = incarnation;
     thread_sleep_begin(self, s);
     spin_unlock(&s->lock);
     /* committed: nothing below can fail */
     struct port_buffer *b = p->buffer;
     uint32_t length = c->request.length;
-    cpu_count(COUNT_CALL);
     asm_copy(&b->request, &c->request, sizeof(b->request));
     if (length && (length > CALL_DATA_MAX || copy_from_user_nofault(b->data, c->in_address, length)))
         return call_retract(s, c, server); /* but a page that is not there */
+    if (!whole && c->carried) {
+        port_carry(p, c->carried, c->carried_rights);
+        c->carried = nullptr;
+    }
     p->delivered = true;
     switch_to(self, server, true);
     bool done = atomic_peek(uint8_t, &c->state) == CALL_DONE;
     atomic_signal_fence(memory_order_acquire);
-    if (unlikely(!done)) return call_finish(s, c);
+    if (unlikely(!done)) return whole ? call_finish(s, c) : call_woken(s, c);
     atomic_store_explicit(&self->sleep, SLEEP_AWAKE, memory_order_relaxed);
     return c->reply.result;
 }
 
-long call_direct_long(struct file *f, struct call *c) { return call_direct(thread_current(), f, c); }
+long call_try(struct scheme *s, struct call *c) {
+    return call_make(thread_current(), s, c, c->incarnation ? c->incarnation : s->incarnation, false);
+}
 
 long sys_call(handle_t h, struct call_args *args) {
     struct thread *self = thread_current();
+    struct process *process = self->process;
     struct call *c = &self->call;
     lock_check_none();
     if (unlikely(!copy_words_from_user(&c->request, (uaddr_t)args, ARGS_WORDS))) return -EFAULT;
-    long result = -ESTALE;
-    if (likely(handle_is_cached(&self->called, h, self->process)))
-        result = call_direct(self, object_as(file, self->called.object), c);
-    if (unlikely(result < 0)) result = result == -ESTALE ? call_handle(h, c) : call_error(c, result);
+    c->request.flags &= REQUEST_IDEMPOTENT;
+    long result = CALL_NOT_MADE;
+    struct file *f = object_as(file, self->called.object);
+    if (likely(handle_is_cached(&self->called, h, process)) && likely(is_direct(f, c)) &&
+        likely(!process->serve_rank || f->scheme->rank < process->serve_rank)) {
+        c->request.object = f->id;
+        c->request.credentials = atomic_load_explicit(&process->cred, memory_order_relaxed)->c.id;
+        c->request.pid = process->pid;
+        result = call_make(self, f->scheme, c, f->incarnation, true);
+    }
+    if (unlikely(result < 0)) result = call_error(h, c, result);
     return likely(copy_words_to_user((uaddr_t)&args->reply, &c->reply, sizeof(c->reply) / 8)) ? result : -EFAULT;
 }
 

@@ -7,6 +7,7 @@
  * scheme's lock, says who is first: QUEUED calls are simply withdrawn; SERVED ones get a CANCEL and wait
  * on; REPLYING ones are about to be DONE.  The answer wins.
  */
+#include <asm/user.h>
 #include <kernel/clock.h>
 #include <kernel/file.h>
 #include <kernel/log.h>
@@ -30,7 +31,6 @@ static void queue_insert(struct scheme *s, struct call *c) REQUIRES(s -> lock) {
     unsigned priority = call_thread(c)->priority;
     while (at != &s->queue && call_thread(list_entry(at, struct call, link))->priority < priority) at = at->prev;
     list_insert_between(&c->link, at, at->next);
-    c->port = nullptr;
     c->state = CALL_QUEUED;
     s->queued++;
     s->indirect = true;
@@ -66,7 +66,7 @@ static bool call_interrupted(struct scheme *s, struct call *c, bool cancelled) {
         list_remove(&c->link);
         s->queued--;
     } else if (over) {
-        call_unfile(c);
+        call_unfile(s, c);
         if (!killed) klog(LOG_WARN, "scheme %s: no answer to a cancelled call (op %u): hung", s->name, c->request.op);
     }
     if (over) { /* else it may have become DONE: that stays */
@@ -115,14 +115,20 @@ static long call_wait(struct scheme *s, struct call *c, int woke, nsec_t deadlin
 long call_retract(struct scheme *s, struct call *c, struct thread *server) {
     spin_lock(&s->lock);
     if (c->state == CALL_SERVED) {
-        call_unfile(c);
+        call_unfile(s, c);
         atomic_store(&c->state, CALL_NONE);
     } /* else a server answers what it never got, by a guess */
     spin_unlock(&s->lock);
     thread_wake(thread_current(), 0);
     thread_switch_to(server);
     thread_awake(thread_current());
-    return c->state == CALL_NONE ? -ESTALE : call_wait(s, c, 0, DEADLINE_NEVER);
+    return c->state == CALL_NONE ? CALL_NOT_MADE : call_wait(s, c, 0, DEADLINE_NEVER);
+}
+
+long call_woken(struct scheme *s, struct call *c) {
+    int woke = thread_awake(thread_current());
+    bool done = atomic_load_explicit(&c->state, memory_order_acquire) >= CALL_DONE;
+    return likely(done) ? c->reply.result : call_wait(s, c, woke, DEADLINE_NEVER);
 }
 
 /*
@@ -138,42 +144,54 @@ void call_end(struct call *c, int error) {
     if (claimed) thread_wake_claimed(caller, 0);
 }
 
+/* Waits for a server, or behind the notes: a DETACH must come before the next LOCK. */
+static long call_queue(struct scheme *s, struct call *c, nsec_t deadline) {
+    int e = c->request.length ? pin_user(&c->in, c->in_address, c->request.length, false) : 0;
+    if (e) return e;
+    spin_lock(&s->lock);
+    bool stale = c->incarnation && c->incarnation != s->incarnation;
+    if (s->failed || stale) {
+        e = s->failed ? -ECONNREFUSED : -ESTALE;
+        spin_unlock(&s->lock);
+        pin_release(&c->in);
+        return e;
+    }
+    struct port *idle = scheme_take_idle(s);
+    struct thread *server = idle ? idle->thread : nullptr;
+    thread_block_prepare(s, true);
+    queue_insert(s, c);
+    spin_unlock(&s->lock);
+    /* committed: nothing below can fail */
+    int woke = server ? thread_block_switch_to(server, deadline) : thread_block(deadline);
+    long result = call_wait(s, c, woke, deadline);
+    pin_release(&c->in);
+    return result;
+}
+
+/* What is not pinned for the answer's data is copied. The caller may have made its buffer go away meanwhile: EFAULT. */
+static int answer_copy_out(struct call *c) {
+    uint32_t n = c->reply.length;
+    if (!n || c->out.count) return 0;
+    if (likely(n % 8 == 0)) return copy_words_to_user(c->out_address, c->answer, n / 8) ? 0 : -EFAULT;
+    return copy_to_user(c->out_address, c->answer, n);
+}
+
 long scheme_call(struct scheme *s, struct call *c, nsec_t deadline) {
     struct process *p = process_current();
     c->request.pid = p->pid;
     c->request.credentials = atomic_load_explicit(&p->cred, memory_order_relaxed)->c.id;
     c->reply = (struct reply){.handle = HANDLE_NONE};
-    cpu_count(COUNT_CALL);
     if (unlikely(p->serve_rank && s->rank >= p->serve_rank)) {
         klog(LOG_ERROR, "%s (rank %u) calls %s (rank %u): refused", p->name, p->serve_rank, s->name, s->rank);
         return -EDEADLK;
     }
-    spin_lock(&s->lock);
-    if (unlikely(s->failed || (c->incarnation && c->incarnation != s->incarnation))) {
-        bool failed = s->failed;
-        spin_unlock(&s->lock);
-        return failed ? -ECONNREFUSED : -ESTALE;
-    }
-    struct port *idle = scheme_take_idle(s);
-    struct thread *self = thread_current(), *server = idle ? idle->thread : nullptr;
-    int woke;
-    if (likely(idle && list_empty(&s->notes) && deadline == DEADLINE_NEVER)) {
-        thread_sleep_begin(self, s);
-        call_receive(s, c, idle);
-        c->served_by = s->incarnation;
-        spin_unlock(&s->lock);
-        /* committed: nothing below can fail */
-        call_deliver(c, idle);
-        idle->delivered = true;
-        switch_long(server, true);
-        woke = thread_awake(self);
-    } else { /* behind the notes: a DETACH must come before the next LOCK */
-        thread_block_prepare(s, true);
-        queue_insert(s, c);
-        spin_unlock(&s->lock);
-        woke = server ? thread_block_switch_to(server, deadline) : thread_block(deadline);
-    }
-    return call_wait(s, c, woke, deadline);
+    int e = c->out_size > CALL_ANSWER_SMALL ? pin_user(&c->out, c->out_address, c->out_size, true) : 0;
+    if (e) return e;
+    long result = deadline == DEADLINE_NEVER && s->idle ? call_try(s, c) : CALL_NOT_MADE;
+    if (result == CALL_NOT_MADE) result = call_queue(s, c, deadline);
+    e = answer_copy_out(c);
+    pin_release(&c->out);
+    return e ? e : result;
 }
 
 long scheme_call_simple(struct scheme *s, uint16_t op, uint64_t object, uint64_t a0, uint64_t a1, uint64_t a2,
@@ -205,16 +223,17 @@ static bool op_allowed(uint16_t op) {
 }
 
 /* Path walks stop at the process's root directory: the kernel says which object that is. */
-static void stamp_root(struct scheme *s, struct request *r) {
-    struct object *o;
+void call_stamp_root(struct scheme *s, struct call *c) {
+    struct request *r = &c->request;
+    struct borrowed b = handle_borrow(process_current(), HANDLE_ROOT, OBJECT_FILE);
     r->args[2] = 0;
-    if (handle_lookup(HANDLE_ROOT, OBJECT_FILE, 0, &o, nullptr)) return;
-    struct file *root = object_as(file, o);
+    if (is_err(b.object)) return;
+    struct file *root = object_as(file, b.object);
     if (root->scheme == s) {
         r->args[2] = root->id;
         r->flags |= REQUEST_ROOT_IS_OURS;
     }
-    object_put(o);
+    handle_return(b);
 }
 
 /* "name:rest" at *in: the scheme of that name, a reference; the request goes on with the rest. */
@@ -256,12 +275,6 @@ static int resolve_target(struct object *o, struct call *c, struct scheme **out)
     return 0;
 }
 
-/* Before the pins are released. The caller may have made its buffer go away meanwhile: EFAULT. */
-static int answer_copy_out(struct call *c) {
-    bool here = c->reply.length && !c->out.count;
-    return unlikely(here) ? copy_to_user(c->out_address, c->answer, c->reply.length) : 0;
-}
-
 /* What comes back with an answer: a new file in the slot reserved for it, or the server's object. */
 static handle_t accept_handle(struct call *c, struct file *f, handle_t slot, uint32_t status) {
     struct object *carried = c->reply_object;
@@ -284,26 +297,11 @@ static handle_t accept_handle(struct call *c, struct file *f, handle_t slot, uin
 }
 
 long call_finish(struct scheme *s, struct call *c) {
-    long result = call_wait(s, c, thread_awake(thread_current()), DEADLINE_NEVER);
+    long result = call_woken(s, c);
     int e = answer_copy_out(c);
     handle_t h = c->reply_object ? accept_handle(c, nullptr, HANDLE_NONE, 0) : HANDLE_NONE;
     c->reply.handle = max(h, HANDLE_NONE);
     return e ? e : h < HANDLE_NONE ? h : result;
-}
-
-long call_error(struct call *c, long result) {
-    if (result <= -ERESTART) result = -EIO; /* these mean something to the kernel */
-    c->reply.result = result;
-    return result == -EINTR ? -ERESTART : result;
-}
-
-static int pin_buffers(struct call *c) {
-    if (c->request.length > CALL_DATA_MAX) return -EMSGSIZE;
-    c->out_size = min(c->out_size, (uint32_t)CALL_DATA_MAX);
-    int e = c->request.length ? pin_user(&c->in, c->in_address, c->request.length, false) : 0;
-    if (!e && c->out_size > CALL_ANSWER_MAX) e = pin_user(&c->out, c->out_address, c->out_size, true);
-    if (e) pin_release(&c->in);
-    return e;
 }
 
 /* A call that opens: the slot and the file are there before the server is asked. */
@@ -319,28 +317,21 @@ static int open_prepare(struct scheme *s, uint32_t handle_flags, struct file **f
 
 static long call_run(struct scheme *s, struct call *c) {
     struct file *f = nullptr;
-    handle_t slot = HANDLE_NONE;
+    handle_t slot = HANDLE_NONE, h = HANDLE_NONE;
     uint32_t status = (uint32_t)c->request.args[0];
-    int e = pin_buffers(c);
-    if (e) return e;
-    if (may_walk(c->request.op)) stamp_root(s, &c->request);
-    if (c->carry != HANDLE_NONE) e = handle_lookup_transfer(c->carry, &c->carried, &c->carried_rights);
+    if (may_walk(c->request.op)) call_stamp_root(s, c);
+    int e = c->carry != HANDLE_NONE ? handle_lookup_transfer(c->carry, &c->carried, &c->carried_rights) : 0;
     if (!e && c->request.op == OP_OPEN) e = open_prepare(s, c->handle_flags, &f, &slot);
-    bool asked = !e;
-    long result = asked ? scheme_call(s, c, c->deadline) : e;
+    long result = e ? e : scheme_call(s, c, c->deadline);
     if (c->carried) object_handle_put(c->carried); /* not delivered */
     c->carried = nullptr;
-    if (asked) e = answer_copy_out(c);
-    pin_release(&c->in);
-    pin_release(&c->out);
-    if (!asked) return e;
-    handle_t h = result < 0 ? HANDLE_NONE : accept_handle(c, f, slot, status);
+    if (result >= 0) h = accept_handle(c, f, slot, status);
     if (c->reply_object) object_handle_put(c->reply_object);
     c->reply_object = nullptr;
     if (slot >= 0 && h != slot) handle_unreserve(slot);
     if (f) object_put(&f->object);
     c->reply.handle = max(h, HANDLE_NONE);
-    return e ? e : h < HANDLE_NONE ? h : result;
+    return h < HANDLE_NONE ? h : result;
 }
 
 /* fsync also reports, once per description, what write-back could not write. */
@@ -353,7 +344,9 @@ static long sync_result(struct object *o, long result) {
 
 static long call_object(struct object *o, struct call *c) {
     struct request sent = c->request;
+    c->out_size = min(c->out_size, (uint32_t)CALL_DATA_MAX);
     if (unlikely(!op_allowed(sent.op))) return -EINVAL;
+    if (unlikely(sent.length > CALL_DATA_MAX)) return -EMSGSIZE;
     for (int tries = 0;; tries++) {
         struct scheme *s = nullptr;
         int e = resolve_target(o, c, &s);
@@ -367,16 +360,20 @@ static long call_object(struct object *o, struct call *c) {
     }
 }
 
-long call_handle(handle_t h, struct call *c) {
+static long call_handle(handle_t h, struct call *c) {
     struct process *process = process_current();
     struct borrowed b = handle_borrow(process, h, 0);
     c->reply = (struct reply){.handle = HANDLE_NONE};
-    if (is_err(b.object)) return call_error(c, ptr_err(b.object));
-    c->request.flags &= REQUEST_IDEMPOTENT;
-    bool file = b.object->ops == &file_ops;
-    if (file) handle_cache_fill(&thread_current()->called, h, process, b);
-    long result = file && b.counted ? call_direct_long(object_as(file, b.object), c) : -ESTALE;
-    if (result == -ESTALE) result = call_object(b.object, c);
+    if (is_err(b.object)) return ptr_err(b.object);
+    if (b.object->ops == &file_ops) handle_cache_fill(&thread_current()->called, h, process, b);
+    long result = call_object(b.object, c);
     handle_return(b);
-    return call_error(c, result);
+    return result;
+}
+
+long call_error(handle_t h, struct call *c, long result) {
+    if (result == CALL_NOT_MADE || result == -ESTALE) result = call_handle(h, c);
+    if (result <= -ERESTART) result = -EIO; /* these mean something to the kernel */
+    c->reply.result = result;
+    return result == -EINTR ? -ERESTART : result;
 }

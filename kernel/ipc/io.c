@@ -51,9 +51,7 @@ static long plain_step(void *context, uaddr_t base, size_t length, int64_t offse
     length = min(length, (size_t)CALL_DATA_MAX);
     int e = file_current(f);
     if (e) return e;
-    struct pin *pin = read ? &c->out : &c->in;
-    e = pin_user(pin, base, length, read);
-    if (e) return e;
+    c->in_address = c->out_address = base;
     uint32_t flags = p->request->flags | (f->status & FILE_NONBLOCK ? IO_NONBLOCK : 0);
     c->request = (struct request){.op = p->op, .object = f->id, .length = read ? 0 : (uint32_t)length};
     c->request.args[0] = (uint64_t)offset;
@@ -62,7 +60,6 @@ static long plain_step(void *context, uaddr_t base, size_t length, int64_t offse
     c->incarnation = f->incarnation;
     c->out_size = read ? (uint32_t)length : 0;
     long n = scheme_call(f->scheme, c, p->request->deadline);
-    pin_release(pin);
     if (unlikely(c->reply_object)) object_handle_put(c->reply_object); /* nobody asked for one */
     c->reply_object = nullptr;
     if (n > (long)length) n = -EIO;

@@ -3,7 +3,7 @@
  * Ports: the server's side of a scheme, and its long ways to answer one call and wait for the next: notes
  * and queued calls, events, deadlines, handles, parked calls, calls that another thread took.
  */
-#include <kernel/lib.h>
+#include <asm/string.h>
 #include <kernel/event.h>
 #include <kernel/file.h>
 #include <kernel/mm.h>
@@ -27,7 +27,7 @@ static void port_detach(struct port *p) {
     p->detached = true;
     list_remove(&p->link);
     if (idle_remove(s, p)) thread_wake(p->thread, 0); /* another thread closed it under its feet */
-    if (p->serving) call_file(s, p->serving);
+    call_park(s, p);
     bool last = list_empty(&s->ports); /* until s->server is null nobody can attach */
     spin_unlock(&s->lock);
     if (last) scheme_server_lost(s);
@@ -140,7 +140,7 @@ static struct call *call_find(struct port *p, uint32_t tag) {
     return nullptr;
 }
 
-static struct call *call_take(struct port *p, uint32_t tag, uint32_t flags) {
+static struct call *call_take(struct port *p, uint32_t tag, uint32_t flags) UNCHECKED {
     struct call *c = call_find(p, tag);
     if (unlikely(!c)) return nullptr;
     if (unlikely(flags & REPLY_BUSY)) { /* still at it: another second for a cancelled call */
@@ -148,7 +148,7 @@ static struct call *call_take(struct port *p, uint32_t tag, uint32_t flags) {
         thread_wake(call_thread(c), 0);
         return nullptr;
     }
-    call_unfile(c);
+    call_unfile(p->scheme, c);
     atomic_store_explicit(&c->state, CALL_REPLYING, memory_order_relaxed);
     return c;
 }
@@ -156,9 +156,10 @@ static struct call *call_take(struct port *p, uint32_t tag, uint32_t flags) {
 /* The answer's data, cut to what the caller has room for. */
 static void answer_data(struct call *c, const struct port *p) {
     struct reply *r = &c->reply;
+    if (r->length > c->out_size) r->flags |= REPLY_CUT;
     r->length = min(r->length, c->out_size);
     if (c->out.count) pin_write(&c->out, 0, p->buffer->data, r->length);
-    else memcpy(c->answer, p->buffer->data, r->length);
+    else asm_copy(c->answer, p->buffer->data, r->length);
 }
 
 bool call_answer_data(struct call *c, struct port *p) {
@@ -205,8 +206,7 @@ static struct thread *port_answer(struct port *p, uint64_t *orphan) {
 
 /* --- the next request --------------------------------------------------------------------------- */
 
-/* Gives the handle (or, for a file of the scheme, its id) to the server. Consumes the handle reference. */
-static void carry(struct object *carried, uint32_t rights, struct port *p) {
+void port_carry(struct port *p, struct object *carried, uint32_t rights) {
     struct request *r = &p->buffer->request;
     if (carried->ops == &file_ops && object_as(file, carried)->scheme == p->scheme) {
         r->flags |= REQUEST_OWN_FILE;
@@ -217,18 +217,6 @@ static void carry(struct object *carried, uint32_t rights, struct port *p) {
     handle_t h = handle_install_in(&p->process->handles, carried, rights, HANDLE_IN_UPPER);
     r->args[3] = (uint64_t)(int64_t)h;
     if (h >= 0) r->flags |= REQUEST_HANDLE;
-}
-
-static void deliver_message(struct call *c, struct port *p) {
-    p->buffer->request = c->request;
-    if (c->request.length) pin_read(&c->in, 0, p->buffer->data, c->request.length);
-}
-
-void call_deliver(struct call *c, struct port *p) {
-    struct object *carried = c->carried;
-    c->carried = nullptr;
-    deliver_message(c, p);
-    if (unlikely(carried)) carry(carried, c->carried_rights, p);
 }
 
 static void take_note(struct port *p) RELEASES(&p->scheme->lock) UNCHECKED {
@@ -247,13 +235,14 @@ static void take_call(struct port *p) RELEASES(&p->scheme->lock) UNCHECKED {
     s->queued--;
     call_receive(s, c, p);
     c->served_by = s->incarnation;
-    deliver_message(c, p);
+    p->buffer->request = c->request;
+    if (c->request.length) pin_read(&c->in, 0, p->buffer->data, c->request.length);
     struct object *carried = c->carried;
     uint32_t rights = c->carried_rights;
     c->carried = nullptr;
     unsigned priority = call_thread(c)->priority;
     spin_unlock(&s->lock);
-    if (unlikely(carried)) carry(carried, rights, p);
+    if (unlikely(carried)) port_carry(p, carried, rights);
     if (priority > thread_current()->priority) thread_lend_priority(thread_current(), priority);
 }
 
@@ -270,7 +259,7 @@ static long port_next(struct port *p, bool wait) UNCHECKED {
     struct thread *self = thread_current();
     if (port_event_ready(p)) return PORT_EVENT;
     spin_lock(&s->lock);
-    if (p->serving) call_file(s, p->serving); /* parked */
+    call_park(s, p);
     if (!p->detached && !list_empty(&s->notes)) return take_note(p), PORT_REQUEST;
     if (!p->detached && !list_empty(&s->queue)) return take_call(p), PORT_REQUEST;
     long result = p->detached ? -EINVAL : wait ? PORT_WAIT : -EAGAIN;

@@ -135,7 +135,7 @@ NORETURN void sched_idle_loop(void) {
     struct run_queue *q = run_queue_current();
     uint64_t bit = 1ULL << q->cpu;
     for (;;) {
-        atomic_store_explicit(&cpu_current()->need_resched, 0, memory_order_relaxed);
+        atomic_store(&cpu_current()->need_resched, 0); /* then a look: who saw 1 queued a thread, and sent nothing */
         struct thread *stolen = nullptr;
         if (!__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED)) stolen = sched_steal(q);
         if (stolen) {

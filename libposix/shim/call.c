@@ -11,7 +11,6 @@
 
 #define WALK_MAX 40 /* SYMLOOP_MAX: then ELOOP */
 #define SCHEME_PREFIX "/scheme/"
-#define ANSWER_USUAL 512 /* room for answers at first: a page less to pin than for the longest path */
 
 void call_prepare(struct call_args *call, unsigned op, uint64_t a, uint64_t b, uint64_t c) {
     call->request = (struct request){.op = (uint16_t)op, .args = {a, b, c}};
@@ -61,7 +60,17 @@ void path_prepare(struct path_call *p, unsigned op, const char *path, uint64_t a
     p->head_size = p->tail_size = 0;
     p->empty_allowed = p->own_refused = false;
     p->call.out = p->answer;
-    p->call.out_size = ANSWER_USUAL;
+    p->call.out_size = CALL_ANSWER_SMALL;
+}
+
+/* Little room is cheap, and nearly always enough. An answer that did not fit redirects: nothing is done. */
+static long send_path(handle_t h, struct path_call *p) {
+    long result = call_send(h, &p->call);
+    if (result >= 0 && (p->call.reply.flags & REPLY_CUT) && p->call.out == p->answer) {
+        p->call.out_size = sizeof(p->answer) - 1;
+        result = call_send(h, &p->call);
+    }
+    return result;
 }
 
 /* Sends the request with head, path and tail as its data. Not part of the usual step: its stack is large. */
@@ -75,7 +84,7 @@ static __attribute__((noinline)) long send_composed(handle_t h, struct path_call
     end = mempcpy(end, p->tail, p->tail_size);
     p->call.in = data;
     p->call.request.length = (uint32_t)(end - data);
-    return call_send(h, &p->call);
+    return send_path(h, p);
 }
 
 /*
@@ -96,7 +105,7 @@ static __attribute__((noinline)) long send_scheme(struct path_call *p) {
     if (p->call.request.op == OP_OPEN) {
         p->call.in = name;
         p->call.request.length = (uint32_t)length;
-        return call_send(HANDLE_NAMESPACE, &p->call);
+        return send_path(HANDLE_NAMESPACE, p);
     }
     struct call_args open;
     call_prepare(&open, OP_OPEN, O_PATH | O_DIRECTORY, 0, 0);
@@ -146,7 +155,7 @@ long path_step(struct path_call *p, handle_t start) {
     }
     p->call.in = p->path;
     p->call.request.length = (uint32_t)p->length;
-    return call_send(start, &p->call);
+    return send_path(start, p);
 }
 
 int path_descriptor(const char *path) {
@@ -202,20 +211,12 @@ long path_walk(struct path_call *p, handle_t start) {
                 return fd < 0 ? fd : 0;
             }
         }
-        const char *path = p->path;
-        size_t length = p->length;
         long result = path_step(p, start);
         if (result == NO_SERVER) {
             return -ENOTDIR; /* a walk that starts at a pipe */
         }
         if (result < 0 || !(p->call.reply.flags & (REPLY_REDIRECT | REPLY_UP))) {
             return result;
-        }
-        if (p->call.reply.length == ANSWER_USUAL && p->call.out_size == ANSWER_USUAL) {
-            p->call.out_size = PATH_MAX - 1; /* it may be longer; nothing was done, so ask again */
-            p->path = path;
-            p->length = length;
-            continue;
         }
         p->answer[p->call.reply.length] = 0;
         p->path = p->answer;

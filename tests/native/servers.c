@@ -4,7 +4,10 @@
  * The servers use the port calls directly; the operation number says what to do wrong.
  */
 #include "native.h"
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define SECOND 1000000000LL
 
@@ -22,6 +25,8 @@ enum misbehaviour {
     BAD_LENGTH, /* claims 4 GiB of data */
     BAD_RESULT, /* answers with the kernel's own -ERESTART */
     OPEN_NOTHING, /* claims to have opened a file with a plane that isn't there */
+    WHICH, /* not wrong: the object id */
+    SUM, /* nor this: the sum of the data's bytes */
 };
 
 static handle_t scheme;
@@ -87,6 +92,11 @@ static void serve_one(handle_t port, struct port_buffer *b) {
         break;
     case BAD_RESULT: b->reply.result = -512; break;
     case BAD_LENGTH: b->reply.length = UINT32_MAX; break;
+    case WHICH: b->reply.result = (int64_t)b->request.object; break;
+    case SUM:
+        b->reply.result = 0;
+        for (uint32_t i = 0; i < b->request.length; i++) b->reply.result += b->data[i];
+        break;
     case OPEN_NOTHING:
         b->reply.flags = REPLY_FILE | REPLY_HANDLE;
         b->reply.args[2] = PLANE_MEMORY;
@@ -328,6 +338,98 @@ TEST(restarts_under_load) {
     }
     server_start(scheme, serve);
     for (int i = 0; i < 4; i++) EQUAL(child_wait(clients[i]), 0);
+}
+
+/* --- the direct way: a call on an open file, without a deadline ----------------------------------- */
+
+static long direct(handle_t file, enum misbehaviour how) {
+    struct call_args args = {.request = {.op = (uint16_t)how}, .carry = HANDLE_NONE, .deadline = DEADLINE_NEVER};
+    return sys_call(file, &args);
+}
+static handle_t file;
+static int direct_child(void *how) { return (int)direct(file, (enum misbehaviour)(uintptr_t)how) & 0xff; }
+
+TEST(direct_answers_and_nonsense) {
+    char data[64] = {};
+    setup();
+    server_start(scheme, serve);
+    file = client_open(scheme, 0);
+    for (int i = 0; i < 20; i++) {
+        GIVES(7, direct(file, ANSWER));
+        GIVES(7, direct(file, TWICE));
+        GIVES(7, direct(file, WRONG_TAG));
+        GIVES(-EIO, direct(file, BAD_HANDLE));
+        GIVES(-EIO, direct(file, BAD_RESULT));
+        struct call_args args = {.request = {.op = BAD_LENGTH},
+                                 .out = data,
+                                 .out_size = 16,
+                                 .carry = HANDLE_NONE,
+                                 .deadline = DEADLINE_NEVER};
+        GIVES(7, sys_call(file, &args));
+        EQUAL(args.reply.length, 16);
+        CHECK(args.reply.flags & REPLY_CUT);
+        for (int n = 16; n < 64; n++) EQUAL(data[n], 0);
+    }
+}
+TEST(direct_calls_end_with_their_server) {
+    setup();
+    for (int i = 0; i < 5; i++) {
+        pid_t server = server_start(scheme, serve);
+        if (i == 0) file = client_open(scheme, 0);
+        EQUAL(shared->reopens, i > 0 ? i - 1 : 0);
+        GIVES(7, direct(file, ANSWER)); /* reopens it */
+        GIVES(7, direct(file, ANSWER));
+        GIVES(-ENOLINK, direct(file, i % 2 ? DIE : LEAVE));
+        child_wait(server);
+    }
+}
+TEST(direct_clients_are_killed) {
+    setup();
+    server_start(scheme, serve);
+    file = client_open(scheme, 0);
+    for (int i = 0; i < 5; i++) {
+        pid_t client = child_start(direct_child, (void *)(uintptr_t)CANCELLED);
+        sleep_ms(20);
+        kill(client, SIGKILL);
+        child_wait(client);
+        GIVES(7, direct(file, ANSWER));
+    }
+    EQUAL(shared->cancels, 5);
+}
+TEST(direct_data_that_is_not_in_memory) {
+    setup();
+    server_start(scheme, serve);
+    file = client_open(scheme, 0);
+    for (int i = 0; i < 20; i++) {
+        uint8_t *data = mmap(nullptr, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CHECK(data != MAP_FAILED);
+        struct call_args args = {
+            .request = {.op = SUM, .length = 2 * PAGE}, .in = data, .carry = HANDLE_NONE, .deadline = DEADLINE_NEVER};
+        data[0] = 200;
+        GIVES(200, sys_call(file, &args)); /* the second page isn't there yet */
+        data[2 * PAGE - 1] = 100;
+        GIVES(300, sys_call(file, &args));
+        munmap(data + PAGE, PAGE);
+        GIVES(-EFAULT, sys_call(file, &args));
+        GIVES(7, direct(file, ANSWER));
+        munmap(data, PAGE);
+    }
+}
+TEST(direct_calls_follow_the_handle) {
+    setup();
+    server_start(scheme, serve);
+    file = client_open(scheme, 0);
+    handle_t other = client_open(scheme, 4);
+    for (int i = 0; i < 10; i++) {
+        int fd = OK(dup(file));
+        GIVES(100, direct(fd, WHICH));
+        GIVES(100, direct(fd, WHICH));
+        OK(dup2(other, fd));
+        GIVES(101, direct(fd, WHICH));
+        close(fd);
+        GIVES(-EBADF, direct(fd, WHICH));
+        GIVES(100, direct(file, WHICH));
+    }
 }
 
 TEST(two_processes_cannot_serve) {

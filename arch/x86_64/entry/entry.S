@@ -67,7 +67,7 @@
  * was saved here, its rip is below USER_END, and SYSRET is safe.
  *
  * There are two of it: the measured one, used if the command line says `irq-off`, counts the time with
- * interrupts off from here to the exit; the other marks it as not counted.
+ * interrupts off from here to the exit.
  */
 .macro SYSCALL_ENTRY measured
     swapgs
@@ -90,8 +90,6 @@
     mov %eax, %gs:CPU_SINCE
     mov FRAME_RDX(%rsp), %rdx
     mov FRAME_NUMBER(%rsp), %rax
-    .else
-    movl $0, %gs:CPU_SINCE
     .endif
     incq %gs:COUNTER_SYSCALL
     sub $SYSCALL_BASE, %rax

@@ -34,6 +34,7 @@ enum reply_flags {
     REPLY_REDIRECT = 4, /* path ops: continue at the path in the data */
     REPLY_UP = 8, /* path ops: `..` left this scheme's root; the rest of the path is in the data */
     REPLY_WATCH_DETACH = 16, /* LOCK, OPEN: send DETACH when a process drops a handle to this file */
+    REPLY_CUT = 64, /* set by the kernel: there was more data than room */
     REPLY_BUSY = 32, /* not an answer: a cancelled call goes on, the caller waits another second */
 };
 enum file_kind {

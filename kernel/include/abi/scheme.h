@@ -13,6 +13,7 @@
 #include <abi/types.h>
 
 #define CALL_DATA_MAX 65536
+#define CALL_ANSWER_SMALL 256 /* room up to here costs a call nothing; for more, the buffer is pinned */
 
 struct request {
     uint16_t op; /* enum scheme_op */

@@ -45,7 +45,6 @@ struct note { /* one-way message that lives inside its object: no allocation, no
 
 /* ANSWERED: done, and the answer has data or a handle. */
 enum call_state { CALL_NONE, CALL_QUEUED, CALL_SERVED, CALL_REPLYING, CALL_DONE, CALL_ANSWERED };
-#define CALL_ANSWER_MAX 256 /* answers up to here need no pinned buffer */
 struct call { /* the calling thread's side of a scheme call; kernel/ipc/call.c */
     /* Read in one piece from struct call_args, up to its reply. */
     struct request request;
@@ -60,13 +59,12 @@ struct call { /* the calling thread's side of a scheme call; kernel/ipc/call.c *
     struct pin in, out; /* the caller's buffers */
     struct reply reply;
     struct list link; /* scheme's queue or its table of calls in service */
-    struct port *port; /* the port that serves it at once (port->serving), else null */
     uint32_t carried_rights, reply_rights;
     uint32_t incarnation; /* asked for, 0: any */
-    uint32_t served_by; /* the one that received it, unless directly */
+    uint32_t served_by; /* the one that received it, if it may open a file */
     _Atomic uint8_t state; /* enum call_state */
     struct note cancel; /* OP_CANCEL for this call */
-    uint8_t answer[CALL_ANSWER_MAX];
+    uint8_t answer[CALL_ANSWER_SMALL];
 };
 
 /* Pending signals of a thread or a process: a bit for each number, what is known about them queued. */

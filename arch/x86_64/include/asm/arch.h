@@ -98,20 +98,19 @@ void console_init(const struct bootinfo *boot);
 void nmi_handle(struct trapframe *f);
 NORETURN void trap_fatal(struct trapframe *f, const char *what);
 
-/*
- * Longest stretch with interrupts off: from an entry or the end of a window to its exit.  System calls
- * count if the command line says `irq-off`; else their entry only marks the beginning as unknown, 0.
- */
+/* Longest stretch with interrupts off: from an entry or the end of a window to its exit. Only with `irq-off`. */
 extern bool irq_off_measured;
 static inline void irq_off_begin(void) {
     uint32_t low, high;
+    if (likely(!irq_off_measured)) return;
     asm volatile("rdtsc" : "=a"(low), "=d"(high));
     arch_cpu()->kernel_since = low;
 }
 static inline void irq_off_end(void) {
     uint32_t low, high;
+    if (likely(!irq_off_measured)) return;
     asm volatile("rdtsc" : "=a"(low), "=d"(high));
     struct arch_cpu *c = arch_cpu();
     uint32_t length = low - c->kernel_since;
-    if (c->kernel_since && length > c->cpu.counters[COUNT_IRQ_OFF_MAX]) c->cpu.counters[COUNT_IRQ_OFF_MAX] = length;
+    if (length > c->cpu.counters[COUNT_IRQ_OFF_MAX]) c->cpu.counters[COUNT_IRQ_OFF_MAX] = length;
 }
