@@ -93,6 +93,8 @@ static void rows_schemes(const handle_t *h, char *page) {
         .types = BIT(OBJECT_NAMESPACE), .needs_right = true);
     ROW(file_create, .arguments = {h[OBJECT_PORT], 1, 1, 0, HANDLE_NONE, FILE_READ_WRITE}, .types = BIT(OBJECT_PORT),
         .optional = BIT(4));
+    ROW(file_stat, .not_good = true, .arguments = {h[OBJECT_FILE], A(page)}, .types = BIT(OBJECT_FILE),
+        .leave = BIT(1)); /* the file has no attributes with its stream */
 }
 
 static void rows_memory(const handle_t *h, char *page) {
