@@ -13,6 +13,7 @@
 #include <kernel/process.h>
 
 #define SMALL 32
+#define STEP 32 /* entries between two preemption points */
 
 static uint32_t wanted(const struct poll_entry *e) { return (uint16_t)e->mask | EVENT_ERROR | EVENT_HANGUP; }
 
@@ -32,6 +33,11 @@ static long first_look(struct poll_entry *entries, size_t count) {
     spin_lock(&t->lock);
     for (size_t i = 0; i < count; i++) {
         struct poll_entry *e = &entries[i];
+        if (unlikely(i % STEP == STEP - 1)) {
+            spin_unlock(&t->lock);
+            preempt_point();
+            spin_lock(&t->lock);
+        }
         e->ready = 0;
         if (unlikely(e->handle < 0)) continue;
         struct object *o = entry_source(t, e);
@@ -64,6 +70,7 @@ static void watches_link(struct poll_entry *entries, size_t count, struct watch 
         if (w->source) object_get(w->source);
         spin_unlock(&t->lock);
         if (w->source) watch_link(w);
+        if (i % STEP == STEP - 1) preempt_point();
     }
 }
 
@@ -75,6 +82,7 @@ static long look(struct poll_entry *entries, size_t count, const struct watch *w
         if (ready < 0) return ready;
         entries[i].ready = answer(&entries[i], (uint32_t)ready);
         n += entries[i].ready != 0;
+        if (i % STEP == STEP - 1) preempt_point();
     }
     return n;
 }
@@ -99,6 +107,7 @@ static long wait(struct poll_entry *entries, size_t count, struct watch *watches
         if (!watches[i].source) continue;
         watch_unlink(&watches[i]);
         object_put(watches[i].source);
+        if (i % STEP == STEP - 1) preempt_point();
     }
     return n;
 }

@@ -77,7 +77,7 @@ static int clone_region(struct clone *c, const struct region *r) UNCHECKED {
     region_insert(c->to, copy);
     for (vaddr_t at = pt_next_leaf(&c->from->table, region_start(r), r->end); at < r->end;
          at = pt_next_leaf(&c->from->table, at, r->end)) {
-        vaddr_t end = min(align_down(at, PT_LEAF_SPAN) + PT_LEAF_SPAN, r->end);
+        vaddr_t end = min(align_down(at, STEP_SPAN) + STEP_SPAN, r->end);
         int error = clone_leaf(c, r, at, end);
         if (error) return error;
         at = end;
@@ -93,6 +93,7 @@ UNCHECKED struct space *space_fork(struct space *from) {
     to->service = from->service;
     to->limit_pages = from->limit_pages;
     to->stack_pages = from->stack_pages;
+    preempt_point();
     mutex_lock(&from->lock);
     to->map_hint = from->map_hint;
     int error = 0;

@@ -18,6 +18,7 @@
 #define ORDER_NONE 0xff
 #define CACHE_FILL_ORDER 5
 #define CACHE_MAX 512
+#define CACHE_DRAIN 64 /* at once: this takes time */
 #define RECLAIM_BATCH 64
 #define LOW_MEMORY_END 0x100000 /* below: the arch's (trampolines) */
 
@@ -106,9 +107,9 @@ static struct frame *cache_refill(unsigned cpu) {
     return f;
 }
 
-static void cache_drain(unsigned cpu, uint32_t keep) {
+static void cache_drain(unsigned cpu) {
     spin_lock(&frames.lock);
-    while (caches[cpu].count > keep) {
+    for (unsigned n = 0; n < CACHE_DRAIN && caches[cpu].count; n++) {
         struct frame *f = caches[cpu].head;
         caches[cpu].head = (struct frame *)f->link.next;
         caches[cpu].count--;
@@ -161,7 +162,7 @@ void frame_free(struct frame *f) {
     caches[cpu].head = f;
     /* When memory is short, what reclaim frees must count, and be there for every CPU. */
     uint32_t most = frames.free_count < frames.low_mark ? 0 : CACHE_MAX;
-    if (unlikely(++caches[cpu].count > most)) cache_drain(cpu, most / 2);
+    if (unlikely(++caches[cpu].count > most)) cache_drain(cpu);
 }
 
 struct frame *frame_alloc_run(unsigned order, enum frame_kind kind, paddr_t below) {

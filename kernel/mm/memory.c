@@ -106,7 +106,10 @@ struct memory *memory_create_contiguous(size_t length, bool below_4g) {
     }
     uint64_t pages = length ? page_count(length) : 1;
     for (uint64_t i = pages; i < 1UL << order; i++) frame_put(&run[i]);
-    memset(frame_virt(run), 0, pages << PAGE_SHIFT);
+    for (uint64_t i = 0; i < pages; i++) {
+        page_clear(frame_virt(&run[i]));
+        preempt_point();
+    }
     if (!insert_run(m, frame_paddr(run), pages)) return m;
     object_put(&m->object);
     return nullptr;
@@ -180,19 +183,19 @@ bool memory_is_contiguous(struct memory *m, paddr_t *start) {
 
 /* --- size --------------------------------------------------------------------------------------- */
 
-/* Cuts some of the pages from cut_from on; false: none is left. */
+/* Unmaps and cuts some of the pages from cut_from on; false: none is left. */
 static bool cut_some(struct memory *m) REQUIRES(m -> lock) {
-    struct frame *f;
-    for (unsigned n = 0; n < 64; n++) {
-        if (!(f = page_next(m, &m->cut_from, UINT64_MAX))) {
-            m->cut_from = UINT64_MAX;
-            return false;
-        }
+    uint64_t first = m->cut_from, end = first;
+    bool more = page_next(m, &end, UINT64_MAX);
+    end = more ? end + STEP_FRAMES : UINT64_MAX;
+    memory_unmap_pages(m, first, end, true);
+    for (struct frame *f; (f = page_next(m, &m->cut_from, end));) {
         page_make_clean(m, f);
         page_remove(m, f);
         frame_put(f);
     }
-    return true;
+    m->cut_from = end;
+    return more;
 }
 
 /* Drops the lock now and then, so that interrupts get in. */
@@ -235,7 +238,6 @@ int memory_resize(struct memory *m, size_t size) {
     atomic_store_explicit(&m->size, size, memory_order_relaxed);
     if (size < old) {
         uint64_t first = page_count(size);
-        memory_unmap_pages(m, first, page_count(old), true);
         grants_drop(m, first, UINT64_MAX);
         tail_clear(m, size);
         m->cut_from = min(m->cut_from, first);

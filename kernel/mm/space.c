@@ -44,12 +44,14 @@ UNCHECKED struct space *space_create(void) {
 UNCHECKED void space_put(struct space *s) {
     if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
     struct tree_node *n;
-    while ((n = tree_first(&s->regions))) {
+    for (unsigned count = 1; (n = tree_first(&s->regions)); count++) {
         struct region *r = region_of(n);
         space_zap(s, region_start(r), r->end);
         region_remove(s, r);
+        if (count % STEP_REGIONS == 0) preempt_point();
     }
     quota_release(s->quota, (int64_t)s->table.tables);
+    preempt_point();
     pt_destroy(&s->table);
     kfree(s);
 }
@@ -122,8 +124,11 @@ static void zap(struct space *s, vaddr_t start, vaddr_t end, bool copies, bool w
         vaddr_t leaf_end = min(align_down(at, PT_LEAF_SPAN) + PT_LEAF_SPAN, end);
         while (at < leaf_end) {
             size_t count = zap_some(s, &at, leaf_end, frames, copies);
-            while (count-- > 0) frame_put(frames[count]);
-            if (wait) preempt_point();
+            do {
+                size_t rest = count > STEP_FRAMES ? count - STEP_FRAMES : 0;
+                while (count > rest) frame_put(frames[--count]);
+                if (wait) preempt_point();
+            } while (count);
         }
     }
 }
@@ -151,11 +156,12 @@ static int unmap_locked(struct space *s, vaddr_t at, size_t length) REQUIRES(s -
     if (error) return error;
     /* committed: nothing below can fail */
     struct region *r;
-    while ((r = region_from(s, at)) && region_start(r) < end) {
+    for (unsigned count = 1; (r = region_from(s, at)) && region_start(r) < end; count++) {
         vaddr_t r_end = r->end;
         space_zap(s, region_start(r), r_end);
         region_remove(s, r);
         s->map_hint = max(s->map_hint, min(r_end, MAP_TOP));
+        if (count % STEP_REGIONS == 0) preempt_point();
     }
     return 0;
 }
@@ -253,7 +259,7 @@ static pte_t entry_protect(const struct region *r, pte_t e) {
 static void protect_entries(struct space *s, struct region *r) REQUIRES(s -> lock) {
     for (vaddr_t at = pt_next_leaf(&s->table, region_start(r), r->end); at < r->end;
          at = pt_next_leaf(&s->table, at, r->end)) {
-        vaddr_t start = at, end = min(align_down(at, PT_LEAF_SPAN) + PT_LEAF_SPAN, r->end);
+        vaddr_t start = at, end = min(align_down(at, STEP_SPAN) + STEP_SPAN, r->end);
         spin_lock(&s->table_lock);
         pte_t *leaf = pt_leaf(&s->table, at, false);
         bool changed = false;

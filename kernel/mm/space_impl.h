@@ -13,6 +13,10 @@
 #define SPACE_START 0x10000UL /* nothing is mapped below: null pointers with offsets fault */
 #define VM_ACCESS (VM_READ | VM_WRITE | VM_EXEC)
 #define VM_LASTING (VM_ACCESS | VM_SHARED | VM_STACK | VM_LOCKED | VM_DENY_WRITE | VM_DENY_EXEC)
+/* Between two preemption points: so many frames or regions are given back, so much of a table is looked at. */
+#define STEP_FRAMES 16
+#define STEP_REGIONS 8
+#define STEP_SPAN (128 * PAGE_SIZE)
 #define STACK_GUARD (64 * PAGE_SIZE) /* kept free below a growing stack */
 
 static inline struct region *region_of(struct tree_node *n) {

@@ -70,6 +70,7 @@ static long read_run(struct memory *m, const struct buffer *b, size_t at, size_t
             done += error ? 0 : step;
         }
         if (frames[i]) frame_put(frames[i]);
+        if (unlikely(i % 8 == 7)) preempt_point(); /* the destination may fault each time */
     }
     return done ? (long)done : error;
 }
@@ -210,6 +211,7 @@ UNCHECKED static int write_run(struct write *w, bool append) {
         if (!need) break;
         spin_unlock(&m->lock);
         error = provide(w, need);
+        preempt_point();
         spin_lock(&m->lock);
     }
     spin_unlock(&m->lock);

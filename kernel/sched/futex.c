@@ -23,6 +23,7 @@
 #define FUTEX_OWNER_DIED 0x40000000u
 #define FUTEX_TID 0x3fffffffu
 #define ROBUST_MAX 2048 /* entries of a robust list, as on Linux */
+#define WAKE_STEP 16 /* threads woken between two preemption points */
 #define WOKEN 1 /* result of thread_wake here: this waiter is off its bucket */
 
 enum pi_state { PI_WAITED = 1, PI_EXITING = 2 }; /* thread->pi_state */
@@ -122,15 +123,27 @@ long futex_wait(uaddr_t at, uint32_t expected, uint32_t flags, nsec_t deadline) 
 
 static long wake_key(struct futex_key key, uint32_t count) {
     struct bucket *b = bucket_of(key);
+    struct waiter end = {}; /* who comes to wait later stands behind it; its key is nobody's */
     long woken = 0;
+    unsigned steps = 0;
     spin_lock(&b->lock);
-    list_for_each_safe (l, list_of(b)) {
+    list_push_back(list_of(b), &end.link);
+    for (struct list *l = b->waiters.next, *next; l != &end.link && woken < count; l = next) {
         struct waiter *w = list_entry(l, struct waiter, link);
-        if (woken == count) break;
+        next = l->next;
         if (!same(w->key, key) || w->owner) continue;
         release(w);
         woken++;
+        if (++steps % WAKE_STEP) continue;
+        struct waiter here = {};
+        list_insert_between(&here.link, next->prev, next);
+        spin_unlock(&b->lock);
+        preempt_point();
+        spin_lock(&b->lock);
+        next = here.link.next;
+        list_remove(&here.link);
     }
+    list_remove(&end.link);
     spin_unlock(&b->lock);
     return woken;
 }

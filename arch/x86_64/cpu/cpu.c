@@ -105,7 +105,6 @@ void arch_cpu_idle(void) {
 void arch_irq_window(void) {
     irq_off_end();
     asm volatile("sti; nop; cli" ::: "memory");
-    irq_off_begin();
 }
 
 void arch_halt(void) {

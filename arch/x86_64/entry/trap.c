@@ -181,7 +181,7 @@ void trap_from_kernel(struct trapframe *f) {
     if (f->vector >= VECTOR_DEVICE) { /* in arch_irq_window() or arch_cpu_idle() */
         irq_off_begin();
         irq_dispatch((unsigned)f->vector);
-        irq_off_end();
+        irq_off_end(); /* and what was interrupted begins anew */
         return;
     }
     uint64_t address = read_cr2();

@@ -8,9 +8,11 @@
 #include <asm/regs.h>
 #include <kernel/lib.h>
 #include <kernel/mm.h>
+#include <kernel/thread.h>
 
 #define TABLE_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_USER)
 #define ROOT_HALF (PAGE_SIZE / 2)
+#define STEP_TABLES 8 /* freed between two preemption points */
 
 struct pagetable kernel_pagetable;
 
@@ -24,11 +26,17 @@ int pt_create(struct pagetable *pt) {
     return 0;
 }
 
-static void table_free(paddr_t table, unsigned level, unsigned entries) {
+static void table_free(paddr_t table, unsigned level, unsigned entries, unsigned *work) {
     pte_t *e = phys_to_virt(table);
-    for (unsigned i = 0; level > 1 && i < entries; i++)
-        if (e[i]) table_free(pte_paddr(e[i]), level - 1, PT_LEAF_ENTRIES);
+    for (unsigned i = 0; level > 1 && i < entries; i += 8) { /* most are empty: eight at once */
+        if (!(e[i] | e[i + 1] | e[i + 2] | e[i + 3] | e[i + 4] | e[i + 5] | e[i + 6] | e[i + 7])) continue;
+        for (unsigned j = i; j < i + 8; j++)
+            if (e[j]) table_free(pte_paddr(e[j]), level - 1, PT_LEAF_ENTRIES, work);
+    }
     frame_free_table(table);
+    if (++*work < STEP_TABLES) return;
+    preempt_point();
+    *work = 0;
 }
 
 /* CPUs that run a kernel thread may still have it loaded. */
@@ -41,7 +49,8 @@ void pt_destroy(struct pagetable *pt) {
     leave_pagetable(pt);
     uint64_t others = atomic_load(&pt->cpus) & ~self;
     if (others) arch_ipi_call(others, leave_pagetable, pt);
-    table_free(pt->root, 4, PT_LEAF_ENTRIES / 2);
+    unsigned work = 0; /* since the last preemption point */
+    table_free(pt->root, 4, PT_LEAF_ENTRIES / 2, &work);
     pt->root = 0;
 }
 

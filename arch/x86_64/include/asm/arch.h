@@ -89,16 +89,11 @@ void console_init(const struct bootinfo *boot);
 void nmi_handle(struct trapframe *f);
 NORETURN void trap_fatal(struct trapframe *f, const char *what);
 
-/* Longest stretch with interrupts off: from an entry or the end of a window to its exit. */
-static inline void irq_off_begin(void) {
-    uint32_t low, high;
-    asm volatile("rdtsc" : "=a"(low), "=d"(high));
-    arch_cpu()->kernel_since = low;
-}
+/* Longest stretch with interrupts off: from an entry or a window to the next window or the exit. */
+static inline void irq_off_begin(void) { arch_cpu()->kernel_since = (uint32_t)arch_cycles(); }
 static inline void irq_off_end(void) {
-    uint32_t low, high;
-    asm volatile("rdtsc" : "=a"(low), "=d"(high));
     struct arch_cpu *c = arch_cpu();
-    uint32_t length = low - c->kernel_since;
-    if (length > c->cpu.counters[COUNT_IRQ_OFF_MAX]) c->cpu.counters[COUNT_IRQ_OFF_MAX] = length;
+    uint32_t now = (uint32_t)arch_cycles(), length = now - c->kernel_since;
+    c->kernel_since = now;
+    if (unlikely(length > c->cpu.counters[COUNT_IRQ_OFF_MAX])) c->cpu.counters[COUNT_IRQ_OFF_MAX] = length;
 }
