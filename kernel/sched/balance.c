@@ -11,7 +11,6 @@
 #include <kernel/log.h>
 #include <kernel/mm.h>
 
-#define LONG_WAIT_NS 20000000LL
 #define LOAD_PERIOD_NS 5000000000LL
 
 static uint32_t cycle_shift = 20;
@@ -63,7 +62,7 @@ static struct thread *find_for(const struct run_queue *from, uint32_t cpu) REQUI
 }
 
 /* Moves such a thread, if there is one. */
-static struct thread *take_for(struct run_queue *from, struct run_queue *to) {
+static bool take_for(struct run_queue *from, struct run_queue *to) {
     spin_lock(&from->lock);
     struct thread *t = find_for(from, to->cpu);
     if (t) {
@@ -71,12 +70,12 @@ static struct thread *take_for(struct run_queue *from, struct run_queue *to) {
         t->cpu = to->cpu;
     }
     spin_unlock(&from->lock);
-    if (!t) return nullptr;
+    if (!t) return false;
     cpu_count(COUNT_STEAL);
     spin_lock(&to->lock);
     queue_push(to, t, false);
     spin_unlock(&to->lock);
-    return t;
+    return true;
 }
 
 bool sched_steal(struct run_queue *q) {
@@ -87,30 +86,29 @@ bool sched_steal(struct run_queue *q) {
     return false;
 }
 
-/* Counts if two threads have long waited in q while another CPU, on which one may run, had nothing to do. */
-static void check_waits(struct run_queue *q, const struct run_queue *idle) {
-    if (likely(__atomic_load_n(&q->count, __ATOMIC_RELAXED) < 2)) return;
+/* Whether two threads wait although another CPU, on which one of them may run, has nothing to do. */
+static bool should_share(struct run_queue *q) {
+    bool found = false;
+    if (__atomic_load_n(&q->count, __ATOMIC_RELAXED) < 2) return false;
     spin_lock(&q->lock);
-    uint64_t since = max(q->crowded_since, __atomic_load_n(&idle->switched, __ATOMIC_RELAXED));
-    int64_t waited = (int64_t)(arch_cycles() - since);
-    if (q->count >= 2 && waited > 0 && sched_ns((uint64_t)waited) > LONG_WAIT_NS && find_for(q, idle->cpu))
-        cpu_count(COUNT_IDLE_WAIT);
+    for (uint64_t cpus = atomic_load(&sched_cpus); cpus && q->count >= 2 && !found; cpus &= cpus - 1) {
+        struct run_queue *other = &run_queues[__builtin_ctzll(cpus)];
+        found = queue_load(other) == 0 && find_for(q, other->cpu);
+    }
     spin_unlock(&q->lock);
+    return found;
 }
 
-void sched_idle_over(struct run_queue *q) {
-    for (uint64_t others = atomic_load(&sched_cpus) & ~(1ULL << q->cpu); others; others &= others - 1)
-        check_waits(&run_queues[__builtin_ctzll(others)], q);
-}
-
+/* Counted in slices: a virtual CPU that its host has stopped lets none wait. */
 void sched_balance(struct run_queue *q) {
     struct run_queue *to;
     for (uint64_t others = atomic_load(&sched_cpus) & ~(1ULL << q->cpu); others; others &= ~(1ULL << to->cpu)) {
         to = least_loaded(others);
-        if (queue_load(q) < queue_load(to) + 2) return;
-        if (atomic_load_explicit(&to->running, memory_order_relaxed) < 0) check_waits(q, to);
+        if (queue_load(q) < queue_load(to) + 2) break;
         if (take_for(q, to)) sched_kick(to, true);
     }
+    q->left_waiting = should_share(q) ? q->left_waiting + 1 : 0;
+    if (q->left_waiting == 2) cpu_count(COUNT_IDLE_WAIT);
 }
 
 /* --- priorities and affinity -------------------------------------------------------------------- */

@@ -136,9 +136,15 @@ void sched_enqueue(struct thread *t) {
     struct run_queue *q = &run_queues[cpu];
     spin_lock(&q->lock);
     queue_push(q, t, false);
-    bool preempts = t->priority > atomic_load_explicit(&q->running, memory_order_relaxed);
+    int running = atomic_load_explicit(&q->running, memory_order_relaxed), priority = t->priority;
+    uint64_t allowed = t->affinity;
     spin_unlock(&q->lock);
-    sched_kick(q, preempts);
+    sched_kick(q, priority > running);
+    if (running < 0) return;
+    /* A CPU that goes idle says so, then looks for threads to steal; here it is the other way round. */
+    atomic_thread_fence(memory_order_seq_cst);
+    allowed &= atomic_load_explicit(&sched_idle_cpus, memory_order_relaxed);
+    if (unlikely(allowed)) sched_kick(&run_queues[__builtin_ctzll(allowed)], true);
 }
 
 /* As sched_enqueue; a thread that would run here after the current one becomes its successor. */

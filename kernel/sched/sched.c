@@ -122,8 +122,9 @@ NORETURN void sched_idle_loop(void) {
     uint64_t bit = 1ULL << q->cpu;
     for (;;) {
         atomic_store_explicit(&cpu_current()->need_resched, 0, memory_order_relaxed);
+        atomic_fetch_or(&sched_idle_cpus, bit);
         if (__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) || sched_steal(q)) {
-            sched_idle_over(q);
+            atomic_fetch_and(&sched_idle_cpus, ~bit);
             sched_schedule(q->idle);
             continue;
         }
@@ -131,8 +132,6 @@ NORETURN void sched_idle_loop(void) {
          * A waker queues its thread, then sends an interrupt since q->running is -1.  Interrupts are
          * off from the test of the queue above until arch_cpu_idle, so it ends the halt.
          */
-        atomic_fetch_or(&sched_idle_cpus, bit);
         arch_cpu_idle();
-        atomic_fetch_and(&sched_idle_cpus, ~bit);
     }
 }

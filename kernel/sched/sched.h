@@ -11,10 +11,10 @@ struct run_queue {
     uint64_t bitmap GUARDED_BY(lock); /* priorities with a ready thread; read without the lock as a hint */
     struct list lists[PRIORITY_COUNT] GUARDED_BY(lock);
     uint32_t count GUARDED_BY(lock); /* ready threads, without the running one */
-    uint64_t crowded_since GUARDED_BY(lock); /* arch_cycles() when the second one came to wait */
     _Atomic int8_t running; /* priority of the running thread, -1 idle */
     bool slice_armed; /* by this CPU only; others may read it */
     struct timer slice_timer;
+    uint32_t left_waiting; /* slices in a row that ended with threads left that an idle CPU could run */
     uint64_t started, switched, slice_start; /* arch_cycles(): this CPU, its last switch, the running slice */
     struct thread *idle;
     /*
@@ -34,7 +34,7 @@ static inline void queue_push(struct run_queue *q, struct thread *t, bool front)
     if (front) list_push_front(l, &t->run_link);
     else list_push_back(l, &t->run_link);
     q->bitmap |= 1ULL << t->priority;
-    if (unlikely(++q->count == 2)) q->crowded_since = arch_cycles();
+    q->count++;
     atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
 }
 static inline void queue_remove(struct run_queue *q, struct thread *t) REQUIRES(q -> lock) {
@@ -125,7 +125,6 @@ static inline uint32_t sched_choose_cpu(struct thread *t) {
 }
 bool sched_steal(struct run_queue *q); /* from another CPU, if there is one for this */
 void sched_balance(struct run_queue *q); /* threads wait here: some go to CPUs with less to do */
-void sched_idle_over(struct run_queue *q);
 void sched_slice_init(struct run_queue *q);
 uint64_t sched_ns(uint64_t cycles);
 extern uint64_t sched_slice_cycles;

@@ -12,7 +12,7 @@
 
 #define TABLE_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_USER)
 #define ROOT_HALF (PAGE_SIZE / 2)
-#define STEP_TABLES 8 /* freed between two preemption points */
+#define STEP_TABLES 4 /* freed between two preemption points */
 
 struct pagetable kernel_pagetable;
 
