@@ -101,7 +101,7 @@ static BOOT_CODE void parse(uint32_t magic, uint32_t info) {
 /* The stack protector's canary: its zero byte stops string functions. */
 [[clang::no_stack_protector]] static BOOT_CODE void seed_canary(void) {
     uint64_t seed;
-    if (!arch_random(&seed)) seed = read_tsc() * 0x9e3779b97f4a7c15;
+    if (!arch_random(&seed)) seed = arch_cycles() * 0x9e3779b97f4a7c15;
     __stack_chk_guard = seed & ~0xffULL;
 }
 

@@ -32,7 +32,7 @@ static uint64_t mult_for(uint64_t hz) { return (NS_PER_S << SHIFT) / hz; }
 
 nsec_t arch_clock_now(void) {
     const struct source *s = atomic_load_explicit(&source, memory_order_relaxed);
-    return (nsec_t)scale((likely(s == &by_tsc) ? read_tsc() : hpet_read()) - s->base, s->mult);
+    return (nsec_t)scale((likely(s == &by_tsc) ? arch_cycles() : hpet_read()) - s->base, s->mult);
 }
 
 void arch_clock_params(struct clock_params *out) {
@@ -63,7 +63,7 @@ static uint64_t tsc_hz_told(void) {
 static void read_both(uint64_t *tsc, uint64_t *hpet) {
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < 5; i++) {
-        uint64_t before = read_tsc(), h = hpet_read(), after = read_tsc();
+        uint64_t before = arch_cycles(), h = hpet_read(), after = arch_cycles();
         if (after - before >= best) continue;
         best = after - before;
         *tsc = before + (after - before) / 2;
@@ -87,7 +87,7 @@ void clock_init_boot(paddr_t hpet) {
     uint64_t hz = tsc_hz_told();
     if (!hz && hpet_hz()) hz = tsc_hz_measured();
     if (!hz) panic("no HPET, and the CPU does not tell the frequency of its time stamp counter");
-    by_tsc = (struct source){read_tsc(), mult_for(hz)};
+    by_tsc = (struct source){arch_cycles(), mult_for(hz)};
     if (hpet_hz()) {
         by_hpet.mult = mult_for(hpet_hz());
         read_both(&by_tsc.base, &by_hpet.base);

@@ -48,7 +48,6 @@ extern size_t fpu_size; /* bytes at the top of each kernel stack */
 void fpu_init_cpu(void);
 static inline void *fpu_area(vaddr_t stack_top) { return (void *)(stack_top - fpu_size); }
 void fpu_save(void *area);
-void fpu_restore(const void *area);
 void fpu_load_initial(void);
 extern uint64_t fpu_mask;
 /* This CPU's registers ↔ an XSAVE area in user memory; extended false: an FXSAVE area. -EFAULT also
