@@ -37,11 +37,6 @@ struct [[gnu::packed]] tag {
 #define HEADER offsetof(struct tag, data)
 #define FRAMEBUFFER_RGB 1
 
-static int refuse(struct bootinfo *out, const char *why) {
-    out->problem = why;
-    return -EINVAL;
-}
-
 static void parse_command_line(const char *text, size_t size, struct bootinfo *out) {
     size_t n = 0;
     for (; n < size && n < BOOT_COMMAND_MAX - 1 && text[n]; n++) out->command_line[n] = text[n];

@@ -174,7 +174,7 @@ UNCHECKED void thread_set_affinity(struct thread *t, uint64_t mask) {
 static uint64_t load_average[3];
 static struct timer load_timer;
 
-static uint32_t load_now(void) {
+uint32_t sched_running(void) {
     uint32_t n = 0;
     for (uint64_t map = atomic_load(&sched_cpus); map; map &= map - 1)
         n += queue_load(&run_queues[__builtin_ctzll(map)]);
@@ -184,7 +184,7 @@ static uint32_t load_now(void) {
 static void load_sample(struct timer *timer) {
     /* 65536 × exp(-5 s / 1, 5, 15 min) */
     static const uint64_t decay[3] = {60298, 64453, 65173};
-    uint64_t active = (uint64_t)load_now() << 16;
+    uint64_t active = (uint64_t)sched_running() << 16;
     for (unsigned i = 0; i < 3; i++) load_average[i] = (load_average[i] * decay[i] + active * (65536 - decay[i])) >> 16;
     timer_start(timer, clock_now() + LOAD_PERIOD_NS);
 }
@@ -252,5 +252,3 @@ void sched_cpu_times(uint32_t cpu, uint64_t *idle_ns, uint64_t *busy_ns) {
 }
 
 uint64_t sched_load(unsigned which) { return load_average[which]; }
-
-uint32_t sched_running(void) { return load_now(); }
