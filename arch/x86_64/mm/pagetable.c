@@ -34,7 +34,8 @@ static void table_free(paddr_t table, unsigned level, unsigned entries, unsigned
             if (e[j]) table_free(pte_paddr(e[j]), level - 1, PT_LEAF_ENTRIES, work);
     }
     frame_free_table(table);
-    if (++*work < STEP_TABLES) return;
+    *work += level > 1 ? 2 : 1; /* looking through one takes time */
+    if (*work < STEP_TABLES) return;
     preempt_point();
     *work = 0;
 }
