@@ -128,7 +128,7 @@ UNCHECKED static struct run_queue *queue_lock_of(struct thread *t) {
  * elsewhere or is about to, WORK_RESCHED, set first, takes it through preempt(), which puts right what
  * was decided by the old values.
  */
-UNCHECKED static void change_priority(struct thread *t, uint8_t *which, unsigned value) {
+UNCHECKED static void change_priority(struct thread *t, _Atomic uint8_t *which, unsigned value) {
     struct run_queue *q = queue_lock_of(t);
     bool queued = !list_empty(&t->run_link), self = t == thread_current();
     unsigned state = atomic_load(&t->state), before = t->priority;

@@ -89,10 +89,10 @@ struct thread {
 
     /* scheduling: protected by the lock of the run queue of `cpu`; so is `cpu`, changed by who has hold of it */
     _Atomic uint8_t state;
-    uint8_t base_priority, priority; /* priority = max(base, lent) */
-    uint8_t lent_priority; /* from a caller or mutex waiters */
+    _Atomic uint8_t base_priority, priority; /* priority = max(base, lent) */
+    _Atomic uint8_t lent_priority; /* from a caller or mutex waiters */
     uint32_t cpu; /* where it runs or ran last */
-    uint64_t affinity;
+    _Atomic uint64_t affinity; /* like the priorities: read without the lock as a hint */
     uint64_t run_cycles; /* up to its last switch; thread_run_ns() for others */
     struct list run_link;
     _Atomic bool on_cpu; /* context not yet saved: nobody else may run it */
