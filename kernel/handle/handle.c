@@ -13,7 +13,7 @@
 #define FULL_BIT(c) (1ULL << ((c) % 64))
 
 static struct handle_range *range_of(struct handle_table *t, handle_t h) UNCHECKED {
-    return h >= HANDLE_UPPER ? &t->upper : &t->low;
+    return &t->ranges[h >= HANDLE_UPPER];
 }
 static handle_t range_base(handle_t h) { return h >= HANDLE_UPPER ? HANDLE_UPPER : 0; }
 static uint32_t range_limit(struct handle_table *t, bool upper) {
@@ -31,7 +31,7 @@ static inline struct handle_slot *slot_find(struct handle_table *t, handle_t h) 
 struct handle_slot *handle_slot_find(struct handle_table *t, handle_t h) { return slot_find(t, h); }
 
 void handle_table_init(struct handle_table *t) {
-    *t = (struct handle_table){.limit = 1024};
+    *t = (struct handle_table){.limit = 1024, .generation = 1};
     spin_init(&t->lock, RANK_HANDLES);
 }
 
@@ -92,6 +92,7 @@ static struct object *slot_clear(struct handle_table *t, handle_t h, struct hand
     uint32_t n = (uint32_t)(h - range_base(h));
     struct object *o = s->object;
     *s = (struct handle_slot){};
+    handle_table_changed(t);
     r->full[FULL_WORD(n / HANDLE_CHUNK)] &= ~FULL_BIT(n / HANDLE_CHUNK);
     if (n < r->first_free_hint) r->first_free_hint = n;
     if (o && o != HANDLE_RESERVED) t->open_count--;
@@ -124,6 +125,13 @@ int handle_lookup(handle_t h, enum object_type type, uint32_t need, struct objec
     return lookup(h, type, need, false, out, rights);
 }
 
+struct borrowed handle_borrow_counted(handle_t h, enum object_type type) {
+    struct borrowed b = {.counted = true};
+    int e = lookup(h, type, 0, false, &b.object, &b.rights);
+    if (e) b.object = err_ptr(e);
+    return b;
+}
+
 int handle_lookup_as_handle(handle_t h, uint32_t need, struct object **out, uint32_t *rights) {
     return lookup(h, 0, need, true, out, rights);
 }
@@ -134,7 +142,7 @@ static handle_t table_reserve(struct handle_table *t, handle_t at, uint32_t flag
     uint32_t from = upper ? (uint32_t)(max(at, HANDLE_FREE) - HANDLE_UPPER) : (uint32_t)at;
     if (at < 0) return -EINVAL;
     spin_lock(&t->lock);
-    long n = range_take(upper ? &t->upper : &t->low, from, range_limit(t, upper));
+    long n = range_take(&t->ranges[upper], from, range_limit(t, upper));
     spin_unlock(&t->lock);
     return n < 0 ? (handle_t)n : base + (handle_t)n;
 }
@@ -147,7 +155,8 @@ static void table_publish(struct handle_table *t, handle_t h, struct object *o, 
     /* An upper slot may be closed again by the same process's other threads while reserved. */
     struct object *old = s->object == HANDLE_RESERVED ? nullptr : s->object;
     *s = (struct handle_slot){o, (uint16_t)rights, flags & (HANDLE_CLOEXEC | HANDLE_KEEP)};
-    if (!old) t->open_count++;
+    if (old) handle_table_changed(t);
+    else t->open_count++;
     spin_unlock(&t->lock);
     if (old) object_handle_put(old);
 }
@@ -201,7 +210,8 @@ int handle_install_at(struct handle_table *t, handle_t at, struct object *o, uin
     }
     struct object *old = s->object;
     *s = (struct handle_slot){o, (uint16_t)rights, (uint8_t)slot_flags(at, flags)};
-    if (!old) t->open_count++;
+    if (old) handle_table_changed(t);
+    else t->open_count++;
     spin_unlock(&t->lock);
     if (old) object_handle_put(old);
     return 0;
@@ -273,11 +283,10 @@ void handle_table_exec(struct handle_table *t) {
 void handle_table_fini(struct handle_table *t) UNCHECKED {
     table_drop(t, 0, HANDLE_UPPER - 1, drop_all);
     table_drop(t, HANDLE_UPPER, HANDLE_UPPER_END - 1, drop_all);
-    struct handle_range *ranges[] = {&t->low, &t->upper};
-    for (unsigned i = 0; i < array_size(ranges); i++) {
+    for (unsigned i = 0; i < array_size(t->ranges); i++) {
         spin_lock(&t->lock); /* others may look into it: handle_describe */
-        struct handle_range old = *ranges[i];
-        *ranges[i] = (struct handle_range){};
+        struct handle_range old = t->ranges[i];
+        t->ranges[i] = (struct handle_range){};
         spin_unlock(&t->lock);
         for (uint32_t c = 0; c < old.chunk_count; c++) kfree(old.chunks[c]);
         for (struct handle_slot **chunks = old.chunks; chunks;) {
@@ -292,7 +301,7 @@ void handle_table_fini(struct handle_table *t) UNCHECKED {
 /* `to` is not visible to anyone yet, so only `from` is locked, and not all the time. */
 static int range_copy(struct handle_table *to, struct handle_table *from, bool upper, bool skip_cloexec)
     REQUIRES(from -> lock) UNCHECKED {
-    struct handle_range *r = upper ? &from->upper : &from->low, *w = upper ? &to->upper : &to->low;
+    struct handle_range *r = &from->ranges[upper], *w = &to->ranges[upper];
     for (uint32_t c = 0; c < r->chunk_count; c++) {
         if (c) {
             spin_unlock(&from->lock);

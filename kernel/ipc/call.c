@@ -1,217 +1,156 @@
 // SPDX-License-Identifier: MIT
 /*
- * The scheme call: lookup, validate, commit, move, switch.
+ * The call, in one page: both ends of the way that nearly all calls take.
  *
- * Client                                   Server (port.c)
- *   1 buffers pinned by the caller           a  reply_wait: idle, BLOCKED
- *   2 prepare to block
- *   3 lock; take an idle server; file the
- *     call by tag; unlock
+ *   client: sys_call                         server: sys_port_reply_wait
+ *                                              a  idle: its port is on scheme->idle, its thread ASLEEP
+ *   1 copy the request in, look it up
+ *   2 lock; claim an idle server's thread;
+ *     go to sleep; the call is SERVED; unlock
  *   — committed: nothing below can fail —
- *   4 copy request and data to its buffer
- *   5 switch to it on this CPU               b  returns with the request
- *                                            c  reply_wait: finds the call by tag,
- *   6 runs again with the answer                copies the answer, switches back
+ *   3 copy request and data to its buffer
+ *   4 switch to it on this CPU               b  returns with the request, works, answers:
+ *                                            c  lock; copy the answer to the call; claim the client's
+ *                                               thread; the call is DONE; idle, asleep; unlock
+ *   5 copy the answer out                    d  switch to it on this CPU
  *
- * Races.  A signal, a deadline or a kill may wake the client at any time after 3; the call's state,
- * changed under the scheme's lock, says who is first: QUEUED calls are simply withdrawn; SERVED ones
- * get a CANCEL and wait on; REPLYING ones are about to be DONE.  The answer wins.
+ * Whatever is not usual leaves before it has changed anything, for client.c or port.c: nobody idle, notes
+ * to be heard first, handles that go along, answers by another thread, work for a thread that is about to
+ * sleep.
+ *
+ * Races.  From 2 and c on, anyone may wake the thread that goes to sleep: a signal, a kill, an event.  It
+ * is then on a run queue, goes through its switch all the same, and finds out afterwards: the client by
+ * the call's state (call_wait), the server by port->delivered (port_resume).  A claimed thread belongs to
+ * who claimed it: whatever else would wake it passes by, and is seen in thread->work on its way out.
  */
-#include <kernel/clock.h>
-#include <kernel/log.h>
+#include <asm/string.h>
+#include <asm/user.h>
 #include <kernel/file.h>
 #include <kernel/process.h>
+#include <kernel/syscall.h>
+#include "../sched/sched.h"
 #include "ipc.h"
 
-#define CANCEL_GRACE_NS 1000000000LL
+#define ARGS_WORDS (offsetof(struct call, carried) / 8)
+static_assert(offsetof(struct call, carried) == offsetof(struct call_args, reply), "read in one piece");
 
-void call_deliver(struct call *c, struct port *p) {
+/* From one end to the other on this CPU: at once if both are of one kind, and nothing else wants to run. */
+[[gnu::always_inline]] static inline void switch_to(struct thread *self, struct thread *next, bool lend) {
+    if (likely(!atomic_peek(uint32_t, &self->work)) && likely(next->place == self->place) &&
+        likely(next->affinity == UINT64_MAX))
+        thread_switch_here(self, next);
+    else switch_long(next, lend);
+}
+
+/* --- the client --------------------------------------------------------------------------------- */
+
+/* Operations on open files that move nothing but messages and data. Others name paths or carry handles. */
+#define DATA_OPS (1u << OP_WRITE | 1u << OP_CONTROL)
+#define DIRECT_OPS (DATA_OPS | 1u << OP_READ | 1u << OP_STAT | 1u << OP_ALLOCATE | 1u << OP_STATFS)
+static inline bool is_direct(const struct call *c) {
+    uint32_t op = c->request.op;
+    if (op < OP_USER && !(op < 32 && (c->request.length ? DATA_OPS : DIRECT_OPS) >> op & 1)) return false;
+    return likely(c->out_size <= CALL_ANSWER_MAX) && likely(c->carry == HANDLE_NONE) &&
+           likely(c->deadline == DEADLINE_NEVER);
+}
+
+/* The answer's result. -ESTALE also where the call was not made: client.c makes it. */
+[[gnu::always_inline]] static inline long call_direct(struct thread *self, struct file *f, struct call *c) {
+    struct process *process = self->process;
+    struct scheme *s = f->scheme;
+    if (unlikely(!is_direct(c) || (process->serve_rank && s->rank >= process->serve_rank))) return -ESTALE;
+    c->request.flags &= REQUEST_IDEMPOTENT;
+    c->request.object = f->id;
+    c->request.credentials = atomic_load_explicit(&process->cred, memory_order_relaxed)->c.id;
+    c->request.pid = process->pid;
+    spin_lock(&s->lock);
+    struct port *p = s->idle;
+    struct thread *server; /* a hostile process may let another thread wait on the port at any time */
+    if (unlikely(!p) || unlikely(f->incarnation != s->incarnation) || unlikely(s->indirect) ||
+        unlikely(!thread_claim_asleep(server = p->thread))) {
+        spin_unlock(&s->lock);
+        return -ESTALE;
+    }
+    s->idle = p->idle_next;
+    call_receive(s, c, p);
+    thread_sleep_begin(self, s);
+    spin_unlock(&s->lock);
+    /* committed: nothing below can fail */
     struct port_buffer *b = p->buffer;
-    b->request = c->request;
-    if (unlikely(c->request.length)) pin_read(&c->in, 0, b->data, c->request.length);
-}
-
-void call_carry(struct object *carried, uint32_t rights, struct port *p) {
-    struct request *r = &p->buffer->request;
-    if (carried->ops == &file_ops && object_as(file, carried)->scheme == p->scheme) {
-        r->flags |= REQUEST_OWN_FILE;
-        r->args[3] = object_as(file, carried)->id;
-        object_handle_put(carried);
-        return;
-    }
-    handle_t h = handle_install_in(&p->process->handles, carried, rights, HANDLE_IN_UPPER);
-    r->args[3] = (uint64_t)(int64_t)h;
-    if (h >= 0) r->flags |= REQUEST_HANDLE;
-}
-
-/* The caller's own delivery to an idle server. */
-static void call_deliver_direct(struct call *c, struct port *p) {
-    struct object *carried = c->carried;
-    c->carried = nullptr;
-    call_deliver(c, p);
-    if (unlikely(carried)) call_carry(carried, c->carried_rights, p);
-    atomic_store_explicit(&p->delivered, true, memory_order_release);
-}
-
-void call_receive(struct scheme *s, struct call *c, struct port *p) {
-    if (unlikely(++s->next_tag == 0)) s->next_tag = 1;
-    c->request.tag = s->next_tag;
-    atomic_store_explicit(&c->state, CALL_SERVED, memory_order_relaxed);
-    c->port = p;
-    p->serving = c;
-    s->calls++;
-}
-
-void call_file(struct scheme *s, struct call *c) {
-    c->port->serving = nullptr;
-    c->port = nullptr;
-    list_push_front(call_bucket(s, c->request.tag), &c->link);
-}
-
-void call_unfile(struct call *c) {
-    if (likely(c->port)) {
-        c->port->serving = nullptr;
-        c->port = nullptr;
-    } else {
-        list_remove(&c->link);
-    }
-}
-
-/* By priority, then in order. */
-static void queue_insert(struct scheme *s, struct call *c) REQUIRES(s -> lock) {
-    struct list *at = s->queue.prev;
-    while (at != &s->queue && list_entry(at, struct call, link)->caller->priority < c->caller->priority) at = at->prev;
-    list_insert_between(&c->link, at, at->next);
-    c->port = nullptr;
-    c->state = CALL_QUEUED;
-    s->queued++;
-}
-
-static bool killed(const struct thread *t) { return atomic_load(&t->work) & WORK_EXIT; }
-
-static void cancel_sent(struct note *n) { thread_put(container_of(n, struct thread, call.cancel)); }
-
-/* Tells the server that the caller lost interest. The note keeps the thread's memory. */
-static void call_send_cancel(struct scheme *s, struct call *c) {
-    if (!list_empty(&c->cancel.link)) return;
-    thread_get(c->caller);
-    c->cancel.request = (struct request){.op = OP_CANCEL, .args = {c->request.tag}};
-    c->cancel.sent = cancel_sent;
-    scheme_note(s, &c->cancel, 0);
-}
-
-/* The answer came first: nobody needs to hear of the cancel any more. */
-static void call_withdraw_cancel(struct scheme *s, struct call *c) {
-    spin_lock(&s->lock);
-    bool queued = !list_empty(&c->cancel.link);
-    list_remove(&c->cancel.link);
-    spin_unlock(&s->lock);
-    if (queued) thread_put(c->caller);
-}
-
-/* The caller woke without an answer. True: stop waiting, *result is set. */
-static bool call_interrupted(struct scheme *s, struct call *c, int why, bool cancelled, long *result) {
-    spin_lock(&s->lock);
-    bool over = c->state == CALL_QUEUED || (c->state == CALL_SERVED && (killed(c->caller) || cancelled));
-    if (over) {
-        bool queued = c->state == CALL_QUEUED;
-        if (queued) list_remove(&c->link);
-        else call_unfile(c);
-        if (queued) s->queued--;
-        else if (cancelled && !killed(c->caller))
-            klog(LOG_WARN, "scheme %s: no answer to a cancelled call (op %u): hung", s->name, c->request.op);
-    }
-    bool served = c->state == CALL_SERVED;
-    if (over) atomic_store(&c->state, CALL_NONE); /* else it may have become DONE: that stays */
-    spin_unlock(&s->lock);
-    if (served && !cancelled) call_send_cancel(s, c);
-    *result = why;
-    return over;
-}
-
-static long call_wait(struct scheme *s, struct call *c, int woke, nsec_t deadline) {
-    bool cancelled = false;
-    int reason = 0;
-    long result;
-    while (atomic_load_explicit(&c->state, memory_order_acquire) != CALL_DONE) {
-        if (c->state == CALL_REPLYING) {
-            cpu_pause();
-            arch_ipi_poll();
-            continue;
-        }
-        if (woke && !reason) reason = woke;
-        if (woke && call_interrupted(s, c, reason, cancelled, &result)) return result;
-        if (woke && !cancelled) {
-            cancelled = true;
-            deadline = clock_now() + CANCEL_GRACE_NS;
-        }
-        thread_block_prepare(s, !cancelled);
-        if (c->state == CALL_DONE || c->state == CALL_REPLYING) thread_block_cancel();
-        else woke = thread_block(deadline);
-        if (c->request.flags & REQUEST_RENEWED) { /* BUSY: another second */
-            c->request.flags &= (uint16_t)~REQUEST_RENEWED;
-            if (cancelled) deadline = clock_now() + CANCEL_GRACE_NS;
-            woke = 0;
-        }
-    }
-    if (cancelled) call_withdraw_cancel(s, c);
-    c->state = CALL_NONE;
+    uint32_t length = c->request.length;
+    cpu_count(COUNT_CALL);
+    asm_copy(&b->request, &c->request, sizeof(b->request));
+    if (length && (length > CALL_DATA_MAX || copy_from_user_nofault(b->data, c->in_address, length)))
+        return call_retract(s, c, server); /* but a page that is not there */
+    p->delivered = true;
+    switch_to(self, server, true);
+    bool done = atomic_peek(uint8_t, &c->state) == CALL_DONE;
+    atomic_signal_fence(memory_order_acquire);
+    if (unlikely(!done)) return call_finish(s, c);
+    atomic_store_explicit(&self->sleep, SLEEP_AWAKE, memory_order_relaxed);
     return c->reply.result;
 }
 
-long scheme_call(struct scheme *s, struct call *c, nsec_t deadline) {
+long call_direct_long(struct file *f, struct call *c) { return call_direct(thread_current(), f, c); }
+
+long sys_call(handle_t h, struct call_args *args) {
     struct thread *self = thread_current();
-    struct process *p = self->process;
-    c->caller = self;
-    c->request.pid = p->pid;
-    c->request.credentials = atomic_load_explicit(&p->cred, memory_order_relaxed)->c.id;
-    cpu_count(COUNT_CALL);
-    if (unlikely(p->serve_rank && s->rank >= p->serve_rank)) {
-        klog(LOG_ERROR, "%s (rank %u) calls %s (rank %u): refused", p->name, p->serve_rank, s->name, s->rank);
-        return -EDEADLK;
-    }
-    spin_lock(&s->lock);
-    if (unlikely(s->failed || (c->incarnation && c->incarnation != s->incarnation))) {
-        bool failed = s->failed;
-        spin_unlock(&s->lock);
-        return failed ? -ECONNREFUSED : -ESTALE;
-    }
-    struct thread *server = scheme_take_idle(s);
-    int woke;
-    if (likely(server && list_empty(&s->notes) && deadline == DEADLINE_NEVER)) {
-        thread_sleep_begin(self, s);
-        call_receive(s, c, server->port);
-        spin_unlock(&s->lock);
-        /* committed: nothing below can fail */
-        call_deliver_direct(c, server->port);
-        if (unlikely(self->priority > server->priority)) thread_lend_priority(server, self->priority);
-        woke = thread_switch_to(server);
-    } else { /* behind the notes: a DETACH must come before the next LOCK */
-        thread_block_prepare(s, true);
-        queue_insert(s, c);
-        spin_unlock(&s->lock);
-        woke = server ? thread_block_switch_to(server, deadline) : thread_block(deadline);
-    }
-    if (likely(atomic_load_explicit(&c->state, memory_order_acquire) == CALL_DONE)) {
-        atomic_store_explicit(&c->state, CALL_NONE, memory_order_relaxed);
-        return c->reply.result;
-    }
-    return call_wait(s, c, woke, deadline);
+    struct call *c = &self->call;
+    lock_check_none();
+    if (unlikely(!copy_words_from_user(&c->request, (uaddr_t)args, ARGS_WORDS))) return -EFAULT;
+    long result = -ESTALE;
+    if (likely(handle_is_cached(&self->called, h, self->process)))
+        result = call_direct(self, object_as(file, self->called.object), c);
+    if (unlikely(result < 0)) result = result == -ESTALE ? call_handle(h, c) : call_error(c, result);
+    return likely(copy_words_to_user((uaddr_t)&args->reply, &c->reply, sizeof(c->reply) / 8)) ? result : -EFAULT;
 }
 
-long scheme_call_simple(struct scheme *s, uint16_t op, uint64_t object, uint64_t a0, uint64_t a1, uint64_t a2,
-                        struct reply *reply, nsec_t deadline) {
-    struct call *c = &thread_current()->call;
-    uint8_t outer[offsetof(struct call, cancel)]; /* a fault on a buffer of another call may be why */
-    __builtin_memcpy(outer, c, sizeof(outer));
-    c->request = (struct request){.op = op, .object = object, .args = {a0, a1, a2}};
-    c->in.count = c->out.count = 0;
-    c->out.length = 0;
-    c->incarnation = 0;
-    c->carried = nullptr;
-    long result = scheme_call(s, c, deadline);
-    if (c->reply_object) object_handle_put(c->reply_object);
-    if (reply) *reply = c->reply;
-    __builtin_memcpy(c, outer, sizeof(outer));
-    return result;
+/* --- the server --------------------------------------------------------------------------------- */
+
+/* PORT_WAIT where nothing was done, or nothing came of it: port.c goes on. */
+[[gnu::always_inline]] static inline long port_direct(struct thread *self, struct port *p) {
+    struct scheme *s = p->scheme;
+    struct port_buffer *b = p->buffer;
+    spin_lock(&s->lock);
+    struct call *c = p->serving; /* null also if the port is detached */
+    if (unlikely(!c) || unlikely(s->indirect)) goto slow;
+    struct reply *r = &c->reply;
+    struct thread *caller = call_thread(c);
+    uint8_t done = CALL_DONE;
+    asm_copy(r, &b->reply, sizeof(*r)); /* once: the server may write to it at any time */
+    if (unlikely(r->tag != c->request.tag) || unlikely(r->flags & (REPLY_HANDLE | REPLY_BUSY))) goto slow;
+    if (unlikely(r->length)) {
+        if (!call_answer_data(c, p)) goto slow;
+        done = CALL_ANSWERED;
+    }
+    if (unlikely(!thread_claim_asleep(caller))) goto slow;
+    b->reply.tag = 0;
+    r->handle = HANDLE_NONE;
+    atomic_store_explicit(&c->state, done, memory_order_release);
+    p->serving = nullptr;
+    p->delivered = false;
+    p->idle_next = s->idle;
+    s->idle = p;
+    thread_sleep_begin(self, s);
+    spin_unlock(&s->lock);
+    /* A post at the event either sees us asleep or is seen here. */
+    if (unlikely(atomic_peek(bool, &p->event_hint))) thread_wake(self, 0);
+    switch_to(self, caller, false);
+    if (unlikely(!p->delivered)) return port_resume(p, thread_awake(self));
+    atomic_store_explicit(&self->sleep, SLEEP_AWAKE, memory_order_relaxed);
+    return PORT_REQUEST;
+slow:
+    spin_unlock(&s->lock);
+    return PORT_WAIT;
+}
+
+long sys_port_reply_wait(handle_t h, uint32_t flags, int64_t deadline) {
+    struct thread *self = thread_current();
+    if (likely(handle_is_cached(&self->served, h, self->process)) && likely(!flags) &&
+        likely(deadline == DEADLINE_NEVER) && likely(!self->lent_priority)) {
+        struct port *p = object_as(port, self->served.object);
+        long result = likely(p->thread == self) ? port_direct(self, p) : PORT_WAIT;
+        if (likely(result != PORT_WAIT)) return result;
+    }
+    return port_handle(h, flags, deadline);
 }

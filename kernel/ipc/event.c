@@ -35,8 +35,13 @@ static void wake_first(struct list *waiters) {
     if (l) thread_wake(list_entry(l, struct waiter, link)->thread, WOKEN);
 }
 
+static void port_hint(struct event_object *ev) REQUIRES(ev -> lock) {
+    if (ev->port_waiter) atomic_store(ev->port_hint, true);
+}
+
 static void wake_reader(struct event_object *ev) REQUIRES(ev -> lock) {
     wake_first(&ev->readers);
+    port_hint(ev);
     if (ev->port_waiter) thread_wake(ev->port_waiter, 0);
 }
 
@@ -197,7 +202,7 @@ static void event_last_handle(struct object *o) {
         interest_put(i);
         preempt_point();
     }
-    event_set_port_waiter(o, nullptr);
+    event_set_port_waiter(o, nullptr, event_of(o)->port_hint);
 }
 
 static void event_destroy(struct object *o) { kfree(event_of(o)); }
@@ -219,6 +224,7 @@ static bool event_verify(struct event_object *ev) {
         ready = (uint32_t)source_ready(source, i->watch.mask) & i->watch.mask;
         spin_lock(&ev->lock);
         if (ready && !i->dead && list_empty(&i->ready_link)) list_push_front(&ev->ready, &i->ready_link);
+        port_hint(ev);
         spin_unlock(&ev->lock);
         interest_put(i);
         spin_lock(&ev->lock);
@@ -264,13 +270,19 @@ struct object *event_create(uint64_t initial) {
 
 _Atomic uint32_t *event_status(struct object *o) { return &event_of(o)->status; }
 
-void event_set_port_waiter(struct object *o, struct thread *t) {
+void event_set_port_waiter(struct object *o, struct thread *t, _Atomic bool *hint) {
     struct event_object *ev = event_of(o);
-    if (ev->port_waiter == t) return;
-    if (t) thread_get(t);
+    if (t) {
+        thread_get(t);
+        atomic_store(hint, true);
+    }
     spin_lock(&ev->lock);
-    struct thread *old = ev->port_waiter;
-    ev->port_waiter = t;
+    struct thread *old = t;
+    if (t || ev->port_hint == hint) {
+        old = ev->port_waiter;
+        ev->port_waiter = t;
+        ev->port_hint = hint;
+    }
     spin_unlock(&ev->lock);
     if (old) thread_put(old);
 }
@@ -452,6 +464,7 @@ static uint64_t counter_take(struct event_object *ev) REQUIRES(ev -> lock) {
         n += e > 0;
     }
     for (struct list *l; (l = list_pop_front(&again));) list_push_back(&ev->ready, l);
+    if (!list_empty(&ev->ready)) port_hint(ev);
     if (n && !list_empty(&ev->ready)) wake_first(&ev->readers); /* there may be something for another one, too */
     return n ? (long)n : min(e, 0);
 }

@@ -33,6 +33,7 @@ struct event_object {
     struct spinlock lock; /* RANK_EVENT */
     struct list readers, writers; /* struct waiter */
     struct thread *port_waiter; /* reference */
+    _Atomic bool *port_hint; /* its port's */
     struct tree interests;
     uint32_t serial;
     _Atomic uint32_t status;

@@ -60,9 +60,7 @@ static long plain_step(void *context, uaddr_t base, size_t length, int64_t offse
     c->request.args[1] = length;
     c->request.args[2] = flags;
     c->incarnation = f->incarnation;
-    c->carried = nullptr;
-    if (read) c->in.length = 0;
-    else c->out.length = 0;
+    c->out_size = read ? (uint32_t)length : 0;
     long n = scheme_call(f->scheme, c, p->request->deadline);
     pin_release(pin);
     if (unlikely(c->reply_object)) object_handle_put(c->reply_object); /* nobody asked for one */

@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
- * Ports: the server's side of a scheme. port_reply_wait answers one call and waits for the next in
- * one system call; with nothing queued it switches straight back to the caller it has answered.
+ * Ports: the server's side of a scheme, and its long ways to answer one call and wait for the next: notes
+ * and queued calls, events, deadlines, handles, parked calls, calls that another thread took.
  */
+#include <kernel/lib.h>
 #include <kernel/event.h>
 #include <kernel/file.h>
 #include <kernel/mm.h>
 #include <kernel/process.h>
 #include "ipc.h"
+
+/* False: a client, or a note, has taken it. */
+static bool idle_remove(struct scheme *s, struct port *p) REQUIRES(s -> lock) {
+    for (struct port **at = &s->idle; *at; at = &(*at)->idle_next) {
+        if (*at != p) continue;
+        *at = p->idle_next;
+        return true;
+    }
+    return false;
+}
 
 static void port_detach(struct port *p) {
     struct scheme *s = p->scheme;
@@ -15,8 +26,7 @@ static void port_detach(struct port *p) {
     spin_lock(&s->lock);
     p->detached = true;
     list_remove(&p->link);
-    if (!list_empty(&p->idle_link)) thread_wake(p->thread, 0); /* another thread closed it under its feet */
-    list_remove(&p->idle_link);
+    if (idle_remove(s, p)) thread_wake(p->thread, 0); /* another thread closed it under its feet */
     if (p->serving) call_file(s, p->serving);
     bool last = list_empty(&s->ports);
     if (last) s->server = nullptr;
@@ -32,7 +42,10 @@ static void port_destroy(struct object *o) {
     for (unsigned i = 0; i < array_size(p->frames); i++)
         if (p->frames[i]) frame_put(p->frames[i]);
     if (p->memory) object_put(memory_object(p->memory));
-    if (p->event) object_put(p->event);
+    if (p->event) {
+        event_set_port_waiter(p->event, nullptr, &p->event_hint);
+        object_put(p->event);
+    }
     if (p->scheme) object_put(&p->scheme->object);
     kfree(p);
 }
@@ -82,7 +95,6 @@ int port_create(struct scheme *s, struct object *event, struct port **out, uaddr
     if (!p) return -ENOMEM;
     object_init(&p->object, &port_ops);
     list_init(&p->link);
-    list_init(&p->idle_link);
     int e = port_buffer_init(p);
     long at = e ? e : space_map(self->space, 0, PORT_BUFFER_SIZE, VM_READ | VM_WRITE | VM_SHARED, p->memory, 0);
     if (at < 0) {
@@ -118,7 +130,6 @@ int port_create(struct scheme *s, struct object *event, struct port **out, uaddr
 /* Both with the scheme's lock held.  The second takes the call with this tag off the table: REPLYING, so that its
  * caller waits for DONE. */
 static struct call *call_find(struct port *p, uint32_t tag) {
-    if (likely(p->serving && p->serving->request.tag == tag)) return p->serving;
     list_for_each (l, &p->scheme->ports) {
         struct call *c = list_entry(l, struct port, link)->serving;
         if (c && c->request.tag == tag) return c;
@@ -135,12 +146,26 @@ static struct call *call_take(struct port *p, uint32_t tag, uint32_t flags) {
     if (unlikely(!c)) return nullptr;
     if (unlikely(flags & REPLY_BUSY)) { /* still at it: another second for a cancelled call */
         c->request.flags |= REQUEST_RENEWED;
-        thread_wake(c->caller, 0);
+        thread_wake(call_thread(c), 0);
         return nullptr;
     }
     call_unfile(c);
     atomic_store_explicit(&c->state, CALL_REPLYING, memory_order_relaxed);
     return c;
+}
+
+/* The answer's data, cut to what the caller has room for. */
+static void answer_data(struct call *c, const struct port *p) {
+    struct reply *r = &c->reply;
+    r->length = min(r->length, c->out_size);
+    if (c->out.count) pin_write(&c->out, 0, p->buffer->data, r->length);
+    else memcpy(c->answer, p->buffer->data, r->length);
+}
+
+bool call_answer_data(struct call *c, struct port *p) {
+    if (min(c->reply.length, c->out_size) > PAGE_SIZE) return false;
+    answer_data(c, p);
+    return true;
 }
 
 /* The server's handle that goes with the answer; a bad one makes the call fail with EIO. */
@@ -159,126 +184,158 @@ static void answer_object(struct call *c, struct reply *r) {
  */
 static struct thread *port_answer(struct port *p, uint64_t *orphan) {
     struct scheme *s = p->scheme;
-    struct reply *from = &p->buffer->reply;
-    uint32_t tag = from->tag, flags = from->flags;
-    from->tag = 0;
+    struct reply answer = p->buffer->reply;
+    p->buffer->reply.tag = 0;
     spin_lock(&s->lock);
-    struct call *c = call_take(p, tag, flags);
+    struct call *c = call_take(p, answer.tag, answer.flags);
     spin_unlock(&s->lock);
     if (unlikely(!c)) {
-        if (from->result >= 0 && (flags & (REPLY_FILE | REPLY_BUSY)) == REPLY_FILE) *orphan = from->args[0];
+        if (answer.result >= 0 && (answer.flags & (REPLY_FILE | REPLY_BUSY)) == REPLY_FILE) *orphan = answer.args[0];
         return nullptr;
     }
-    struct thread *caller = c->caller;
-    struct reply *r = &c->reply;
-    *r = *from;
-    r->length = min(r->length, c->out.length);
-    if (r->length) pin_write(&c->out, 0, p->buffer->data, r->length);
-    if (unlikely(r->flags & REPLY_HANDLE)) answer_object(c, r);
-    if (unlikely(r->result <= -ERESTART)) r->result = -EIO; /* these mean something to the kernel */
-    r->handle = HANDLE_NONE;
+    struct thread *caller = call_thread(c);
+    c->reply = answer;
+    answer_data(c, p);
+    if (answer.flags & REPLY_HANDLE) answer_object(c, &c->reply);
+    c->reply.handle = HANDLE_NONE;
     bool claimed = thread_claim(caller); /* before DONE: see call_end */
-    atomic_store_explicit(&c->state, CALL_DONE, memory_order_release);
+    bool more = c->reply.length || c->reply_object;
+    atomic_store_explicit(&c->state, more ? CALL_ANSWERED : CALL_DONE, memory_order_release);
     return claimed ? caller : nullptr;
 }
 
 /* --- the next request --------------------------------------------------------------------------- */
 
-/* A note or queued call into the buffer, with the scheme's lock held on entry; it is released. */
-static bool port_take_queued(struct port *p) RELEASES(&p->scheme->lock) UNCHECKED {
+/* Gives the handle (or, for a file of the scheme, its id) to the server. Consumes the handle reference. */
+static void carry(struct object *carried, uint32_t rights, struct port *p) {
+    struct request *r = &p->buffer->request;
+    if (carried->ops == &file_ops && object_as(file, carried)->scheme == p->scheme) {
+        r->flags |= REQUEST_OWN_FILE;
+        r->args[3] = object_as(file, carried)->id;
+        object_handle_put(carried);
+        return;
+    }
+    handle_t h = handle_install_in(&p->process->handles, carried, rights, HANDLE_IN_UPPER);
+    r->args[3] = (uint64_t)(int64_t)h;
+    if (h >= 0) r->flags |= REQUEST_HANDLE;
+}
+
+static void deliver_message(struct call *c, struct port *p) {
+    p->buffer->request = c->request;
+    if (c->request.length) pin_read(&c->in, 0, p->buffer->data, c->request.length);
+}
+
+void call_deliver(struct call *c, struct port *p) {
+    struct object *carried = c->carried;
+    c->carried = nullptr;
+    deliver_message(c, p);
+    if (unlikely(carried)) carry(carried, c->carried_rights, p);
+}
+
+static void take_note(struct port *p) RELEASES(&p->scheme->lock) UNCHECKED {
     struct scheme *s = p->scheme;
-    if (!list_empty(&s->notes)) {
-        struct note *n = list_entry(list_pop_front(&s->notes), struct note, link);
-        p->buffer->request = n->request;
-        void (*sent)(struct note *) = n->sent;
-        spin_unlock(&s->lock);
-        if (sent) sent(n);
-        return true;
-    }
-    if (list_empty(&s->queue)) {
-        spin_unlock(&s->lock);
-        return false;
-    }
+    struct note *n = list_entry(list_pop_front(&s->notes), struct note, link);
+    p->buffer->request = n->request;
+    void (*sent)(struct note *) = n->sent;
+    spin_unlock(&s->lock);
+    if (sent) sent(n);
+}
+
+/* Message and data with the lock held: the caller may be killed and let go of its pins otherwise. */
+static void take_call(struct port *p) RELEASES(&p->scheme->lock) UNCHECKED {
+    struct scheme *s = p->scheme;
     struct call *c = list_entry(list_pop_front(&s->queue), struct call, link);
     s->queued--;
     call_receive(s, c, p);
-    /* Copied with the lock held: the caller may be killed and let go of its pins otherwise. */
-    call_deliver(c, p);
+    deliver_message(c, p);
     struct object *carried = c->carried;
     uint32_t rights = c->carried_rights;
     c->carried = nullptr;
-    unsigned priority = c->caller->priority;
+    unsigned priority = call_thread(c)->priority;
     spin_unlock(&s->lock);
-    if (unlikely(carried)) call_carry(carried, rights, p);
+    if (unlikely(carried)) carry(carried, rights, p);
     if (priority > thread_current()->priority) thread_lend_priority(thread_current(), priority);
-    return true;
 }
 
-/* After a wait: off the idle list; true if a client has filled the buffer. */
-static bool port_awake(struct port *p) {
+static bool port_event_ready(struct port *p) {
+    if (!atomic_exchange(&p->event_hint, false)) return false;
+    bool ready = event_ready(p->event);
+    if (ready) atomic_store(&p->event_hint, true); /* until it was seen not to be */
+    return ready;
+}
+
+/* The result, or PORT_WAIT: the port is idle and the thread about to block. */
+static long port_next(struct port *p, bool wait) UNCHECKED {
     struct scheme *s = p->scheme;
-    if (likely(atomic_load_explicit(&p->delivered, memory_order_acquire))) return true;
+    struct thread *self = thread_current();
+    if (port_event_ready(p)) return PORT_EVENT;
     spin_lock(&s->lock);
-    list_remove(&p->idle_link);
+    if (p->serving) call_file(s, p->serving); /* parked */
+    if (!p->detached && !list_empty(&s->notes)) return take_note(p), PORT_REQUEST;
+    if (!p->detached && !list_empty(&s->queue)) return take_call(p), PORT_REQUEST;
+    long result = p->detached ? -EINVAL : wait ? PORT_WAIT : -EAGAIN;
+    if (result == PORT_WAIT && p->thread != self && idle_remove(s, p)) {
+        p->idle_next = s->idle; /* another thread waits on this port */
+        s->idle = p;
+        result = -EBUSY;
+    }
+    if (result == PORT_WAIT) {
+        s->indirect = s->failed;
+        thread_block_prepare(s, true);
+        p->delivered = false;
+        if (p->thread != self && p->event) event_set_port_waiter(p->event, self, &p->event_hint);
+        p->thread = self;
+        p->idle_next = s->idle;
+        s->idle = p;
+    }
     spin_unlock(&s->lock);
-    return atomic_load_explicit(&p->delivered, memory_order_acquire);
+    return result;
 }
 
-long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) UNCHECKED {
+/* Only a client that has claimed the thread delivers: woken by anyone else, it finds its port idle. */
+long port_resume(struct port *p, int woke) {
+    if (likely(p->delivered)) return PORT_REQUEST;
+    spin_lock(&p->scheme->lock);
+    idle_remove(p->scheme, p);
+    bool detached = p->detached;
+    spin_unlock(&p->scheme->lock);
+    return detached ? -EINVAL : woke ? woke : PORT_WAIT;
+}
+
+static long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline) {
     struct thread *self = thread_current(), *back = nullptr;
     uint64_t orphan = 0;
     if (unlikely(p->process != self->process || p->detached)) return -EINVAL;
-    if (unlikely(self->lent_priority)) thread_lend_priority(self, 0);
+    if (unlikely(atomic_load_explicit(&self->work, memory_order_relaxed) & WORK_REAP)) object_reap();
+    if (self->lent_priority) thread_lend_priority(self, 0);
     if (p->buffer->reply.tag) back = port_answer(p, &orphan);
+    long result = PORT_WAIT;
     if (unlikely(orphan)) {
         p->buffer->request = (struct request){.op = OP_CLOSE, .object = orphan};
-        return PORT_REQUEST;
+        result = PORT_REQUEST;
     }
-    if (unlikely(flags & PORT_REPLY_ONLY)) {
-        if (back) thread_wake_claimed(back, 0);
-        return -EAGAIN;
-    }
-    self->port = p;
-    for (;;) {
-        struct scheme *s = p->scheme;
-        bool event = p->event && unlikely(event_maybe_ready(p->event)) && event_ready(p->event);
-        spin_lock(&s->lock);
-        if (unlikely(p->detached)) {
-            spin_unlock(&s->lock);
-            if (back) thread_wake_claimed(back, 0);
-            return -EINVAL;
-        }
-        if (unlikely(p->serving)) call_file(s, p->serving); /* parked */
-        bool work = !list_empty(&s->notes) || !list_empty(&s->queue);
-        if (unlikely(work || event || deadline == 0 || (flags & PORT_NO_WAIT))) {
-            if (event) spin_unlock(&s->lock);
-            bool got = !event && port_take_queued(p);
-            if (back) thread_wake_claimed(back, 0);
-            return event ? PORT_EVENT : got ? PORT_REQUEST : -EAGAIN;
-        }
-        if (unlikely(!list_empty(&p->idle_link))) { /* another thread waits on this port */
-            spin_unlock(&s->lock);
-            if (back) thread_wake_claimed(back, 0);
-            return -EBUSY;
-        }
-        bool direct = likely(back && deadline == DEADLINE_NEVER);
-        if (direct) thread_sleep_begin(self, s);
-        else thread_block_prepare(s, true);
-        atomic_store_explicit(&p->delivered, false, memory_order_relaxed);
-        if (unlikely(p->event && p->thread != self)) event_set_port_waiter(p->event, self);
-        p->thread = self;
-        list_push_front(&s->idle, &p->idle_link);
-        spin_unlock(&s->lock);
-        /* A post after the first look either sees the waiter or is seen here. */
-        if (p->event && unlikely(event_maybe_ready(p->event)) && event_ready(p->event)) thread_wake(self, 0);
-        int woke = likely(direct) ? thread_switch_to(back)
-                   : back         ? thread_block_switch_to(back, deadline)
-                                  : thread_block(deadline);
+    if (flags & PORT_REPLY_ONLY && !orphan) result = -EAGAIN;
+    while (result == PORT_WAIT) {
+        result = port_next(p, deadline != 0 && !(flags & PORT_NO_WAIT));
+        if (result != PORT_WAIT) break;
+        if (port_event_ready(p))
+            thread_wake(self, 0); /* a post after the first look sees the waiter, or is seen here */
+        int woke = back ? thread_block_switch_to(back, deadline) : thread_block(deadline);
         back = nullptr;
-        if (likely(port_awake(p))) return PORT_REQUEST;
-        if (p->detached) return -EINVAL;
-        if (woke) return woke;
+        result = port_resume(p, woke);
     }
+    if (back) thread_wake_claimed(back, 0);
+    return result;
+}
+
+long port_handle(handle_t h, uint32_t flags, nsec_t deadline) {
+    struct process *process = process_current();
+    struct borrowed b = handle_borrow(process, h, OBJECT_PORT);
+    if (is_err(b.object)) return ptr_err(b.object);
+    handle_cache_fill(&thread_current()->served, h, process, b);
+    long result = port_reply_wait(object_as(port, b.object), flags, deadline);
+    handle_return(b);
+    return result;
 }
 
 /* --- what servers ask ---------------------------------------------------------------------------- */
@@ -289,7 +346,7 @@ int port_caller(struct port *p, uint32_t tag, struct caller_info *out) {
     struct scheme *s = p->scheme;
     spin_lock(&s->lock);
     struct call *c = call_find(p, tag);
-    struct thread *caller = c ? c->caller : nullptr;
+    struct thread *caller = c ? call_thread(c) : nullptr;
     if (caller) thread_get(caller);
     spin_unlock(&s->lock);
     if (!caller) return -ESRCH;

@@ -14,6 +14,17 @@
 static struct spinlock schemes_lock = SPINLOCK_INIT(RANK_HANDLES);
 static struct list schemes = {&schemes, &schemes};
 
+/* Calls not yet received. */
+static void scheme_flush_queue(struct scheme *s) {
+    spin_lock(&s->lock);
+    while (!list_empty(&s->queue)) {
+        struct call *c = list_entry(list_pop_front(&s->queue), struct call, link);
+        s->queued--;
+        call_end(c, -ECONNREFUSED);
+    }
+    spin_unlock(&s->lock);
+}
+
 /* Nobody will take them: they let go of the files that they are about. */
 static void scheme_flush_notes(struct scheme *s) {
     spin_lock(&s->lock);
@@ -30,9 +41,9 @@ static void scheme_flush_notes(struct scheme *s) {
 static void scheme_last_handle(struct object *o) {
     struct scheme *s = object_as(scheme, o);
     spin_lock(&s->lock);
-    s->failed = true;
+    s->failed = s->indirect = true;
     spin_unlock(&s->lock);
-    scheme_flush_queue(s, -ECONNREFUSED);
+    scheme_flush_queue(s);
     scheme_flush_notes(s);
     memory_pager_failed(s);
 }
@@ -62,8 +73,8 @@ struct scheme *scheme_create(const char *name, uint32_t rank, uint32_t flags) {
     s->number = atomic_fetch_add(&next_number, 1);
     s->rank = rank;
     s->flags = flags;
+    s->last_tag = 1;
     list_init(&s->ports);
-    list_init(&s->idle);
     list_init(&s->queue);
     list_init(&s->notes);
     for (unsigned i = 0; i < CALL_BUCKETS; i++) list_init(&s->served[i]);
@@ -82,8 +93,11 @@ size_t scheme_describe(struct scheme_info *out, size_t count) {
         if (n == count) break;
         struct scheme *s = list_entry(l, struct scheme, link);
         struct scheme_info *i = &out[n++];
-        *i = (struct scheme_info){
-            .rank = s->rank, .incarnation = s->incarnation, .calls = s->calls, .queued = s->queued, .files = s->files};
+        *i = (struct scheme_info){.rank = s->rank,
+                                  .incarnation = s->incarnation,
+                                  .calls = s->last_tag / 2,
+                                  .queued = s->queued,
+                                  .files = s->files};
         for (unsigned c = 0; c < sizeof(i->name); c++) i->name[c] = s->name[c];
         spin_lock(&s->lock);
         list_for_each (p, &s->ports) i->servers++;
@@ -104,11 +118,14 @@ bool scheme_note(struct scheme *s, struct note *n, uint32_t pid) {
     spin_lock(&s->lock);
     bool queued = !list_empty(&n->link), drop = !queued && s->failed;
     if (!queued) n->request.pid = pid;
-    if (!queued && !drop) list_push_back(&s->notes, &n->link);
-    struct thread *server = queued || drop ? nullptr : scheme_take_idle(s);
+    if (!queued && !drop) {
+        list_push_back(&s->notes, &n->link);
+        s->indirect = true;
+    }
+    struct port *server = queued || drop ? nullptr : scheme_take_idle(s);
     spin_unlock(&s->lock);
     if (drop && n->sent) n->sent(n);
-    if (server) thread_wake_claimed(server, 0); /* it looks at the queues itself */
+    if (server) thread_wake_claimed(server->thread, 0); /* it looks at the queues itself */
     return !queued;
 }
 
@@ -127,43 +144,17 @@ void scheme_note_memory_low(void) {
     spin_unlock(&schemes_lock);
 }
 
-/* Takes an idle server thread, claimed, with lock held; null if there is none. */
-struct thread *scheme_take_idle(struct scheme *s) {
-    while (!list_empty(&s->idle)) {
-        struct port *p = list_entry(s->idle.next, struct port, idle_link);
-        list_remove(&p->idle_link);
-        struct thread *t = p->thread;
-        if (t && thread_claim(t)) return t;
+struct port *scheme_take_idle(struct scheme *s) {
+    struct port *p;
+    while ((p = s->idle)) {
+        s->idle = p->idle_next;
+        if (thread_claim(p->thread)) return p;
         /* Something else has just woken it: it finds itself off the list and looks again. */
     }
     return nullptr;
 }
 
 /* --- endings ------------------------------------------------------------------------------------ */
-
-/*
- * The caller is claimed before the call is DONE: after that it may run and exit on another CPU.
- * One that was about to sleep is woken by the claim, sees REPLYING, and spins until DONE.
- */
-void call_end(struct call *c, int error) {
-    struct thread *caller = c->caller;
-    atomic_store(&c->state, CALL_REPLYING);
-    bool claimed = thread_claim(caller);
-    c->reply = (struct reply){.result = error, .handle = HANDLE_NONE};
-    atomic_store_explicit(&c->state, CALL_DONE, memory_order_release);
-    if (claimed) thread_wake_claimed(caller, 0);
-}
-
-/* Ends what is queued and not yet received. */
-void scheme_flush_queue(struct scheme *s, int error) {
-    spin_lock(&s->lock);
-    while (!list_empty(&s->queue)) {
-        struct call *c = list_entry(list_pop_front(&s->queue), struct call, link);
-        s->queued--;
-        call_end(c, error);
-    }
-    spin_unlock(&s->lock);
-}
 
 /* The last port is gone: received calls end, queued ones wait for the next instance. */
 void scheme_server_lost(struct scheme *s) {

@@ -245,7 +245,7 @@ static long info_threads(struct process *p, uaddr_t out, size_t size) {
 }
 
 UNCHECKED static handle_t handles_end(struct process *p, handle_t h) {
-    const struct handle_range *r = h < HANDLE_UPPER ? &p->handles.low : &p->handles.upper;
+    const struct handle_range *r = &p->handles.ranges[h >= HANDLE_UPPER];
     return (h < HANDLE_UPPER ? 0 : HANDLE_UPPER) + (handle_t)(r->chunk_count * HANDLE_CHUNK);
 }
 

@@ -119,6 +119,7 @@ int process_thread_add(struct process *p, struct thread *t) {
     if (!ending) {
         list_push_back(&p->threads, &t->process_link);
         p->thread_count++;
+        handle_table_changed(&p->handles);
     }
     spin_unlock(&p->signal_lock);
     if (ending) account_uncharge_task(p);

@@ -224,7 +224,8 @@ void sched_init_cpu(void) {
     for (unsigned i = 0; i < PRIORITY_COUNT; i++) list_init(&q->lists[i]);
     q->cpu = c->id;
     q->idle = t;
-    q->started = q->switched = q->slice_start = arch_cycles();
+    q->started = q->slice_start = arch_cycles();
+    t->run_cycles = -q->started;
     sched_slice_init(q);
     timer_init_cpu();
     atomic_init(&q->running, -1);
@@ -245,8 +246,8 @@ void sched_init_cpu(void) {
 
 void sched_cpu_times(uint32_t cpu, uint64_t *idle_ns, uint64_t *busy_ns) {
     const struct run_queue *q = &run_queues[cpu];
-    uint64_t now = arch_cycles(), idle = q->idle->run_cycles;
-    if (atomic_load_explicit(&q->running, memory_order_relaxed) < 0) idle += now - q->switched;
+    uint64_t idle = __atomic_load_n(&q->idle->run_cycles, __ATOMIC_RELAXED), now = arch_cycles();
+    if ((int64_t)idle < 0) idle += now;
     *idle_ns = sched_ns(idle);
     *busy_ns = sched_ns(now - q->started - idle);
 }

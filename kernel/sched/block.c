@@ -45,7 +45,7 @@ static inline void hand_over(struct run_queue *q, struct thread *self, struct th
         atomic_store_explicit(&q->running, (int8_t)next->priority, memory_order_relaxed);
     if (unlikely(atomic_load_explicit(&cpu_current()->need_resched, memory_order_relaxed)))
         atomic_fetch_or(&next->work, WORK_RESCHED);
-    sched_switch(q, self, next, true);
+    sched_switch(q, self, next, true, false);
 }
 
 static inline bool outranked(struct run_queue *q, const struct thread *t) UNCHECKED {
@@ -89,12 +89,13 @@ static inline bool outranked(struct run_queue *q, const struct thread *t) UNCHEC
     return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
 }
 
-int thread_switch_to(struct thread *next) {
+void thread_switch_to(struct thread *next) {
     struct thread *self = thread_current();
     struct run_queue *q = run_queue_current();
     const uint32_t signals = WORK_SIGNAL | WORK_EXIT | WORK_STOP;
     if (unlikely(atomic_load_explicit(&self->work, memory_order_relaxed) & signals) && signal_pending(self))
         thread_wake(self, -EINTR);
+    if (unlikely(atomic_load_explicit(&self->work, memory_order_relaxed) & WORK_REAP)) thread_wake(self, 0);
     self->switches_voluntary++;
     if (likely(next->affinity >> q->cpu & 1) && likely(!atomic_load_explicit(&next->on_cpu, memory_order_acquire))) {
         atomic_store_explicit(&next->sleep, sleep_woken(0), memory_order_relaxed);
@@ -105,7 +106,6 @@ int thread_switch_to(struct thread *next) {
         spin_lock(&q->lock);
         sched_leave(q, self);
     }
-    return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
 }
 
 /*
@@ -124,7 +124,7 @@ int thread_block(nsec_t deadline) {
         return block(nullptr, deadline);
     self->switches_voluntary++;
     q->successor = nullptr;
-    sched_switch(q, self, next, true);
+    sched_switch(q, self, next, true, false);
     return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
 }
 

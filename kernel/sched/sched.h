@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What the scheduler's files share: run queues and the thread's sleep word. */
 #pragma once
+#include <arch/switch.h>
 #include <arch/time.h>
 #include <kernel/thread.h>
 #include <kernel/timer.h>
@@ -15,7 +16,7 @@ struct run_queue {
     bool slice_armed; /* by this CPU only; others may read it */
     struct timer slice_timer;
     uint32_t left_waiting; /* slices in a row that ended with threads left that an idle CPU could run */
-    uint64_t started, switched, slice_start; /* arch_cycles(): this CPU, its last switch, the running slice */
+    uint64_t started, slice_start; /* arch_cycles(): this CPU, the running slice */
     struct thread *idle;
     /*
      * A thread woken by the running one, to run when that blocks: no list, no lock, and it inherits
@@ -58,24 +59,24 @@ void sched_kick(struct run_queue *q, bool preempts); /* a thread was queued ther
 void sched_request(void); /* this CPU reschedules before it returns to user mode */
 
 /* First act of whoever runs after a switch. */
-static inline void sched_finish_switch(void) {
-    struct thread *previous = cpu_current()->previous;
-    bool leaves = atomic_load_explicit(&previous->state, memory_order_relaxed) >= THREAD_MOVING;
+static inline void sched_finish_switch(struct thread *previous) {
+    bool leaves = atomic_peek(uint8_t, &previous->state) >= THREAD_MOVING;
+    atomic_signal_fence(memory_order_seq_cst);
     atomic_store_explicit(&previous->on_cpu, false, memory_order_release);
     if (unlikely(leaves)) sched_left(previous);
 }
 
-/* Switches to next, which belongs to this CPU, on a new time slice or self's. */
-static inline void sched_switch(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice) {
+/* Switches to next, which belongs to this CPU, on a new time slice or self's. users: both have user state. */
+static inline void sched_switch(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice,
+                                bool users) {
     lock_check_none();
     uint64_t now = arch_cycles();
-    self->run_cycles += now - q->switched;
-    q->switched = now;
+    self->run_cycles += now;
+    next->run_cycles -= now;
     if (!same_slice) q->slice_start = now;
     atomic_store_explicit(&next->state, THREAD_RUNNING, memory_order_relaxed);
     atomic_store_explicit(&next->on_cpu, true, memory_order_relaxed);
-    arch_switch(self, next);
-    sched_finish_switch();
+    sched_finish_switch(arch_switch(self, next, users));
 }
 
 /* The next thread to run: the first of the highest priority, or the idle thread. */
@@ -113,7 +114,7 @@ static inline void sched_leave(struct run_queue *q, struct thread *self) RELEASE
     sched_slice_check(q);
     if (unlikely(next == self)) /* woken already, or still the best */
         atomic_store_explicit(&self->state, THREAD_RUNNING, memory_order_relaxed);
-    else sched_switch(q, self, next, false);
+    else sched_switch(q, self, next, false, false);
 }
 
 uint32_t sched_choose_cpu_slow(struct thread *t);
@@ -129,3 +130,9 @@ void sched_slice_init(struct run_queue *q);
 uint64_t sched_ns(uint64_t cycles);
 extern uint64_t sched_slice_cycles;
 void thread_init_sleep(struct thread *t);
+
+/* The short thread_switch_to(): next has self's place, and no other thread is to run first. */
+[[gnu::always_inline]] static inline void thread_switch_here(struct thread *self, struct thread *next) {
+    self->switches_voluntary++;
+    sched_switch(run_queue_current(), self, next, true, true);
+}

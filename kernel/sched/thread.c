@@ -73,7 +73,7 @@ struct thread *thread_find(uint32_t tid) {
 
 static void thread_begin(void *arg) {
     struct thread *t = arg;
-    sched_finish_switch();
+    sched_finish_switch(cpu_current()->previous);
     t->entry(t->entry_argument);
     thread_exit();
 }
@@ -133,9 +133,8 @@ void thread_put(struct thread *t) {
 }
 
 uint64_t thread_run_ns(const struct thread *t) {
-    uint64_t cycles = t->run_cycles;
-    if (atomic_load(&t->state) == THREAD_RUNNING) cycles += arch_cycles() - run_queues[t->cpu].switched;
-    return sched_ns(cycles);
+    uint64_t cycles = __atomic_load_n(&t->run_cycles, __ATOMIC_RELAXED);
+    return sched_ns((int64_t)cycles < 0 ? cycles + arch_cycles() : cycles);
 }
 
 void sched_thread_counts(uint64_t *running, uint64_t *total) {

@@ -34,34 +34,29 @@ long sys_event_control(handle_t ev, uint32_t op, handle_t h, const struct event 
 }
 
 /* An event with a right of `need`, borrowed. */
-static inline int event_borrow(handle_t h, uint32_t need, struct object **o, bool *counted) {
-    uint32_t rights;
-    int e = handle_borrow(process_current(), h, OBJECT_EVENT, o, &rights, counted);
-    if (likely(!e && rights & need)) return 0;
-    if (!e) handle_return(*o, *counted);
-    return e ? e : -EACCES;
+static inline struct borrowed event_borrow(handle_t h, uint32_t need) {
+    struct borrowed b = handle_borrow(process_current(), h, OBJECT_EVENT);
+    if (likely(!is_err(b.object) && b.rights & need) || is_err(b.object)) return b;
+    handle_return(b);
+    return (struct borrowed){.object = err_ptr(-EACCES)};
 }
 
 long sys_event_wait(handle_t h, struct event *out, size_t count, int64_t deadline) {
     struct event events[SMALL_EVENTS];
-    struct object *o;
-    bool counted;
     if (unlikely(count == 0)) return -EINVAL;
-    int e = event_borrow(h, RIGHT_WAIT, &o, &counted);
-    if (unlikely(e)) return e;
-    long n = event_wait(o, events, min(count, (size_t)SMALL_EVENTS), deadline);
-    handle_return(o, counted);
+    struct borrowed b = event_borrow(h, RIGHT_WAIT);
+    if (unlikely(is_err(b.object))) return ptr_err(b.object);
+    long n = event_wait(b.object, events, min(count, (size_t)SMALL_EVENTS), deadline);
+    handle_return(b);
     if (likely(n > 0 && !copy_to_user((uaddr_t)out, events, (size_t)n * sizeof(*events)))) return n;
     return n > 0 ? -EFAULT : n == -EINTR ? -ERESTARTNOHAND : n;
 }
 
 long sys_event_post(handle_t h, uint64_t value) {
-    struct object *o;
-    bool counted;
-    int e = event_borrow(h, RIGHT_WRITE, &o, &counted);
-    if (unlikely(e)) return e;
-    event_post(o, value);
-    handle_return(o, counted);
+    struct borrowed b = event_borrow(h, RIGHT_WRITE);
+    if (unlikely(is_err(b.object))) return ptr_err(b.object);
+    event_post(b.object, value);
+    handle_return(b);
     return 0;
 }
 

@@ -28,19 +28,16 @@ static long io_do(struct object *o, struct io_request *r, bool write) {
 
 static inline long io_buffer(handle_t h, uaddr_t buffer, size_t size, int64_t offset, uint32_t flags, nsec_t deadline,
                              bool write) {
-    struct object *o;
-    uint32_t rights;
-    bool counted;
-    int e = handle_borrow(process_current(), h, 0, &o, &rights, &counted);
-    if (unlikely(e)) return e;
-    if (unlikely(!(rights & (write ? RIGHT_WRITE : RIGHT_READ)))) {
-        handle_return(o, counted);
+    struct borrowed b = handle_borrow(process_current(), h, 0);
+    if (unlikely(is_err(b.object))) return ptr_err(b.object);
+    if (unlikely(!(b.rights & (write ? RIGHT_WRITE : RIGHT_READ)))) {
+        handle_return(b);
         return -EBADF;
     }
     struct io_vector v = {(void *)buffer, min(size, (size_t)0x7ffff000)};
     struct io_request r = {&v, 1, offset, flags, deadline};
-    long n = io_do(o, &r, write);
-    handle_return(o, counted);
+    long n = io_do(b.object, &r, write);
+    handle_return(b);
     return n;
 }
 

@@ -6,8 +6,6 @@
 
 enum process_open_flags { OPEN_PROCESS, OPEN_TERMINAL };
 
-long sys_process_fork(void) { return process_fork(); }
-
 long sys_process_spawn(struct spawn_args *args) {
     struct spawn_args a;
     int e = copy_from_user(&a, (uaddr_t)args, sizeof(a));

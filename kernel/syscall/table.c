@@ -36,6 +36,6 @@ syscall_fn *const syscall_table[] = {
     [0 ... SYSCALL_null - SYSCALL_BASE] = no_syscall,
 #include <abi/syscalls.def>
 };
-const unsigned syscall_count = sizeof(syscall_table) / sizeof(syscall_table[0]);
+const uint64_t syscall_count = sizeof(syscall_table) / sizeof(syscall_table[0]);
 
 long sys_null(void) { return 0; }

@@ -157,6 +157,7 @@ static void high_runs(struct team *t, bool by_timer) {
         uint64_t passed = atomic_load(&urgent.turns) - atomic_load(&urgent.at_wake);
         if (passed > (by_timer ? 1 : 100)) atomic_fetch_add(&urgent.late, 1);
     }
+    timer_stop(&timer);
     atomic_store(&t->stop, true);
 }
 static void low_spins(struct team *t, unsigned number, bool by_timer) {

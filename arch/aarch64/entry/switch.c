@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Threads' register state and switching: of kernel threads only, so no address space changes. */
+#include <arch/switch.h>
 #include <asm/arch.h>
 #include <kernel/lib.h>
 #include <kernel/thread.h>
@@ -31,7 +32,7 @@ void arch_thread_set_entry(struct thread *t, void (*entry)(void *), void *arg) {
     t->arch.kernel_sp = (uint64_t)s;
 }
 
-struct thread *arch_switch(struct thread *prev, struct thread *next) {
+struct thread *arch_switch(struct thread *prev, struct thread *next, bool users) {
     struct cpu *c = cpu_current();
     c->current = next;
     c->previous = prev;

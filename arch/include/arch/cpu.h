@@ -17,6 +17,7 @@ struct cpu {
     struct thread *idle;
     struct thread *previous; /* whom the last arch_switch came from; for a thread's first run */
     struct pagetable *pagetable; /* loaded in hardware; kernel threads keep the last user one */
+    struct pagetable *pagetable_left; /* the same, but during a change the one before */
     uint32_t id; /* 0 … cpu_count()-1 */
     _Atomic uint32_t need_resched;
     uint32_t spin_depth; /* spinlocks held (debug) */

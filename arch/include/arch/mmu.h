@@ -24,7 +24,6 @@
 struct pagetable {
     paddr_t root;
     uint64_t tables; /* pages of it, the root included; made by one thread at a time */
-    _Atomic uint64_t cpus; /* CPUs that may hold translations */
 };
 
 MUST_CHECK int pt_create(struct pagetable *pt); /* user half empty, kernel half shared. -ENOMEM */

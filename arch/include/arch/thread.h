@@ -18,15 +18,11 @@ void arch_thread_init(struct thread *t); /* fresh user state; t->stack is alread
 void arch_thread_set_pagetable(struct thread *t, struct pagetable *pt);
 /* First switch to t calls entry(arg) on its kernel stack with interrupts off. */
 void arch_thread_set_entry(struct thread *t, void (*entry)(void *), void *arg);
-/*
- * Saves prev's user state (FPU, TLS base) and kernel context, loads next's and its page table, and
- * sets cpu->current.
- * Returns in next's context: the thread that ran before on this CPU is the result.
- */
-struct thread *arch_switch(struct thread *prev, struct thread *next);
 struct trapframe *arch_frame(struct thread *t); /* the user registers of t, valid while in the kernel */
 void arch_frame_init(struct trapframe *f, uaddr_t pc, uaddr_t sp, uint64_t arg0);
-/* Copies user state (frame, FPU, TLS base) of the running thread to a new one (fork). */
+/* Copies user state (frame, FPU, TLS base) of the running thread to a new one. For all its registers to be
+ * in the frame, the arch supplies sys_process_fork(), which goes on to process_fork(). */
+long sys_process_fork(void);
 void arch_thread_copy(struct thread *to, struct thread *from);
 void arch_thread_reset(struct thread *t); /* fresh FPU and TLS base (exec) */
 void arch_thread_set_tls(struct thread *t, uaddr_t base);
@@ -75,5 +71,5 @@ void trap_return_work(struct trapframe *f);
 /* The table the system call entry jumps through; index = number - SYSCALL_BASE. */
 typedef long syscall_fn(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 extern syscall_fn *const syscall_table[];
-extern const unsigned syscall_count;
+extern const uint64_t syscall_count;
 long syscall_foreign(uint64_t number); /* outside the table: arch_foreign_call() and number, or SIGSYS */

@@ -10,9 +10,10 @@
 #include <kernel/lib.h>
 
 struct cpu_features cpu_features;
+bool irq_off_measured;
 struct arch_cpu *cpu_table[CPU_MAX] = {&boot_cpu};
 struct arch_cpu boot_cpu = {
-    .cpu = {.self = &boot_cpu.cpu, .pagetable = &kernel_pagetable},
+    .cpu = {.self = &boot_cpu.cpu, .pagetable = &kernel_pagetable, .pagetable_left = &kernel_pagetable},
     .online = true,
 };
 
@@ -25,7 +26,6 @@ void cpu_features_init(void) {
     struct cpuid seven = read_cpuid(7, 0), power = read_cpuid(0x80000007, 0);
     struct cpuid xsave = read_cpuid(0xd, 1);
     cpu_features = (struct cpu_features){
-        .xsaveopt = xsave.a & 1,
         .hypervisor = basic.c >> 31 & 1,
         .rdrand = basic.c >> 30 & 1,
         .invariant_tsc = power.d >> 8 & 1,
@@ -37,7 +37,7 @@ void cpu_features_init(void) {
     } needed[] = {
         {basic.c >> 26 & 1, "XSAVE"},      {basic.d >> 24 & 1, "FXSR"},    {extended.d >> 20 & 1, "NX"},
         {extended.d >> 11 & 1, "SYSCALL"}, {seven.b >> 0 & 1, "FSGSBASE"}, {seven.b >> 7 & 1, "SMEP"},
-        {seven.b >> 20 & 1, "SMAP"},       {basic.d >> 16 & 1, "PAT"},
+        {seven.b >> 20 & 1, "SMAP"},       {basic.d >> 16 & 1, "PAT"},     {xsave.a & 1, "XSAVEOPT"},
     };
     for (size_t i = 0; i < array_size(needed); i++)
         if (!needed[i].present) panic("this CPU lacks %s", needed[i].name);
@@ -90,7 +90,7 @@ void cpu_registers_init(void) {
     if (read_cpuid(7, 0).c & 4) cr4 |= CR4_UMIP;
     write_cr4(cr4);
     write_msr(MSR_STAR, (uint64_t)(KERNEL_SS | 3) << 48 | (uint64_t)KERNEL_CS << 32);
-    write_msr(MSR_LSTAR, (uint64_t)syscall_entry);
+    write_msr(MSR_LSTAR, (uint64_t)(irq_off_measured ? syscall_entry_measured : syscall_entry));
     write_msr(MSR_CSTAR, 0);
     write_msr(MSR_FMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC);
     fpu_init_cpu();

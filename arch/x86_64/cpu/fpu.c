@@ -44,17 +44,17 @@ static void fpu_restore(const void *area) {
 void fpu_load_initial(void) { fpu_restore(&initial); }
 
 void arch_thread_init(struct thread *t) {
-    t->arch = (struct arch_thread){};
-    memcpy(fpu_area(t->stack), &initial, sizeof(initial));
+    t->arch = (struct arch_thread){.registers = t->stack - fpu_size};
+    memcpy((void *)t->arch.registers, &initial, sizeof(initial));
 }
 
 void arch_thread_reset(struct thread *t) {
     t->arch.fs_base = t->arch.gs_base = 0;
     if (t != thread_current()) {
-        memcpy(fpu_area(t->stack), &initial, sizeof(initial));
+        memcpy((void *)t->arch.registers, &initial, sizeof(initial));
         return;
     }
     fpu_load_initial();
     user_fs_base_set(0);
-    user_gs_base_set(0);
+    user_gs_base_swap(0);
 }

@@ -16,6 +16,7 @@ void arch_init_early(const struct bootinfo *boot) {
     cpu_descriptors_init(&boot_cpu, ist_top);
     idt_init();
     idt_load();
+    irq_off_measured = boot_option(boot, "irq-off", nullptr, 0);
     cpu_registers_init();
     console_init(boot);
     irq_off_begin();

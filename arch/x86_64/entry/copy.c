@@ -5,10 +5,8 @@
  * SMAP is open (STAC) only around these instructions.
  */
 #include <asm/arch.h>
+#include <asm/user.h>
 #include <kernel/lock.h>
-
-#define MAY_FAULT(table, instruction, resume)                                                                          \
-    ".pushsection ." table ", \"a\"\n\t.quad " instruction ", " resume "\n\t.popsection\n\t"
 
 /* false: not all could be copied. The fault handler clears AC when it resumes at the label. */
 #define DEFINE_COPY(name, table)                                                                                       \

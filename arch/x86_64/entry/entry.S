@@ -61,55 +61,56 @@
     .text
 
 /*
- * SYSCALL: rcx = user rip, r11 = user rflags, GS and rsp still the user's. The fast path out leaves
- * callee-saved registers alone: C functions kept them. It is taken when thread->work is 0, so the
- * frame is what was saved here, its rip is below USER_END, and SYSRET is safe.
+ * SYSCALL: rcx = user rip, r11 = user rflags, GS and rsp still the user's. The frame gets what the
+ * fast path out restores; callee-saved registers stay where they are, since C functions keep them, and
+ * are stored by the slow way out. The fast one is taken when thread->work is 0, so the frame is what
+ * was saved here, its rip is below USER_END, and SYSRET is safe.
+ *
+ * There are two of it: the measured one, used if the command line says `irq-off`, counts the time with
+ * interrupts off from here to the exit; the other marks it as not counted.
  */
-    .globl syscall_entry
-    .balign 64
-syscall_entry:
+.macro SYSCALL_ENTRY measured
     swapgs
     mov %rsp, %gs:CPU_USER_RSP
     mov %gs:CPU_RSP0, %rsp
-    push $USER_SS
-    push %gs:CPU_USER_RSP
-    push %r11
-    push $USER_CS
-    push %rcx
-    push %rax
-    push %rdi
-    push %rsi
-    push %rdx
-    push %r8
-    push %r9
-    push %r10
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    sub $32, %rsp
+    sub $FRAME_SIZE, %rsp
+    mov %rcx, FRAME_RIP(%rsp)
+    mov %r11, FRAME_RFLAGS(%rsp)
+    mov %gs:CPU_USER_RSP, %rcx
+    mov %rcx, FRAME_RSP(%rsp)
+    mov %rax, FRAME_NUMBER(%rsp)
+    mov %rdi, FRAME_RDI(%rsp)
+    mov %rsi, FRAME_RSI(%rsp)
+    mov %rdx, FRAME_RDX(%rsp)
+    mov %r8, FRAME_R8(%rsp)
+    mov %r9, FRAME_R9(%rsp)
+    mov %r10, FRAME_R10(%rsp)
+    .if \measured
     rdtsc
     mov %eax, %gs:CPU_SINCE
     mov FRAME_RDX(%rsp), %rdx
     mov FRAME_NUMBER(%rsp), %rax
+    .else
+    movl $0, %gs:CPU_SINCE
+    .endif
     incq %gs:COUNTER_SYSCALL
     sub $SYSCALL_BASE, %rax
-    mov syscall_count, %ecx
-    cmp %rcx, %rax
+    cmp syscall_count, %rax
     jae syscall_unknown
     mov %r10, %rcx
     call *syscall_table(, %rax, 8)
-    mov %gs:CPU_CURRENT, %rcx
-    cmpl $0, THREAD_WORK(%rcx)
-    jne syscall_slow_exit
+    .if \measured
     mov %rax, %r8
     rdtsc
     sub %gs:CPU_SINCE, %eax
-    cmp %gs:COUNTER_IRQ_OFF_MAX, %eax
-    ja syscall_longest
+    cmp %gs:COUNTER_IRQ_OFF_MAX, %rax
+    jbe 1f
+    mov %rax, %gs:COUNTER_IRQ_OFF_MAX
 1:  mov %r8, %rax
+    .endif
+    mov %gs:CPU_CURRENT, %rcx
+    cmpl $0, THREAD_WORK(%rcx)
+    jne syscall_slow_exit
     mov FRAME_R10(%rsp), %r10
     mov FRAME_R9(%rsp), %r9
     mov FRAME_R8(%rsp), %r8
@@ -121,20 +122,48 @@ syscall_entry:
     mov FRAME_RSP(%rsp), %rsp
     swapgs
     sysretq
+.endm
 
-syscall_longest:
-    mov %eax, %eax
-    mov %rax, %gs:COUNTER_IRQ_OFF_MAX
-    jmp 1b
+.macro SAVE_CALLEE_SAVED offset=0
+    mov %rbx, \offset+FRAME_RBX(%rsp)
+    mov %rbp, \offset+FRAME_RBP(%rsp)
+    mov %r12, \offset+FRAME_R12(%rsp)
+    mov %r13, \offset+FRAME_R13(%rsp)
+    mov %r14, \offset+FRAME_R14(%rsp)
+    mov %r15, \offset+FRAME_R15(%rsp)
+.endm
+
+/* What else the way out through IRET wants. */
+.macro FRAME_COMPLETE
+    SAVE_CALLEE_SAVED
+    movq $VECTOR_SYSCALL, FRAME_VECTOR(%rsp)
+    mov FRAME_RIP(%rsp), %rcx
+    mov %rcx, FRAME_RCX(%rsp)
+    mov FRAME_RFLAGS(%rsp), %rcx
+    mov %rcx, FRAME_R11(%rsp)
+    movq $USER_CS, FRAME_CS(%rsp)
+    movq $USER_SS, FRAME_SS(%rsp)
+.endm
+
+    .globl syscall_entry, syscall_entry_measured
+    .balign 64
+syscall_entry:
+    SYSCALL_ENTRY 0
+    .balign 64
+syscall_entry_measured:
+    SYSCALL_ENTRY 1
+
+/* The child gets all registers of the caller: they are put where arch_thread_copy() looks. */
+    .globl sys_process_fork
+sys_process_fork:
+    SAVE_CALLEE_SAVED 8
+    jmp process_fork
 
 /* A number outside of the table: the handler may want to see and change every register. */
 syscall_unknown:
     mov FRAME_NUMBER(%rsp), %rdi
     mov %rdi, FRAME_RAX(%rsp)
-    mov FRAME_RIP(%rsp), %rcx
-    mov %rcx, FRAME_RCX(%rsp)
-    mov %r11, FRAME_R11(%rsp)
-    movq $VECTOR_SYSCALL, FRAME_VECTOR(%rsp)
+    FRAME_COMPLETE
     call syscall_foreign
     mov %rax, FRAME_RAX(%rsp)
     jmp return_to_user
@@ -142,11 +171,7 @@ syscall_unknown:
 syscall_slow_exit: /* flags: of the comparison of work with 0; its top bit is WORK_FRAME */
     mov %rax, FRAME_RAX(%rsp)
     js return_to_user
-    movq $VECTOR_SYSCALL, FRAME_VECTOR(%rsp)
-    mov FRAME_RIP(%rsp), %rcx
-    mov %rcx, FRAME_RCX(%rsp)
-    mov FRAME_RFLAGS(%rsp), %rcx
-    mov %rcx, FRAME_R11(%rsp)
+    FRAME_COMPLETE
 return_to_user: /* rsp: the frame, complete */
     mov %rsp, %rdi
     call trap_leave
@@ -219,34 +244,14 @@ trap_common:
     PARANOID_ENTRY double_fault_entry, 8, 1
     PARANOID_ENTRY machine_check_entry, 18, 0
 
-/*
- * switch_stacks(rdi: where to put this stack pointer, rsi: the one to go to). The thread
- * switched to returns from its own call, or starts in thread_first_run.
- */
-    .globl switch_stacks
-switch_stacks:
-    push %rbp
-    push %rbx
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    mov %rsp, (%rdi)
-    mov %rsi, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbx
-    pop %rbp
-    ret
-
-/* First run of a thread: r12 = entry, r13 = its argument (arch_thread_set_entry). */
+/* First run of a thread, from arch_switch(): on the stack what to call, and with what argument. */
     .globl thread_first_run
 thread_first_run:
-    mov %r13, %rdi
+    pop %rdi
+    pop %rcx
+    mov %rax, %gs:CPU_PREVIOUS
     xor %ebp, %ebp
-    call *%r12
+    call *%rcx
     ud2
 
     .section .note.GNU-stack, "", @progbits

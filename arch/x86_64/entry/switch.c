@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Threads' register state: switching, first runs, copies for fork, user entry frames. */
+#include <arch/switch.h>
 #include <asm/arch.h>
 #include <asm/regs.h>
 #include <kernel/lib.h>
@@ -7,7 +8,7 @@
 
 static_assert(sizeof(struct arch_thread) == THREAD_ARCH_SIZE);
 static_assert(offsetof(struct thread, work) == THREAD_WORK);
-static_assert(offsetof(struct cpu, current) == CPU_CURRENT);
+static_assert(offsetof(struct cpu, current) == CPU_CURRENT && offsetof(struct cpu, previous) == CPU_PREVIOUS);
 static_assert(offsetof(struct cpu, counters) == CPU_COUNTERS);
 static_assert(CPU_COUNTERS + 8 * COUNT_SYSCALL == COUNTER_SYSCALL);
 static_assert(CPU_COUNTERS + 8 * COUNT_IRQ_OFF_MAX == COUNTER_IRQ_OFF_MAX);
@@ -26,46 +27,11 @@ static_assert(offsetof(struct trapframe, rip) == FRAME_RIP);
 static_assert(offsetof(struct trapframe, rsp) == FRAME_RSP);
 static_assert(BOOT_STACK_SIZE >= KERNEL_STACK_SIZE + PAGE_SIZE);
 
-void switch_stacks(uint64_t *save, uint64_t load); /* entry.S */
-
-struct trapframe *arch_frame(struct thread *t) { return (struct trapframe *)fpu_area(t->stack) - 1; }
-
-static void user_state_save(struct thread *t) {
-    void *area = fpu_area(t->stack);
-    if (likely(cpu_features.xsaveopt))
-        asm volatile("xsaveopt64 (%0)" ::"r"(area), "a"((uint32_t)fpu_mask), "d"(0) : "memory");
-    else fpu_save(area);
-    t->arch.fs_base = user_fs_base();
-    t->arch.gs_base = user_gs_base();
-}
-
-struct thread *arch_switch(struct thread *prev, struct thread *next) {
-    struct arch_cpu *c = arch_cpu();
-    if (prev->arch.pagetable) user_state_save(prev);
-    c->cpu.current = next;
-    c->cpu.previous = prev;
-    if (next->arch.pagetable) {
-        pt_load(&c->cpu, next->arch.pagetable);
-        c->tss.rsp0 = (uint64_t)fpu_area(next->stack);
-        user_fs_base_set(next->arch.fs_base);
-        user_gs_base_set(next->arch.gs_base);
-        asm volatile("xrstor64 (%0)" ::"r"(fpu_area(next->stack)), "a"((uint32_t)fpu_mask), "d"(0) : "memory");
-    }
-    cpu_count(COUNT_SWITCH);
-    switch_stacks(&prev->arch.kernel_sp, next->arch.kernel_sp);
-    return cpu_current()->previous; /* possibly on another CPU than before */
-}
+struct trapframe *arch_frame(struct thread *t) { return (struct trapframe *)t->arch.registers - 1; }
 
 void arch_thread_set_entry(struct thread *t, void (*entry)(void *), void *arg) {
-    struct {
-        uint64_t r15, r14, r13, r12, rbx, rbp, rip;
-    } *s = (void *)arch_frame(t);
-    s--; /* what switch_stacks pops */
-    *s = (typeof(*s)){
-        .r12 = (uint64_t)entry,
-        .r13 = (uint64_t)arg,
-        .rip = (uint64_t)thread_first_run,
-    };
+    struct first_stack *s = (struct first_stack *)arch_frame(t) - 1;
+    *s = (struct first_stack){(uint64_t)thread_first_run, (uint64_t)arg, (uint64_t)entry};
     t->arch.kernel_sp = (uint64_t)s;
 }
 
@@ -73,7 +39,7 @@ void arch_thread_set_pagetable(struct thread *t, struct pagetable *pt) {
     t->arch.pagetable = pt;
     if (t != thread_current()) return;
     pt_activate(pt ? pt : &kernel_pagetable);
-    arch_cpu()->tss.rsp0 = (uint64_t)fpu_area(t->stack);
+    arch_cpu()->tss.rsp0 = t->arch.registers;
 }
 
 void arch_thread_set_tls(struct thread *t, uaddr_t base) {
@@ -117,8 +83,10 @@ void arch_thread_copy(struct thread *to, struct thread *from) {
     *f = *arch_frame(from);
     f->rcx = f->rip; /* as SYSCALL leaves them; the fast path has not stored them */
     f->r11 = f->rflags;
+    f->cs = USER_CS;
+    f->ss = USER_SS;
     f->vector = 0;
-    fpu_save(fpu_area(to->stack));
+    fpu_save((void *)to->arch.registers);
     to->arch.fs_base = user_fs_base();
     to->arch.gs_base = user_gs_base();
 }

@@ -139,8 +139,8 @@ static bool fault_in_copy(struct trapframe *f, uaddr_t address) {
     while (e < fault_table_nofault_end && e->instruction != f->rip) e++;
     bool takes_faults = e < fault_table_end;
     if (e == fault_table_nofault_end) return false;
-    if (f->vector == VECTOR_PF ? address >= USER_END : f->vector != VECTOR_GP || !takes_faults) return false;
-    if (f->vector == VECTOR_PF && takes_faults) {
+    if (f->vector == VECTOR_PF ? address >> 63 : f->vector != VECTOR_GP || !takes_faults) return false;
+    if (f->vector == VECTOR_PF && takes_faults && address < USER_END) {
         cpu_count(COUNT_FAULT);
         if (!trap_page_fault(f, address, fault_flags(f))) return true;
     }

@@ -22,7 +22,6 @@ int pt_create(struct pagetable *pt) {
     memcpy((char *)phys_to_virt(root) + ROOT_HALF, (char *)phys_to_virt(kernel_pagetable.root) + ROOT_HALF, ROOT_HALF);
     pt->root = root;
     pt->tables = 1;
-    atomic_init(&pt->cpus, 0);
     return 0;
 }
 
@@ -40,15 +39,27 @@ static void table_free(paddr_t table, unsigned level, unsigned entries, unsigned
     *work = 0;
 }
 
+/* Other CPUs that may hold translations or walk the tables. */
+static uint64_t other_cpus(const struct pagetable *pt) {
+    uint64_t cpus = 0;
+    atomic_thread_fence(memory_order_seq_cst); /* the entries' change before the look */
+    for (uint64_t left = cpu_online_mask() & ~(1ULL << cpu_current()->id); left; left &= left - 1) {
+        const struct cpu *c = &cpu_table[__builtin_ctzll(left)]->cpu;
+        if (__atomic_load_n(&c->pagetable_left, __ATOMIC_ACQUIRE) == pt ||
+            __atomic_load_n(&c->pagetable, __ATOMIC_RELAXED) == pt)
+            cpus |= left & -left;
+    }
+    return cpus;
+}
+
 /* CPUs that run a kernel thread may still have it loaded. */
 static void leave_pagetable(void *pt) {
     if (cpu_current()->pagetable == pt) pt_activate(&kernel_pagetable);
 }
 
 void pt_destroy(struct pagetable *pt) {
-    uint64_t self = 1ULL << cpu_current()->id;
     leave_pagetable(pt);
-    uint64_t others = atomic_load(&pt->cpus) & ~self;
+    uint64_t others = other_cpus(pt);
     if (others) arch_ipi_call(others, leave_pagetable, pt);
     unsigned work = 0; /* since the last preemption point */
     table_free(pt->root, 4, PT_LEAF_ENTRIES / 2, &work);
@@ -128,7 +139,7 @@ int kernel_map(vaddr_t va, paddr_t pa, uint64_t pte_flags) {
     return 0;
 }
 
-void pt_activate(struct pagetable *pt) { pt_load(cpu_current(), pt); }
+void pt_activate(struct pagetable *pt) { pt_load(pt); }
 
 /* --- flushing ------------------------------------------------------------------------------- */
 
@@ -152,11 +163,9 @@ static void flush_local(void *arg) {
 
 void tlb_flush(struct pagetable *pt, vaddr_t start, size_t pages) {
     struct flush f = {start, pages};
-    uint64_t self = 1ULL << cpu_current()->id;
-    atomic_thread_fence(memory_order_seq_cst); /* the entries' change before the look at cpus */
-    uint64_t cpus = atomic_load(&pt->cpus);
-    if (cpus & self) flush_local(&f);
-    if (cpus & ~self) arch_ipi_call(cpus & ~self, flush_local, &f);
+    uint64_t others = other_cpus(pt);
+    if (cpu_current()->pagetable == pt) flush_local(&f);
+    if (others) arch_ipi_call(others, flush_local, &f);
 }
 
 paddr_t kernel_unmap(vaddr_t va) {

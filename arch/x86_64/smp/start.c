@@ -47,7 +47,7 @@ static struct arch_cpu *cpu_create(uint32_t id, uint32_t apic_id) {
     if (!c) return nullptr;
     c->cpu.self = &c->cpu;
     c->cpu.id = id;
-    c->cpu.pagetable = &kernel_pagetable;
+    c->cpu.pagetable = c->cpu.pagetable_left = &kernel_pagetable;
     c->apic_id = apic_id;
     c->boot_stack = kernel_stack_alloc();
     bool complete = c->boot_stack;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* What user mode may not do, shown in user mode; and access to user memory that comes and goes. */
 #include "provoke.h"
+#include <arch/switch.h>
 #include <kernel/lib.h>
 #include <kernel/mm.h>
 #include <kernel/test.h>
 #include <kernel/thread.h>
-
-void switch_stacks(uint64_t *save, uint64_t load); /* entry.S */
 
 /*
  * Runs one instruction of user code on a stack of its own, so that the trap's frame doesn't overwrite
@@ -20,7 +19,7 @@ static void user_fault_seen(struct trapframe *f) {
     user_fault.code = f->number;
     user_fault.address = read_cr2();
     fault_expected = nullptr;
-    switch_stacks(&abandoned_stack_pointer, test_stack_pointer);
+    switch_stacks(&abandoned_stack_pointer, &test_stack_pointer);
 }
 
 static void user_enter(void *arg) { arch_enter_user(arg); }
@@ -38,15 +37,13 @@ static struct fault_expected run_user(const void *code, size_t size) {
     arch_frame_init(f, TEST_PAGE, 0, 0);
     f->rflags &= ~(uint64_t)RFLAGS_IF; /* nothing but the fault shall end it */
     atomic_store(&thread_current()->work, 0);
-    struct {
-        uint64_t r15, r14, r13, r12, rbx, rbp, rip;
-    } *start = (void *)f;
-    start--;
-    *start = (typeof(*start)){.r12 = (uint64_t)user_enter, .r13 = (uint64_t)f, .rip = (uint64_t)thread_first_run};
+    struct first_stack *start = (struct first_stack *)f - 1;
+    *start = (struct first_stack){(uint64_t)thread_first_run, (uint64_t)f, (uint64_t)user_enter};
     c->tss.rsp0 = stack;
     user_fault.from_user = user_fault_seen;
     fault_expected = &user_fault;
-    switch_stacks(&test_stack_pointer, (uint64_t)start);
+    uint64_t first = (uint64_t)start;
+    switch_stacks(&test_stack_pointer, &first);
     c->tss.rsp0 = rsp0;
     test_space_leave(&s);
     kernel_stack_free(stack);

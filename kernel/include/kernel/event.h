@@ -24,8 +24,9 @@ static inline bool event_maybe_ready(const struct object *ev) {
     return __atomic_load_n(&h->counter, __ATOMIC_RELAXED) ||
            __atomic_load_n(&h->ready.next, __ATOMIC_RELAXED) != &h->ready;
 }
-/* Wakes `t` (thread_wake, result 0) when ev becomes ready; one waiter of this kind per event. null: stop. */
-void event_set_port_waiter(struct object *ev, struct thread *t);
+/* Sets *hint and wakes `t` (thread_wake, result 0) when ev becomes ready; one waiter of this kind per event.
+ * null: stop, if it is the one with that hint. */
+void event_set_port_waiter(struct object *ev, struct thread *t, _Atomic bool *hint);
 MUST_CHECK long event_poll(struct poll_entry *kernel_entries, size_t count, nsec_t deadline);
 MUST_CHECK long event_read(struct object *ev, uint64_t *value, bool nonblock, nsec_t deadline); /* eventfd read */
 MUST_CHECK long event_write(struct object *ev, uint64_t value, bool nonblock, nsec_t deadline);

@@ -22,10 +22,12 @@ struct handle_range {
     struct handle_slot **chunks; /* arrays of HANDLE_CHUNK slots; [-1]: the smaller array before it */
     uint64_t *full; /* bitmap: every slot of the chunk is taken */
     uint32_t chunk_count, first_free_hint;
+    uint64_t reserved; /* a power of two in size, for handle_borrow() */
 };
 struct handle_table {
     struct spinlock lock;
-    struct handle_range low GUARDED_BY(lock), upper GUARDED_BY(lock);
+    struct handle_range ranges[2] GUARDED_BY(lock); /* fds; the upper range */
+    uint64_t generation; /* rises when a handle is closed or replaced, or a second thread may do so */
     uint32_t limit; /* RLIMIT_NOFILE, soft */
     uint32_t open_count GUARDED_BY(lock);
 };
@@ -33,6 +35,9 @@ struct handle_table {
 /* The slot of h if its chunk exists, else null. */
 struct handle_slot *handle_slot_find(struct handle_table *t, handle_t h) REQUIRES(t -> lock);
 void handle_table_init(struct handle_table *t);
+static inline void handle_table_changed(struct handle_table *t) {
+    __atomic_fetch_add(&t->generation, 1, __ATOMIC_RELAXED);
+}
 void handle_table_fini(struct handle_table *t); /* closes everything */
 /* Copies open handles (fork: all; spawn with SPAWN_INHERIT: not CLOEXEC). -ENOMEM */
 MUST_CHECK int handle_table_copy(struct handle_table *to, struct handle_table *from, bool skip_cloexec);
@@ -48,6 +53,12 @@ MUST_CHECK int handle_lookup_as_handle(handle_t h, uint32_t need, struct object 
 MUST_CHECK static inline int handle_lookup_transfer(handle_t h, struct object **out, uint32_t *rights) {
     return handle_lookup_as_handle(h, RIGHT_TRANSFER, out, rights);
 }
+struct borrowed {
+    struct object *object; /* or err_ptr() */
+    uint32_t rights;
+    bool counted;
+};
+struct borrowed handle_borrow_counted(handle_t h, enum object_type type); /* for handle_borrow(): process.h */
 /* Reserves the lowest free slot ≥ at (0: the start of the range): the number, -EMFILE, -ENOMEM. flags: IN_UPPER. */
 MUST_CHECK handle_t handle_reserve(handle_t at, uint32_t flags);
 /* Publishes a handle in a reserved slot; consumes a handle reference (object_handle_get). */

@@ -107,26 +107,31 @@ static inline struct process *process_current(void) { return thread_current()->p
 
 /*
  * The lookup of hot paths. Only its own threads close a process's handles, so a process with one
- * thread needs neither the table's lock nor a reference: the slot is read as it is.  *counted tells
- * whether handle_return() has a reference to drop.  -EBADF, -EINVAL as handle_lookup.
+ * thread needs neither the table's lock nor a reference: the slot is read as it is.  handle_return()
+ * knows whether there is a reference to drop.  object: or err_ptr(-EBADF), -EINVAL as handle_lookup.
  */
-static inline int handle_borrow(struct process *p, handle_t h, enum object_type type, struct object **out,
-                                uint32_t *rights, bool *counted) UNCHECKED {
-    *counted = p->thread_count != 1;
-    if (unlikely(*counted)) return handle_lookup(h, type, 0, out, rights);
-    bool upper = h >= HANDLE_UPPER;
-    struct handle_range *r = upper ? &p->handles.upper : &p->handles.low;
-    uint32_t n = (uint32_t)h - (upper ? HANDLE_UPPER : 0);
-    if (unlikely(n / HANDLE_CHUNK >= __atomic_load_n(&r->chunk_count, __ATOMIC_ACQUIRE))) return -EBADF;
-    struct handle_slot *chunk = __atomic_load_n(&r->chunks, __ATOMIC_ACQUIRE)[n / HANDLE_CHUNK];
-    struct handle_slot *s = chunk ? &chunk[n % HANDLE_CHUNK] : nullptr;
-    if (unlikely(!s || (uintptr_t)s->object <= (uintptr_t)HANDLE_RESERVED)) return -EBADF;
-    *out = s->object;
-    *rights = s->rights;
-    return unlikely(type && s->object->ops->type != type) ? -EINVAL : 0;
+static inline struct borrowed handle_borrow(struct process *p, handle_t h, enum object_type type) UNCHECKED {
+    uint32_t upper = (uint32_t)h / HANDLE_UPPER, chunk = (uint32_t)h % HANDLE_UPPER / HANDLE_CHUNK;
+    if (unlikely(p->thread_count != 1 || upper > 1)) return handle_borrow_counted(h, type);
+    const struct handle_range *r = &p->handles.ranges[upper];
+    if (unlikely(chunk >= __atomic_load_n(&r->chunk_count, __ATOMIC_ACQUIRE))) return handle_borrow_counted(h, type);
+    const struct handle_slot *slots = __atomic_load_n(&r->chunks, __ATOMIC_ACQUIRE)[chunk];
+    if (unlikely(!slots)) return handle_borrow_counted(h, type);
+    const struct handle_slot *s = &slots[(uint32_t)h % HANDLE_CHUNK];
+    struct object *o = s->object;
+    if (unlikely((uintptr_t)o <= (uintptr_t)HANDLE_RESERVED || (type && o->ops->type != type)))
+        return handle_borrow_counted(h, type);
+    return (struct borrowed){o, s->rights, false};
 }
-static inline void handle_return(struct object *o, bool counted) {
-    if (unlikely(counted)) object_put(o);
+/* Whether h is what is cached still. Fill it in with what was borrowed. */
+static inline bool handle_is_cached(const struct handle_cache *c, handle_t h, const struct process *p) {
+    return likely(c->handle == h) && likely(c->generation == p->handles.generation);
+}
+static inline void handle_cache_fill(struct handle_cache *c, handle_t h, const struct process *p, struct borrowed b) {
+    if (!b.counted) *c = (struct handle_cache){h, p->handles.generation, b.object};
+}
+static inline void handle_return(struct borrowed b) {
+    if (unlikely(b.counted)) object_put(b.object);
 }
 struct process *process_find(uint32_t pid); /* reference (object), or null */
 bool process_id_used(uint32_t id); /* by a process or a group: no thread may get this number */

@@ -18,13 +18,14 @@ struct port {
     struct port_buffer *buffer; /* kernel mapping of the wired buffer */
     struct memory *memory;
     struct frame *frames[PORT_BUFFER_SIZE / PAGE_SIZE]; /* one reference each */
-    struct thread *thread; /* waiting in reply_wait, else null */
+    struct thread *thread; /* that waits, or waited last, in reply_wait */
     struct call *serving; /* received directly and not answered or parked yet */
     struct object *event; /* bound event object or null */
     struct process *process;
     struct list link; /* scheme->ports */
-    struct list idle_link; /* scheme->idle while waiting */
-    _Atomic bool delivered; /* a client filled the buffer while `thread` waited */
+    struct port *idle_next; /* in scheme->idle, while waiting */
+    _Atomic bool event_hint; /* the event may be ready */
+    bool delivered; /* a client filled the buffer while `thread` waited */
 };
 
 #define CALL_BUCKETS 64
@@ -33,13 +34,15 @@ struct scheme {
     struct spinlock lock;
     char name[32];
     uint32_t number; /* never reused: handle_info.scheme, device numbers */
-    uint32_t rank, flags, incarnation, next_tag;
+    uint32_t rank, flags, incarnation;
     bool failed; /* given up by the supervisor: calls get ECONNREFUSED */
-    struct list ports, idle; /* struct port */
+    bool indirect; /* failed, or there may be notes or queued calls: nothing goes the direct way */
+    struct list ports;
+    struct port *idle; /* those that wait, the last first */
     struct list queue; /* struct call: not yet received, by priority then order */
     struct list notes; /* struct note, in order */
     struct list served[CALL_BUCKETS]; /* struct call: received, by tag */
-    uint64_t calls;
+    uint64_t last_tag; /* odd: the low half is never 0 */
     uint32_t queued, files;
     struct process *server; /* of the present incarnation */
     struct tree by_id; /* struct file: open files by the server's id */
@@ -50,7 +53,7 @@ struct scheme {
 struct scheme *scheme_create(const char *name, uint32_t rank, uint32_t flags);
 /*
  * One call by the current thread, whose call record's request (op, flags, object, args, length),
- * in/out pins and carried object are set.  Blocks until the answer.  Result: reply.result, or
+ * out_size, in/out pins and carried object are set.  Blocks until the answer.  Result: reply.result, or
  * -ENOLINK, -EINTR, -ETIMEDOUT, -ECONNREFUSED.  incarnation 0: any.
  */
 MUST_CHECK long scheme_call(struct scheme *s, struct call *c, nsec_t deadline);
@@ -65,7 +68,5 @@ size_t scheme_describe(struct scheme_info *out, size_t count);
 
 /* Attaches the current process: a port with one reference and its buffer's address. -EBUSY, -ENOMEM, -ECONNREFUSED */
 MUST_CHECK int port_create(struct scheme *s, struct object *event, struct port **out, uaddr_t *address);
-/* enum port_result, -EAGAIN, -EINTR, -ETIMEDOUT, -EINVAL (not attached any more), -EBUSY. flags: PORT_* */
-MUST_CHECK long port_reply_wait(struct port *p, uint32_t flags, nsec_t deadline);
 MUST_CHECK int port_caller(struct port *p, uint32_t tag, struct caller_info *out);
 void port_notify(struct port *p, uint64_t object, uint32_t mask);

@@ -43,28 +43,29 @@ struct note { /* one-way message that lives inside its object: no allocation, no
     void (*sent)(struct note *n); /* taken off the queue, no lock held (may queue again); may be null */
 };
 
-enum call_state { CALL_NONE, CALL_QUEUED, CALL_SERVED, CALL_REPLYING, CALL_DONE };
+/* ANSWERED: done, and the answer has data or a handle. */
+enum call_state { CALL_NONE, CALL_QUEUED, CALL_SERVED, CALL_REPLYING, CALL_DONE, CALL_ANSWERED };
+#define CALL_ANSWER_MAX 256 /* answers up to here need no pinned buffer */
 struct call { /* the calling thread's side of a scheme call; kernel/ipc/call.c */
     /* Read in one piece from struct call_args, up to its reply. */
     struct request request;
     uaddr_t in_address, out_address;
-    uint32_t out_size;
+    uint32_t out_size; /* room for the answer: in `out` if that is pinned, else in `answer` */
     handle_t carry;
     uint32_t handle_flags, reserved;
     nsec_t deadline;
-    /* the kernel's own */
+    /* the kernel's own; the next three are null and empty between calls */
+    struct object *carried; /* handle carried by the request, until delivered */
+    struct object *reply_object; /* object carried by the reply, until installed */
+    struct pin in, out; /* the caller's buffers */
     struct reply reply;
     struct list link; /* scheme's queue or its table of calls in service */
     struct port *port; /* the port that serves it at once (port->serving), else null */
-    struct thread *caller;
-    struct pin in, out; /* the caller's buffers, pinned */
-    struct object *carried; /* handle carried by the request, until delivered */
-    uint32_t carried_rights;
-    struct object *reply_object; /* object carried by the reply, until installed */
-    uint32_t reply_rights;
+    uint32_t carried_rights, reply_rights;
     uint32_t incarnation;
     _Atomic uint8_t state; /* enum call_state */
     struct note cancel; /* OP_CANCEL for this call */
+    uint8_t answer[CALL_ANSWER_MAX];
 };
 
 /* Pending signals of a thread or a process: a bit for each number, what is known about them queued. */
@@ -80,6 +81,13 @@ struct signal_pending {
     bool slot_used;
 };
 
+/* The handle a thread called, or served, last: still this object while its table has the same generation. */
+struct handle_cache {
+    handle_t handle;
+    uint64_t generation;
+    struct object *object;
+};
+
 struct thread {
     struct arch_thread arch; /* must be first */
     vaddr_t stack; /* top of the kernel stack */
@@ -89,11 +97,16 @@ struct thread {
 
     /* scheduling: protected by the lock of the run queue of `cpu`; so is `cpu`, changed by who has hold of it */
     _Atomic uint8_t state;
-    _Atomic uint8_t base_priority, priority; /* priority = max(base, lent) */
-    _Atomic uint8_t lent_priority; /* from a caller or mutex waiters */
-    uint32_t cpu; /* where it runs or ran last */
+    _Atomic uint8_t base_priority, lent_priority; /* lent: from a caller or mutex waiters */
+    union {
+        struct {
+            uint32_t cpu; /* where it runs or ran last */
+            _Atomic uint8_t priority; /* max(base, lent) */
+        };
+        uint64_t place; /* both */
+    };
     _Atomic uint64_t affinity; /* like the priorities: read without the lock as a hint */
-    uint64_t run_cycles; /* up to its last switch; thread_run_ns() for others */
+    uint64_t run_cycles; /* while it runs, less the time it began: negative; see thread_run_ns() */
     struct list run_link;
     _Atomic bool on_cpu; /* context not yet saved: nobody else may run it */
 
@@ -104,7 +117,8 @@ struct thread {
     void *wait_on; /* what it blocks on, for the hang dump */
 
     struct call call;
-    struct port *port; /* server threads: the port whose buffer they use */
+
+    struct handle_cache called, served; /* a file; a port */
 
     /* signals (kernel/process): protected by the process's signal lock, the mask also by being current */
     uint64_t signal_mask, saved_mask;
@@ -193,21 +207,27 @@ int thread_block_switch_to(struct thread *next, nsec_t deadline);
  * to, or woken by thread_wake_claimed.
  */
 bool thread_claim_slow(struct thread *t);
-static inline bool thread_claim(struct thread *t) {
+static inline bool thread_claim_asleep(struct thread *t) { /* false, and nothing done, also if it is about to sleep */
     uint32_t word = SLEEP_ASLEEP | SLEEP_INTERRUPTIBLE;
-    return likely(atomic_compare_exchange_strong(&t->sleep, &word, SLEEP_CLAIMED)) || thread_claim_slow(t);
+    return atomic_compare_exchange_strong(&t->sleep, &word, SLEEP_CLAIMED);
 }
+static inline bool thread_claim(struct thread *t) { return likely(thread_claim_asleep(t)) || thread_claim_slow(t); }
 /*
  * The shortest way from one thread to another, for a wait without deadline.  After thread_sleep_begin()
  * anyone may wake or claim the current thread; it must go on to thread_switch_to() whatever happens:
- * woken before that, it is on a run queue.  `next` is claimed. Returns as thread_block does.
+ * woken before that, it is on a run queue.  `next` is claimed.  Then thread_awake(): as thread_block returns.
  */
 static inline void thread_sleep_begin(struct thread *self, void *wait_on) {
     self->wait_on = wait_on;
     atomic_store_explicit(&self->state, THREAD_BLOCKED, memory_order_relaxed);
     atomic_exchange(&self->sleep, SLEEP_ASLEEP | SLEEP_INTERRUPTIBLE);
 }
-int thread_switch_to(struct thread *next);
+void thread_switch_to(struct thread *next);
+static inline int thread_awake(struct thread *self) {
+    uint32_t word = atomic_load_explicit(&self->sleep, memory_order_relaxed);
+    atomic_store_explicit(&self->sleep, SLEEP_AWAKE, memory_order_relaxed);
+    return sleep_result(word);
+}
 void thread_wake_claimed(struct thread *t, int result);
 void thread_yield(void);
 void thread_set_priority(struct thread *t, unsigned base);

@@ -30,6 +30,12 @@ typedef int64_t nsec_t; /* nanoseconds, CLOCK_MONOTONIC unless said; DEADLINE_NE
 #define BOOT_DATA __attribute__((section(".boot.data")))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+/* A relaxed look at an atomic of which only the comparison matters: the compiler may compare it in memory. */
+#if CATHODE_RACE
+#define atomic_peek(type, p) atomic_load_explicit(p, memory_order_relaxed)
+#else
+#define atomic_peek(type, p) (*(type *)(p))
+#endif
 #define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
 #define array_size(a) (sizeof(a) / sizeof((a)[0]))
 #define min(a, b) ((a) < (b) ? (a) : (b))

@@ -31,22 +31,6 @@ int scheme_init(struct scheme *s, handle_t scheme, const struct scheme_ops *ops,
     return 0;
 }
 
-/* A handle that came along and that nobody took: any client can send one with any operation. */
-static inline void request_drop_handle(struct port_buffer *b) {
-    if (b->request.flags & REQUEST_HANDLE) sys_handle_close(request_take_handle(b));
-}
-
-static inline void request_serve(struct scheme *s, struct port_buffer *b) {
-    b->reply = (struct reply){.tag = b->request.tag, .handle = HANDLE_NONE};
-    uint32_t op = b->request.op;
-    int64_t (*handler)(struct scheme *, struct port_buffer *) = op < SCHEME_HANDLERS ? s->ops->handler[op] : nullptr;
-    if (op >= OP_USER) handler = s->ops->user;
-    int64_t result = handler ? handler(s, b) : -ENOSYS;
-    b->reply.result = result;
-    if (result == PARK) b->reply.tag = 0;
-    else request_drop_handle(b);
-}
-
 static void queue_append(struct scheme_queue *q, struct parked *p) {
     p->next = nullptr;
     p->queue = q;
@@ -105,6 +89,37 @@ static void request_restore(struct scheme *s, const struct parked *p) {
     memcpy(s->buffer->data, p->data, p->request.length);
 }
 
+/* A request without a handler. OP_CANCEL is one-way: what is answered is the parked request. */
+[[gnu::noinline]] static int64_t request_unhandled(struct scheme *s, struct port_buffer *b) {
+    if (b->request.op != OP_CANCEL) return -ENOSYS;
+    struct parked *p = tag_take(s, (uint32_t)b->request.args[0]);
+    if (!p) return 0;
+    queue_remove(p);
+    request_restore(s, p);
+    free(p);
+    b->reply.tag = b->request.tag;
+    return s->ops->cancel ? s->ops->cancel(s, b) : -EINTR;
+}
+
+/* A handle that came along and that nobody took: any client can send one with any operation. */
+static inline void request_drop_handle(struct port_buffer *b) {
+    if (b->request.flags & REQUEST_HANDLE) sys_handle_close(request_take_handle(b));
+}
+
+static inline void request_serve(struct scheme *s, struct port_buffer *b) {
+    uint32_t op = b->request.op;
+    b->reply.tag = b->request.tag;
+    b->reply.handle = HANDLE_NONE;
+    b->reply.flags = b->reply.length = 0;
+    memset(b->reply.args, 0, sizeof(b->reply.args));
+    int64_t (*handler)(struct scheme *, struct port_buffer *) = s->ops->user;
+    if (op < OP_USER) handler = op < SCHEME_HANDLERS ? s->ops->handler[op] : nullptr;
+    int64_t result = handler ? handler(s, b) : request_unhandled(s, b);
+    b->reply.result = result;
+    if (result == PARK) b->reply.tag = 0;
+    else request_drop_handle(b);
+}
+
 /* Sends the answer in the buffer without taking a new request. What comes nevertheless is the CLOSE
  * of a file whose opener had gone. */
 static void answer_send(struct scheme *s) {
@@ -113,7 +128,7 @@ static void answer_send(struct scheme *s) {
     s->buffer->reply.tag = 0;
 }
 
-static void woken_serve(struct scheme *s) {
+[[gnu::noinline]] static void woken_serve(struct scheme *s) {
     struct parked *p;
     while ((p = s->woken.first)) {
         answer_send(s);
@@ -127,22 +142,14 @@ static void woken_serve(struct scheme *s) {
     }
 }
 
-/* OP_CANCEL is one-way: what is answered here is the parked request. */
-static void cancel_serve(struct scheme *s, struct port_buffer *b) {
-    struct parked *p = tag_take(s, (uint32_t)b->request.args[0]);
-    if (!p) return;
-    queue_remove(p);
-    request_restore(s, p);
-    free(p);
-    b->reply = (struct reply){.tag = b->request.tag, .handle = HANDLE_NONE};
-    b->reply.result = s->ops->cancel ? s->ops->cancel(s, b) : -EINTR;
-    request_drop_handle(b);
-}
-
-static void events_serve(struct scheme *s) {
+/* What reply_wait says when it brings no request: 0, or the error that ends the loop. */
+[[gnu::noinline]] static int nothing_serve(struct scheme *s, long got) {
     struct event ready[16];
-    long count = sys_event_wait(s->event, ready, 16, 0);
+    s->buffer->reply.tag = 0;
+    long count = got == PORT_EVENT ? sys_event_wait(s->event, ready, 16, 0) : 0;
     for (long i = 0; i < count && s->ops->event; i++) s->ops->event(s, ready[i].key, ready[i].mask);
+    if (got == -ETIMEDOUT && s->ops->timeout) s->ops->timeout(s);
+    return got == PORT_EVENT || got == -ETIMEDOUT || got == -EINTR || got == -EAGAIN ? 0 : (int)got;
 }
 
 int scheme_serve(struct scheme *s) {
@@ -150,16 +157,11 @@ int scheme_serve(struct scheme *s) {
     b->reply.tag = 0;
     for (;;) {
         long got = sys_port_reply_wait(s->port, 0, s->deadline);
-        if (got == PORT_REQUEST && b->request.op != OP_CANCEL) {
+        if (got == PORT_REQUEST) {
             request_serve(s, b);
-        } else if (got == PORT_REQUEST) {
-            b->reply.tag = 0;
-            cancel_serve(s, b);
         } else {
-            b->reply.tag = 0;
-            if (got == PORT_EVENT) events_serve(s);
-            else if (got == -ETIMEDOUT && s->ops->timeout) s->ops->timeout(s);
-            else if (got != -ETIMEDOUT && got != -EINTR && got != -EAGAIN) return (int)got;
+            int error = nothing_serve(s, got);
+            if (error) return error;
         }
         if (s->woken.first) woken_serve(s);
     }

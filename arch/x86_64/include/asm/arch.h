@@ -18,23 +18,32 @@ extern paddr_t trampoline_page; /* below 1 MiB, reserved; 0: none */
 extern paddr_t boot_rsdp;
 NORETURN void kernel_main(const struct bootinfo *boot); /* kernel/main.c */
 
+/* A field of this CPU's, in one instruction. */
+#define CPU_FIELD(member) (*(typeof(((struct arch_cpu *)0)->member) PER_CPU *)offsetof(struct arch_cpu, member))
+
 /* mm/ */
 extern struct pagetable kernel_pagetable; /* without a user half */
 bool physmap_has(paddr_t pa);
-static inline void pt_load(struct cpu *cpu, struct pagetable *pt) {
-    struct pagetable *old = cpu->pagetable;
-    if (old == pt) return;
-    uint64_t self = 1ULL << cpu->id;
-    atomic_fetch_or(&pt->cpus, self); /* before the load: a flush must not miss this CPU */
-    cpu->pagetable = pt;
-    cpu->counters[COUNT_CR3]++;
+/*
+ * Who flushes, or frees a table, changes entries, passes a full barrier, and asks each CPU (pagetable.c).
+ * A CPU that takes a table says so before: the load of CR3 serialises, so either it is seen, or it sees
+ * the changed entries.  It says that it has left the old one after that.  (Where no table is loaded the
+ * barrier is for the stores before: sched_switch.)
+ */
+static inline void pt_load(struct pagetable *pt) {
+    if (unlikely(CPU_FIELD(cpu.pagetable) == pt)) {
+        atomic_thread_fence(memory_order_seq_cst);
+        return;
+    }
+    CPU_FIELD(cpu.pagetable) = pt;
+    cpu_count(COUNT_CR3);
     asm volatile("mov %0, %%cr3" ::"r"(pt->root) : "memory");
-    atomic_fetch_and(&old->cpus, ~self);
+    CPU_FIELD(cpu.pagetable_left) = pt;
 }
 
 /* cpu/ */
 struct cpu_features {
-    bool xsaveopt, hypervisor, invariant_tsc, rdrand, pages_1g;
+    bool hypervisor, invariant_tsc, rdrand, pages_1g;
 };
 extern struct cpu_features cpu_features;
 extern struct arch_cpu boot_cpu;
@@ -46,7 +55,6 @@ void cpu_registers_init(void); /* control registers, MSRs, FPU of this CPU */
 #define XSAVE_AREA_MAX 2752 /* with fpu.c's XCR0_STATES */
 extern size_t fpu_size; /* bytes at the top of each kernel stack */
 void fpu_init_cpu(void);
-static inline void *fpu_area(vaddr_t stack_top) { return (void *)(stack_top - fpu_size); }
 void fpu_save(void *area);
 void fpu_load_initial(void);
 extern uint64_t fpu_mask;
@@ -57,7 +65,8 @@ MUST_CHECK int user_fpu_restore(uaddr_t from, bool extended);
 
 /* entry/ */
 extern const char trap_vectors[256][16];
-extern const char nmi_entry[], double_fault_entry[], machine_check_entry[], syscall_entry[], thread_first_run[];
+extern const char nmi_entry[], double_fault_entry[], machine_check_entry[], thread_first_run[];
+extern const char syscall_entry[], syscall_entry_measured[];
 void idt_init(void);
 void idt_load(void);
 /* Marks the current thread's frame as changed: it leaves the kernel restoring every register. */
@@ -88,11 +97,15 @@ void console_init(const struct bootinfo *boot);
 void nmi_handle(struct trapframe *f);
 NORETURN void trap_fatal(struct trapframe *f, const char *what);
 
-/* Longest stretch with interrupts off: from an entry or a window to the next window or the exit. */
+/*
+ * Longest stretch with interrupts off: from an entry or a window to the next window or the exit.  System
+ * calls count if the command line says `irq-off`; else their entry only marks the beginning as unknown, 0.
+ */
+extern bool irq_off_measured;
 static inline void irq_off_begin(void) { arch_cpu()->kernel_since = (uint32_t)arch_cycles(); }
 static inline void irq_off_end(void) {
     struct arch_cpu *c = arch_cpu();
-    uint32_t now = (uint32_t)arch_cycles(), length = now - c->kernel_since;
+    uint32_t now = (uint32_t)arch_cycles(), length = c->kernel_since ? now - c->kernel_since : 0;
     c->kernel_since = now;
     if (unlikely(length > c->cpu.counters[COUNT_IRQ_OFF_MAX])) c->cpu.counters[COUNT_IRQ_OFF_MAX] = length;
 }

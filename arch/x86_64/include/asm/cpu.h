@@ -10,11 +10,12 @@
 
 #define PER_CPU __attribute__((address_space(256))) /* clang: relative to GS */
 
-static inline struct cpu *cpu_current(void) { return *(struct cpu *volatile PER_CPU *)0; }
+/* Not volatile: what may switch is a call or clobbers memory, so it is read again. */
+static inline struct cpu *cpu_current(void) { return *(struct cpu * PER_CPU *)0; }
 static inline uint64_t arch_cycles(void) {
-    uint32_t low, high;
+    uint64_t low, high;
     asm volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
+    return high << 32 | low;
 }
 static inline void cpu_pause(void) { asm volatile("pause"); }
 static inline void asm_cpu_increment(size_t offset) { ++*(uint64_t PER_CPU *)offset; }

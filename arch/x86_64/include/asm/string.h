@@ -7,6 +7,7 @@
 static inline void asm_copy(void *to, const void *from, size_t n) {
     size_t words = n / 8, tail = n % 8;
     asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words)::"memory");
+    if (__builtin_constant_p(tail == 0) && tail == 0) return;
     asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(tail)::"memory");
 }
 

@@ -22,8 +22,8 @@
 #define KERNEL_STACK_SIZE (4 * PAGE_SIZE)
 #endif
 
-/* In the order in which the entry code saves them. A system call that returns by the fast path does
- * not fill rcx, r11 and rax, and restores only what C functions may change. */
+/* In the order in which exceptions save them. A system call fills in the rest of it only if it leaves by
+ * the slow way out: from `vector` to rbx, cs and ss (entry.S). */
 struct trapframe {
     uint64_t vector; /* or VECTOR_SYSCALL; 0 once the frame was replaced */
     uint64_t rcx, r11, rax;
@@ -42,6 +42,7 @@ struct arch_thread {
      * arch_thread_set_pagetable(), before the thread first runs and at exec. */
     struct pagetable *pagetable;
     uint64_t fs_base, gs_base; /* while not running */
+    vaddr_t registers; /* the XSAVE area in the stack; the frame ends there: rsp0 */
 };
 
 static inline uint64_t user_fs_base(void) {
@@ -55,7 +56,11 @@ static inline uint64_t user_gs_base(void) {
     asm volatile("swapgs; rdgsbase %0; swapgs" : "=r"(base));
     return base;
 }
-static inline void user_gs_base_set(uint64_t base) { asm volatile("swapgs; wrgsbase %0; swapgs" ::"r"(base)); }
+static inline uint64_t user_gs_base_swap(uint64_t base) { /* the old one */
+    uint64_t old;
+    asm volatile("swapgs; rdgsbase %0; wrgsbase %1; swapgs" : "=&r"(old) : "r"(base));
+    return old;
+}
 
 static inline uint64_t frame_pc(const struct trapframe *f) { return f->rip; }
 static inline uint64_t frame_sp(const struct trapframe *f) { return f->rsp; }
