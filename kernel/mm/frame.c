@@ -18,7 +18,7 @@
 #define ORDER_NONE 0xff
 #define CACHE_FILL_ORDER 5
 #define CACHE_MAX 512
-#define CACHE_DRAIN 64 /* at once: this takes time */
+#define CACHE_DRAIN 32 /* at once: this takes time */
 #define RECLAIM_BATCH 64
 #define LOW_MEMORY_END 0x100000 /* below: the arch's (trampolines) */
 
