@@ -54,6 +54,7 @@ static void cpu_main(void) {
 static void boot_thread(void *arg) {
     const struct bootinfo *boot = arg;
     arch_start_cpus(cpu_main); /* all CPUs run their idle threads */
+    clock_publish(); /* the time page: each CPU has checked its clock */
     race_start(); /* in that preset: looks for data races */
     planted_run(boot);
     if (boot_option(boot, "test", nullptr, 0)) kernel_tests_run(boot); /* does not return */

@@ -21,11 +21,6 @@ struct start_memory {
     uint32_t type, reserved;
 };
 
-static int refuse(struct bootinfo *out, const char *why) {
-    out->problem = why;
-    return -EINVAL;
-}
-
 static struct boot_map_entry map_entry(const void *context, size_t i) {
     struct start_memory e;
     memcpy(&e, (const char *)context + i * sizeof(e), sizeof(e));

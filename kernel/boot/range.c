@@ -71,11 +71,8 @@ int boot_ranges_load(struct bootinfo *b, size_t count, struct boot_map_entry (*g
             struct boot_map_entry e = get(context, i);
             if (kind_of_type(e.type) != order[pass]) continue;
             int error = boot_range_set(b, e.start, e.length, order[pass]);
-            if (error) {
-                b->problem =
-                    error == -ENOSPC ? "the memory map has too many entries" : "a memory map entry wraps around";
-                return -EINVAL;
-            }
+            if (error == -ENOSPC) return refuse(b, "the memory map has too many entries");
+            if (error) return refuse(b, "a memory map entry wraps around");
         }
     }
     return 0;

@@ -3,6 +3,11 @@
 #pragma once
 #include <kernel/bootinfo.h>
 
+static inline int refuse(struct bootinfo *out, const char *why) {
+    out->problem = why;
+    return -EINVAL;
+}
+
 /*
  * Gives [start, start + length) the kind, cutting what was there before. Free memory shrinks to whole
  * pages, other kinds grow to them. -EINVAL if it wraps, -ENOSPC if the table is full (unchanged).

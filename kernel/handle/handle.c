@@ -296,11 +296,16 @@ void handle_table_fini(struct handle_table *t) UNCHECKED {
     }
 }
 
-/* `to` is not visible to anyone yet, so only `from` is locked. */
+/* `to` is not visible to anyone yet, so only `from` is locked, and not all the time. */
 static int range_copy(struct handle_table *to, struct handle_table *from, bool upper, bool for_exec)
     REQUIRES(from -> lock) UNCHECKED {
     struct handle_range *r = &from->ranges[upper], *w = &to->ranges[upper];
     for (uint32_t c = 0; c < r->chunk_count; c++) {
+        if (c) {
+            spin_unlock(&from->lock);
+            preempt_point();
+            spin_lock(&from->lock);
+        }
         if (!r->chunks[c]) continue;
         int e = range_grow(w, c);
         if (e) return e;

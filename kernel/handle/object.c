@@ -79,6 +79,7 @@ void object_reap(void) {
             struct object *next = o->reap_next;
             reap_one(o);
             o = next;
+            if (o) preempt_point();
         }
         preempt_point();
     }

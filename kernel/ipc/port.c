@@ -70,6 +70,7 @@ static int port_buffer_init(struct port *p) {
         struct frame *f = memory_page_get(p->memory, i, true);
         if (is_err(f)) return ptr_err(f);
         p->frames[i] = f;
+        preempt_point();
     }
     p->buffer = vmap_frames(p->frames, array_size(p->frames));
     return p->buffer ? 0 : -ENOMEM;

@@ -14,7 +14,7 @@ struct irq {
     struct object object;
     struct list link; /* line's objects */
     unsigned vector;
-    bool message, pending; /* pending: fired and not acknowledged */
+    bool pending; /* fired and not acknowledged */
 };
 struct irq_line {
     struct list irqs;
@@ -34,7 +34,6 @@ static bool line_pending(const struct irq_line *line) {
 void trap_irq(unsigned vector) {
     struct irq_line *line = &lines[vector];
     random_add(arch_cycles());
-    cpu_count(COUNT_IRQ);
     spin_lock(&irq_lock);
     arch_irq_mask(vector);
     if (line->irqs.next)
@@ -61,10 +60,8 @@ static void irq_last_handle(struct object *o) {
     spin_lock(&irq_lock);
     list_remove(&i->link);
     bool unused = list_empty(&line->irqs);
-    if (unused) arch_irq_mask(i->vector);
+    if (unused) arch_irq_free(i->vector);
     else if (i->pending && !line_pending(line)) arch_irq_unmask(i->vector);
-    if (unused && i->message) arch_msi_free(i->vector);
-    else if (unused) arch_irq_unroute(i->vector);
     spin_unlock(&irq_lock);
 }
 
@@ -74,11 +71,10 @@ static uint32_t irq_poll(struct object *o) { return object_as(irq, o)->pending ?
 static const struct object_ops irq_ops = {
     .type = OBJECT_IRQ, .name = "irq", .on_last_handle = irq_last_handle, .destroy = irq_destroy, .poll = irq_poll};
 
-static struct irq *irq_new(bool message) {
+static struct irq *irq_new(void) {
     struct irq *i = kzalloc(sizeof(*i));
     if (!i) return nullptr;
     object_init(&i->object, &irq_ops);
-    i->message = message;
     return i;
 }
 
@@ -99,7 +95,7 @@ static int line_find(uint32_t gsi) REQUIRES(irq_lock) {
 }
 
 struct object *irq_create_line(uint32_t gsi, unsigned flags) {
-    struct irq *i = irq_new(false);
+    struct irq *i = irq_new();
     if (!i) return err_ptr(-ENOMEM);
     spin_lock(&irq_lock);
     int vector = line_find(gsi);
@@ -120,7 +116,7 @@ struct object *irq_create_isa(unsigned line) {
 }
 
 struct object *irq_create_message(struct msi_message *out) {
-    struct irq *i = irq_new(true);
+    struct irq *i = irq_new();
     if (!i) return err_ptr(-ENOMEM);
     spin_lock(&irq_lock);
     int vector = arch_msi_allocate(&out->address, &out->data);

@@ -21,7 +21,6 @@ struct generator {
     uint8_t buffer[BLOCKS * 64];
 };
 static struct generator generators[CPU_MAX];
-static uint32_t seed[8];
 
 static uint32_t rotate(uint32_t v, unsigned n) { return v << n | v >> (32 - n); }
 
@@ -69,21 +68,13 @@ static void refill(struct generator *g) {
     g->left = sizeof(g->buffer) - KEY_BYTES;
 }
 
+/* Goes into the keys at the first refill. */
 void random_init(void) {
-    for (unsigned i = 0; i < 4; i++) {
+    for (uint32_t word = 0; word < CPU_MAX * 4; word++) {
         uint64_t v = 0;
         (void)arch_random(&v);
-        v ^= arch_cycles() * 0x9e3779b97f4a7c15 ^ (uint64_t)clock_now();
-        seed[2 * i] = (uint32_t)v;
-        seed[2 * i + 1] = (uint32_t)(v >> 32);
+        generators[word / 4].pool[word % 4] = v ^ arch_cycles() * 0x9e3779b97f4a7c15 ^ (uint64_t)clock_now();
     }
-    for (uint32_t cpu = 0; cpu < CPU_MAX; cpu++) {
-        const uint32_t nonce[3] = {cpu, 0x73656564, 0};
-        uint32_t block[16];
-        chacha20_block(seed, 0, nonce, block);
-        memcpy(generators[cpu].key, block, KEY_BYTES);
-    }
-    memset(seed, 0, sizeof(seed));
 }
 
 void random_add(uint64_t sample) {

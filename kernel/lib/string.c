@@ -31,12 +31,6 @@ int memcmp(const void *a, const void *b, size_t n) {
     return 0;
 }
 
-void *memchr(const void *p, int c, size_t n) {
-    for (const unsigned char *s = p; n; n--, s++)
-        if (*s == (unsigned char)c) return (void *)(uintptr_t)s;
-    return nullptr;
-}
-
 size_t strnlen(const char *s, size_t max) {
     size_t n = 0;
     while (n < max && s[n]) n++;

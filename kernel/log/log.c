@@ -54,16 +54,4 @@ size_t log_read(uint64_t *at, char *buf, size_t size) {
     return n;
 }
 
-uint64_t log_start(void) {
-    spin_lock(&log_lock);
-    uint64_t start = log_oldest;
-    spin_unlock(&log_lock);
-    return start;
-}
-
-uint64_t log_end(void) {
-    spin_lock(&log_lock);
-    uint64_t end = log_written;
-    spin_unlock(&log_lock);
-    return end;
-}
+uint64_t log_start(void) { return __atomic_load_n(&log_oldest, __ATOMIC_RELAXED); }

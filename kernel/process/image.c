@@ -166,6 +166,7 @@ static int image_parse(struct loader *l, struct memory *m, struct elf_image *out
 }
 
 static int map_fixed(struct space *s, vaddr_t start, vaddr_t end, uint32_t flags, struct memory *m, uint64_t offset) {
+    preempt_point(); /* between the steps of building an image */
     if (start == end) return 0;
     long at = space_map(s, start, end - start, flags | VM_FIXED, m, offset);
     return at < 0 ? (int)at : 0;

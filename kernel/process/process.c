@@ -14,6 +14,8 @@
 
 #include "process_impl.h"
 
+#define END_STEP 32 /* threads told to end between two preemption points */
+
 static uint32_t process_poll(struct object *o) {
     struct process *p = object_as(process, o);
     return p->state == PROCESS_ALIVE ? 0 : EVENT_EXIT;
@@ -174,21 +176,29 @@ undo:
 
 /* --- the end ------------------------------------------------------------------------------------- */
 
-static void threads_end(struct process *p) REQUIRES(p -> signal_lock) {
-    for_each_thread (t, p) {
-        if (t == p->exec_thread && !p->group_exit) continue;
+/* Up to `most` of those not told yet; true: there are more. */
+static bool threads_end(struct process *p, unsigned most) REQUIRES(p -> signal_lock) {
+    list_for_each (n, &p->threads) {
+        struct thread *t = list_entry(n, struct thread, process_link);
+        if ((t == p->exec_thread && !p->group_exit) || atomic_load(&t->work) & WORK_EXIT) continue;
+        if (!most--) return true;
         atomic_fetch_or(&t->work, WORK_EXIT);
         if (t != thread_current()) thread_interrupt(t);
     }
     p->stopped = false;
     wait_queue_wake(&p->self_wait, INT32_MAX);
+    return false;
 }
 
-void process_end_threads(struct process *p, int32_t status) {
+static void exit_begin(struct process *p, int32_t status) REQUIRES(p -> signal_lock) {
     if (p->group_exit) return;
     p->group_exit = true;
     p->exit_status = status;
-    threads_end(p);
+}
+
+void process_end_threads(struct process *p, int32_t status) {
+    exit_begin(p, status);
+    (void)threads_end(p, UINT32_MAX);
 }
 
 void process_kill(struct process *p, int signal) {
@@ -198,7 +208,15 @@ void process_kill(struct process *p, int signal) {
 }
 
 void process_exit(int32_t wait_status) {
-    process_kill(process_current(), wait_status);
+    struct process *p = process_current();
+    spin_lock(&p->signal_lock);
+    exit_begin(p, wait_status);
+    while (threads_end(p, END_STEP)) {
+        spin_unlock(&p->signal_lock);
+        preempt_point();
+        spin_lock(&p->signal_lock);
+    }
+    spin_unlock(&p->signal_lock);
     process_thread_exit();
 }
 
@@ -213,7 +231,7 @@ int process_become_single(struct process *p) {
         return -EINTR;
     }
     p->exec_thread = self;
-    if (p->thread_count > 1) threads_end(p);
+    if (p->thread_count > 1) (void)threads_end(p, UINT32_MAX);
     spin_unlock(&p->signal_lock);
     if (p->thread_count > 1) (void)wait_queue_sleep(&p->self_wait, alone, p, false, DEADLINE_NEVER);
     if (self->tid != p->pid) thread_set_tid(self, p->pid);
@@ -256,6 +274,7 @@ static void process_finish(struct process *p) {
 void process_thread_exit(void) {
     struct thread *t = thread_current();
     struct process *p = t->process;
+    preempt_point(); /* many may end one after the other */
     futex_thread_exit(t);
     control_release(t);
     struct process_usage usage;

@@ -133,10 +133,7 @@ void trap_return_work(struct trapframe *f) {
     while ((work = atomic_load(&t->work) & (WORK_SIGNAL | WORK_RESCHED | WORK_EXIT | WORK_STOP | WORK_REAP))) {
         if (work & WORK_EXIT) process_thread_exit();
         if (work & WORK_REAP) object_reap();
-        if (work & WORK_RESCHED) {
-            atomic_fetch_and(&t->work, ~(uint32_t)WORK_RESCHED);
-            preempt_point();
-        }
+        if (work & WORK_RESCHED) preempt_point();
         if (work & WORK_STOP) thread_stop(t);
         if (work & WORK_SIGNAL) {
             atomic_fetch_and(&t->work, ~(uint32_t)WORK_SIGNAL);

@@ -11,7 +11,6 @@
 #include <kernel/log.h>
 #include <kernel/mm.h>
 
-#define LONG_WAIT_NS 20000000LL
 #define LOAD_PERIOD_NS 5000000000LL
 
 static uint32_t cycle_shift = 20;
@@ -35,8 +34,7 @@ static struct run_queue *least_loaded(uint64_t mask) {
 
 uint32_t sched_choose_cpu_slow(struct thread *t) {
     uint64_t last = 1ULL << t->cpu, allowed = t->affinity;
-    if (unlikely(atomic_load_explicit(&t->on_cpu, memory_order_acquire)) && (allowed & last))
-        return t->cpu; /* nobody else could take it yet */
+    if (unlikely(atomic_load_explicit(&t->on_cpu, memory_order_acquire))) return t->cpu; /* not yet anywhere else */
     uint64_t idle = atomic_load_explicit(&sched_idle_cpus, memory_order_relaxed) & allowed;
     if (unlikely(idle)) {
         uint64_t bit = idle & last ? last : idle & -idle;
@@ -50,94 +48,125 @@ uint32_t sched_choose_cpu_slow(struct thread *t) {
     return allowed ? least_loaded(allowed)->cpu : here->cpu;
 }
 
-/* A thread of `from` that may run on `cpu`, taken off; the best one first, or null. */
-static struct thread *take_for(struct run_queue *from, uint32_t cpu) REQUIRES(from -> lock) {
+/* The best thread of `from` that may run on `cpu`, or null. */
+static struct thread *find_for(const struct run_queue *from, uint32_t cpu) REQUIRES(from -> lock) {
     for (uint64_t map = from->bitmap; map;) {
         unsigned priority = 63 - (unsigned)__builtin_clzll(map);
         map &= ~(1ULL << priority);
         list_for_each (l, &from->lists[priority]) {
             struct thread *t = list_entry(l, struct thread, run_link);
-            if (!(t->affinity >> cpu & 1) || atomic_load(&t->on_cpu)) continue;
-            queue_remove(from, t);
-            return t;
+            if ((t->affinity >> cpu & 1) && !atomic_load(&t->on_cpu)) return t;
         }
     }
     return nullptr;
 }
 
-struct thread *sched_steal(struct run_queue *q) {
-    uint64_t others = atomic_load(&sched_cpus) & ~(1ULL << q->cpu);
-    for (; others; others &= others - 1) {
-        struct run_queue *from = &run_queues[__builtin_ctzll(others)];
-        if (!__atomic_load_n(&from->bitmap, __ATOMIC_RELAXED)) continue;
-        spin_lock(&from->lock);
-        struct thread *t = take_for(from, q->cpu);
-        bool waited = !t && from->count >= 2 && sched_ns(arch_cycles() - from->crowded_since) > LONG_WAIT_NS;
-        spin_unlock(&from->lock);
-        if (waited) cpu_count(COUNT_IDLE_WAIT);
-        if (!t) continue;
-        cpu_count(COUNT_STEAL);
-        return t;
+/* Moves such a thread, if there is one. */
+static bool take_for(struct run_queue *from, struct run_queue *to) {
+    spin_lock(&from->lock);
+    struct thread *t = find_for(from, to->cpu);
+    if (t) {
+        queue_remove(from, t);
+        t->cpu = to->cpu;
     }
-    return nullptr;
-}
-
-void sched_balance(struct run_queue *q) {
-    struct run_queue *to = least_loaded(atomic_load(&sched_cpus));
-    if (to == q || queue_load(q) < queue_load(to) + 2) return;
-    spin_lock(&q->lock);
-    struct thread *t = take_for(q, to->cpu);
-    spin_unlock(&q->lock);
-    if (!t) return;
+    spin_unlock(&from->lock);
+    if (!t) return false;
+    cpu_count(COUNT_STEAL);
     spin_lock(&to->lock);
     queue_push(to, t, false);
-    bool preempts = t->priority > atomic_load_explicit(&to->running, memory_order_relaxed);
     spin_unlock(&to->lock);
-    cpu_count(COUNT_STEAL);
-    sched_kick(to, preempts);
+    return true;
+}
+
+bool sched_steal(struct run_queue *q) {
+    for (uint64_t others = atomic_load(&sched_cpus) & ~(1ULL << q->cpu); others; others &= others - 1) {
+        struct run_queue *from = &run_queues[__builtin_ctzll(others)];
+        if (__atomic_load_n(&from->bitmap, __ATOMIC_RELAXED) && take_for(from, q)) return true;
+    }
+    return false;
+}
+
+/* Whether two threads wait although another CPU, on which one of them may run, has nothing to do. */
+static bool should_share(struct run_queue *q) {
+    bool found = false;
+    if (__atomic_load_n(&q->count, __ATOMIC_RELAXED) < 2) return false;
+    spin_lock(&q->lock);
+    for (uint64_t cpus = atomic_load(&sched_cpus); cpus && q->count >= 2 && !found; cpus &= cpus - 1) {
+        struct run_queue *other = &run_queues[__builtin_ctzll(cpus)];
+        found = queue_load(other) == 0 && find_for(q, other->cpu);
+    }
+    spin_unlock(&q->lock);
+    return found;
+}
+
+/* Counted in slices: a virtual CPU that its host has stopped lets none wait. */
+void sched_balance(struct run_queue *q) {
+    struct run_queue *to;
+    for (uint64_t others = atomic_load(&sched_cpus) & ~(1ULL << q->cpu); others; others &= ~(1ULL << to->cpu)) {
+        to = least_loaded(others);
+        if (queue_load(q) < queue_load(to) + 2) break;
+        if (take_for(q, to)) sched_kick(to, true);
+    }
+    q->left_waiting = should_share(q) ? q->left_waiting + 1 : 0;
+    if (q->left_waiting == 2) cpu_count(COUNT_IDLE_WAIT);
 }
 
 /* --- priorities and affinity -------------------------------------------------------------------- */
 
-UNCHECKED static void change_priority(struct thread *t, unsigned base, unsigned lent) {
+/* Locks the queue of t's CPU, which can't change while it is held. */
+UNCHECKED static struct run_queue *queue_lock_of(struct thread *t) {
+    for (;;) {
+        struct run_queue *q = &run_queues[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
+        spin_lock(&q->lock);
+        if (likely(&run_queues[t->cpu] == q)) return q;
+        spin_unlock(&q->lock);
+    }
+}
+
+/*
+ * t may be anywhere: its queue's lock keeps it from being queued or moved meanwhile.  If it runs
+ * elsewhere or is about to, WORK_RESCHED, set first, takes it through preempt(), which puts right what
+ * was decided by the old values.
+ */
+UNCHECKED static void change_priority(struct thread *t, _Atomic uint8_t *which, unsigned value) {
     struct run_queue *q = queue_lock_of(t);
-    bool queued = !list_empty(&t->run_link);
+    bool queued = !list_empty(&t->run_link), self = t == thread_current();
+    unsigned state = atomic_load(&t->state), before = t->priority;
     if (queued) queue_remove(q, t);
-    t->base_priority = (uint8_t)base;
-    t->lent_priority = (uint8_t)lent;
+    else if (!self) atomic_fetch_or(&t->work, WORK_RESCHED);
+    *which = (uint8_t)value;
     t->priority = max(t->base_priority, t->lent_priority);
-    int running = atomic_load_explicit(&q->running, memory_order_relaxed);
-    bool preempts = false, current = cpu_get(q->cpu)->current == t;
+    bool preempts;
     if (queued) {
         queue_push(q, t, false);
-        preempts = t->priority > running;
-    } else if (atomic_load(&t->state) == THREAD_RUNNABLE) { /* a successor */
-        preempts = t->priority > running;
-    } else if (current) {
+        preempts = t->priority > atomic_load_explicit(&q->running, memory_order_relaxed);
+    } else if (self) {
         atomic_store_explicit(&q->running, (int8_t)t->priority, memory_order_relaxed);
         preempts = q->bitmap >> t->priority > 1;
+    } else { /* a successor that should go first; one that runs and should no longer */
+        preempts = state == THREAD_RUNNABLE ? t->priority > before : t->priority < before && state == THREAD_RUNNING;
     }
     spin_unlock(&q->lock);
     if (preempts) sched_kick(q, true);
 }
 
 void thread_set_priority(struct thread *t, unsigned base) {
-    change_priority(t, min(base, PRIORITY_COUNT - 1U), t->lent_priority);
+    change_priority(t, &t->base_priority, min(base, PRIORITY_COUNT - 1U));
 }
 
 void thread_lend_priority(struct thread *t, unsigned lent) {
-    if (t->lent_priority != lent) change_priority(t, t->base_priority, lent);
+    if (t->lent_priority != lent) change_priority(t, &t->lent_priority, lent);
 }
 
 UNCHECKED void thread_set_affinity(struct thread *t, uint64_t mask) {
     struct run_queue *q = queue_lock_of(t);
+    bool leaves = !(mask >> q->cpu & 1), queued = !list_empty(&t->run_link);
     t->affinity = mask;
-    bool leave = !(mask >> q->cpu & 1), queued = !list_empty(&t->run_link);
-    bool running = cpu_get(q->cpu)->current == t;
-    if (leave && queued) queue_remove(q, t);
+    atomic_fetch_or(&t->work, WORK_RESCHED); /* wherever it comes to run now, preempt() sees if it may */
+    if (leaves && queued) queue_remove(q, t);
     spin_unlock(&q->lock);
-    if (leave && queued) sched_enqueue(t);
-    else if (leave && running) sched_kick(q, true); /* preempt() sees that it may not stay */
+    if (leaves && queued) sched_enqueue(t);
+    else if (leaves) sched_kick(q, true);
 }
 
 /* --- load averages ------------------------------------------------------------------------------ */
@@ -145,7 +174,7 @@ UNCHECKED void thread_set_affinity(struct thread *t, uint64_t mask) {
 static uint64_t load_average[3];
 static struct timer load_timer;
 
-static uint32_t load_now(void) {
+uint32_t sched_running(void) {
     uint32_t n = 0;
     for (uint64_t map = atomic_load(&sched_cpus); map; map &= map - 1)
         n += queue_load(&run_queues[__builtin_ctzll(map)]);
@@ -155,7 +184,7 @@ static uint32_t load_now(void) {
 static void load_sample(struct timer *timer) {
     /* 65536 × exp(-5 s / 1, 5, 15 min) */
     static const uint64_t decay[3] = {60298, 64453, 65173};
-    uint64_t active = (uint64_t)load_now() << 16;
+    uint64_t active = (uint64_t)sched_running() << 16;
     for (unsigned i = 0; i < 3; i++) load_average[i] = (load_average[i] * decay[i] + active * (65536 - decay[i])) >> 16;
     timer_start(timer, clock_now() + LOAD_PERIOD_NS);
 }
@@ -180,8 +209,8 @@ static void cycles_init(void) {
         while (clock_now() - start < 1000000) cpu_pause();
         cycle_mult = ((uint64_t)(clock_now() - start) << cycle_shift) / (arch_cycles() - cycles);
     }
-    /* In two steps: ns << shift needs more than 64 bits. */
-    sched_slice_cycles = ((uint64_t)(SLICE_NS / 10) << cycle_shift) / cycle_mult * 10;
+    /* In two steps: ns << shift needs more than 64 bits. A bit less: the timer may be early for who began late. */
+    sched_slice_cycles = ((uint64_t)(SLICE_NS / 10) << cycle_shift) / cycle_mult * 9;
 }
 
 void sched_init_cpu(void) {
@@ -224,5 +253,3 @@ void sched_cpu_times(uint32_t cpu, uint64_t *idle_ns, uint64_t *busy_ns) {
 }
 
 uint64_t sched_load(unsigned which) { return load_average[which]; }
-
-uint32_t sched_running(void) { return load_now(); }

@@ -10,7 +10,7 @@
  *
  * Either 2 sees what a did, or b sees the word of 1.  If c comes before 3, then 3 fails and nobody
  * switches.  If it comes after, d may queue a thread that is still on its way through 4: on_cpu
- * makes whoever picks it wait, and its own CPU may pick it in 4 itself, and so not switch at all.
+ * keeps it on the queue of its own CPU, which may pick it in 4 itself, and so not switch at all.
  */
 #include "sched.h"
 #include <kernel/clock.h>
@@ -23,15 +23,6 @@ static int awake(struct thread *t, int result) {
 }
 
 void thread_block_cancel(void) { awake(thread_current(), 0); }
-
-bool thread_claim_self(void) {
-    struct thread *t = thread_current();
-    uint32_t word = atomic_load(&t->sleep);
-    if ((word & SLEEP_STATE) != SLEEP_PREPARED || !atomic_compare_exchange_strong(&t->sleep, &word, SLEEP_AWAKE))
-        return false;
-    awake(t, 0);
-    return true;
-}
 
 static void timeout_fire(struct timer *timer) { thread_wake(container_of(timer, struct thread, timeout), -ETIMEDOUT); }
 
@@ -47,20 +38,21 @@ static int refuse(struct thread *self, nsec_t deadline) {
     return deadline != DEADLINE_NEVER && deadline <= clock_now() ? -ETIMEDOUT : 0;
 }
 
-/* The current thread, prepared, goes to sleep: in favour of `next` (claimed), or of anyone. */
 /* Runs `next`, which nobody else has hold of, on the slice of self, without the queue. */
 static inline void hand_over(struct run_queue *q, struct thread *self, struct thread *next) {
+    if (unlikely(next->cpu != q->cpu)) sched_move(next, q->cpu);
     if (unlikely(atomic_load_explicit(&q->running, memory_order_relaxed) != next->priority))
         atomic_store_explicit(&q->running, (int8_t)next->priority, memory_order_relaxed);
     if (unlikely(atomic_load_explicit(&cpu_current()->need_resched, memory_order_relaxed)))
         atomic_fetch_or(&next->work, WORK_RESCHED);
-    sched_switch(q, self, next, true);
+    sched_switch(q, self, next, true, false);
 }
 
 static inline bool outranked(struct run_queue *q, const struct thread *t) UNCHECKED {
     return __atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) >> t->priority > 1;
 }
 
+/* The current thread, prepared, goes to sleep: in favour of `next` (claimed), or of anyone. */
 [[gnu::noinline]] static int block(struct thread *next, nsec_t deadline) {
     struct thread *self = thread_current();
     lock_check_none();
@@ -132,19 +124,27 @@ int thread_block(nsec_t deadline) {
         return block(nullptr, deadline);
     self->switches_voluntary++;
     q->successor = nullptr;
-    sched_switch_here(q, self, next, true, false);
+    sched_switch(q, self, next, true, false);
     return awake(self, sleep_result(atomic_load_explicit(&self->sleep, memory_order_relaxed)));
 }
 
 int thread_block_switch_to(struct thread *next, nsec_t deadline) { return block(next, deadline); }
 
 void sched_enqueue(struct thread *t) {
-    struct run_queue *q = &run_queues[sched_choose_cpu(t)];
+    uint32_t cpu = sched_choose_cpu(t);
+    if (unlikely(cpu != t->cpu)) sched_move(t, cpu);
+    struct run_queue *q = &run_queues[cpu];
     spin_lock(&q->lock);
     queue_push(q, t, false);
-    bool preempts = t->priority > atomic_load_explicit(&q->running, memory_order_relaxed);
+    int running = atomic_load_explicit(&q->running, memory_order_relaxed), priority = t->priority;
+    uint64_t allowed = t->affinity;
     spin_unlock(&q->lock);
-    sched_kick(q, preempts);
+    sched_kick(q, priority > running);
+    if (running < 0) return;
+    /* A CPU that goes idle says so, then looks for threads to steal; here it is the other way round. */
+    atomic_thread_fence(memory_order_seq_cst);
+    allowed &= atomic_load_explicit(&sched_idle_cpus, memory_order_relaxed);
+    if (unlikely(allowed)) sched_kick(&run_queues[__builtin_ctzll(allowed)], true);
 }
 
 /* As sched_enqueue; a thread that would run here after the current one becomes its successor. */

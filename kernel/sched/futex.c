@@ -23,6 +23,7 @@
 #define FUTEX_OWNER_DIED 0x40000000u
 #define FUTEX_TID 0x3fffffffu
 #define ROBUST_MAX 2048 /* entries of a robust list, as on Linux */
+#define WAKE_STEP 16U /* threads woken between two preemption points */
 #define WOKEN 1 /* result of thread_wake here: this waiter is off its bucket */
 
 enum pi_state { PI_WAITED = 1, PI_EXITING = 2 }; /* thread->pi_state */
@@ -148,9 +149,18 @@ long futex_wake(uaddr_t at, uint32_t count, uint32_t flags) {
     if (e) return e;
     struct bucket *b = bucket_of(key);
     spin_lock(&b->lock);
-    long woken = release_key(b, key, count, 0, b, key);
-    spin_unlock(&b->lock);
-    return woken;
+    uint32_t waiting = 0; /* now: who comes to wait between two steps is not woken */
+    for (struct list *l = b->waiters.next; l != list_of(b) && waiting < count; l = l->next)
+        waiting += same(list_entry(l, struct waiter, link)->key, key);
+    long woken = 0, step;
+    do {
+        step = release_key(b, key, min(waiting - (uint32_t)woken, WAKE_STEP), 0, b, key);
+        woken += step;
+        spin_unlock(&b->lock);
+        if (step < WAKE_STEP) return woken;
+        preempt_point();
+        spin_lock(&b->lock);
+    } while (true);
 }
 
 UNCHECKED long futex_requeue(uaddr_t at, uint32_t expected, uint32_t wake, uint32_t move, uaddr_t to, uint32_t flags) {

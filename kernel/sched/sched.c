@@ -2,11 +2,11 @@
 /*
  * Run queues and switching.
  *
- * A queue holds the ready threads of one CPU; the running one is not in it.  A thread that is still
- * `on_cpu` (its context is not saved yet) may already be queued; whoever picks it elsewhere waits for
- * the flag.  sched_switch() sets it for the next thread, sched_finish_switch(), the first thing done
- * after a switch, clears it for the one before: from then on that thread may run, or be freed,
- * anywhere.
+ * A queue holds the ready threads of one CPU; the running one is not in it.  Its lock protects what
+ * the scheduler knows of all threads with that `cpu`, queued or not.  A thread that is still `on_cpu`
+ * (its context is not saved yet) may already be queued, but only there.  sched_switch() sets the flag
+ * for the next thread, sched_finish_switch(), the first thing done after a switch, clears it for the
+ * one before: from then on that thread may run, or be freed, anywhere.
  *
  * Interrupts are off throughout, so a queue changes under its CPU's feet only through its lock.
  * Tickless: the slice timer is armed when a second thread wants the CPU and is left to run out
@@ -24,34 +24,22 @@ uint64_t sched_slice_cycles;
 
 /* --- queues ------------------------------------------------------------------------------------- */
 
-struct run_queue *queue_lock_of(struct thread *t) {
-    for (;;) {
-        struct run_queue *q = &run_queues[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
-        spin_lock(&q->lock);
-        if (likely(&run_queues[t->cpu] == q)) return q;
-        spin_unlock(&q->lock);
-    }
-}
-
 void sched_request(void) {
     struct cpu *c = cpu_current();
     atomic_store_explicit(&c->need_resched, 1, memory_order_relaxed);
     atomic_fetch_or(&c->current->work, WORK_RESCHED);
 }
 
-static void slice_over(struct timer *timer) {
-    container_of(timer, struct run_queue, slice_timer)->slice_armed = false;
-    sched_request();
-}
-
-static void slice_arm(struct run_queue *q) {
+void sched_slice_arm(struct run_queue *q) {
     q->slice_armed = true;
     timer_start(&q->slice_timer, clock_now() + SLICE_NS);
 }
 
-/* Whoever forgets a request to reschedule must see to it that those who wait get their turn. */
-static void slice_expect(struct run_queue *q, uint32_t waiting) {
-    if (__atomic_load_n(&q->count, __ATOMIC_RELAXED) >= waiting && !q->slice_armed) slice_arm(q);
+static void slice_over(struct timer *timer) {
+    struct run_queue *q = container_of(timer, struct run_queue, slice_timer);
+    q->slice_armed = false;
+    sched_balance(q);
+    sched_request();
 }
 
 void sched_slice_init(struct run_queue *q) { timer_init(&q->slice_timer, slice_over); }
@@ -60,19 +48,24 @@ void sched_slice_init(struct run_queue *q) { timer_init(&q->slice_timer, slice_o
 void sched_kick(struct run_queue *q, bool preempts) {
     if (likely(q->cpu == cpu_current()->id)) {
         if (preempts) sched_request();
-        if (unlikely(!q->slice_armed)) slice_arm(q);
+        if (unlikely(!q->slice_armed)) sched_slice_arm(q);
     } else if (preempts || !__atomic_load_n(&q->slice_armed, __ATOMIC_RELAXED)) {
         arch_ipi_reschedule(q->cpu);
     }
 }
 
+void sched_move(struct thread *t, uint32_t cpu) {
+    struct run_queue *q = &run_queues[t->cpu];
+    spin_lock(&q->lock);
+    t->cpu = cpu;
+    spin_unlock(&q->lock);
+}
+
 /* --- switching ---------------------------------------------------------------------------------- */
 
-void sched_wait_off_cpu(struct thread *t) {
-    while (atomic_load_explicit(&t->on_cpu, memory_order_acquire)) {
-        arch_ipi_poll();
-        cpu_pause();
-    }
+void sched_left(struct thread *t) {
+    if (atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_DEAD) thread_put(t);
+    else sched_enqueue(t);
 }
 
 void sched_schedule(struct thread *self) {
@@ -97,36 +90,29 @@ static void preempt(void) {
     atomic_store_explicit(&cpu_current()->need_resched, 0, memory_order_relaxed);
     atomic_fetch_and(&self->work, ~(uint32_t)WORK_RESCHED);
     if (unlikely(self == q->idle)) return;
-    if (unlikely(!(self->affinity >> q->cpu & 1))) {
-        slice_expect(q, 2); /* one runs at once */
-        sched_enqueue(self);
-        sched_schedule(self);
-        return;
-    }
     bool over = arch_cycles() - q->slice_start >= sched_slice_cycles;
     spin_lock(&q->lock);
+    atomic_store_explicit(&q->running, (int8_t)self->priority, memory_order_relaxed); /* it may have changed */
     queue_successor(q);
-    spin_unlock(&q->lock);
-    if (over) sched_balance(q);
-    slice_expect(q, 1); /* who queues a thread from now on sees it unarmed and interrupts */
-    spin_lock(&q->lock);
     uint64_t better = q->bitmap >> self->priority;
-    if (better > 1 || (better && over)) {
+    if (unlikely(!(self->affinity >> q->cpu & 1))) {
+        atomic_store_explicit(&self->state, THREAD_MOVING, memory_order_relaxed); /* sched_left() queues it */
+    } else if (better > 1 || (better && over)) {
         self->switches_forced++;
         queue_push(q, self, !over);
-        sched_leave(q, self);
+    } else {
+        spin_unlock(&q->lock);
+        if (over) q->slice_start = arch_cycles();
+        sched_slice_check(q);
         return;
     }
-    spin_unlock(&q->lock);
-    if (over) q->slice_start = arch_cycles();
+    sched_leave(q, self);
 }
 
 void preempt_point(void) {
     lock_check_none();
     arch_irq_window();
-    if (unlikely(atomic_load_explicit(&cpu_current()->need_resched, memory_order_relaxed))) preempt();
-    else if (atomic_load_explicit(&thread_current()->work, memory_order_relaxed) & WORK_RESCHED)
-        atomic_fetch_and(&thread_current()->work, ~(uint32_t)WORK_RESCHED);
+    if (unlikely(atomic_load_explicit(&thread_current()->work, memory_order_relaxed) & WORK_RESCHED)) preempt();
 }
 
 /* --- idling ------------------------------------------------------------------------------------- */
@@ -136,15 +122,9 @@ NORETURN void sched_idle_loop(void) {
     uint64_t bit = 1ULL << q->cpu;
     for (;;) {
         atomic_store(&cpu_current()->need_resched, 0); /* then a look: who saw 1 queued a thread, and sent nothing */
-        struct thread *stolen = nullptr;
-        if (!__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED)) stolen = sched_steal(q);
-        if (stolen) {
-            spin_lock(&q->lock);
-            queue_push(q, stolen, false);
-            spin_unlock(&q->lock);
-        }
-        if (__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED)) {
-            slice_expect(q, 2);
+        atomic_fetch_or(&sched_idle_cpus, bit);
+        if (__atomic_load_n(&q->bitmap, __ATOMIC_RELAXED) || sched_steal(q)) {
+            atomic_fetch_and(&sched_idle_cpus, ~bit);
             sched_schedule(q->idle);
             continue;
         }
@@ -152,8 +132,6 @@ NORETURN void sched_idle_loop(void) {
          * A waker queues its thread, then sends an interrupt since q->running is -1.  Interrupts are
          * off from the test of the queue above until arch_cpu_idle, so it ends the halt.
          */
-        atomic_fetch_or(&sched_idle_cpus, bit);
         arch_cpu_idle();
-        atomic_fetch_and(&sched_idle_cpus, ~bit);
     }
 }

@@ -144,7 +144,7 @@ void sched_thread_counts(uint64_t *running, uint64_t *total) {
 
 /* Without the lock: this runs when the system hangs, perhaps by that lock. */
 UNCHECKED void sched_dump(void) {
-    static const char states[] = "NRRSTX";
+    static const char states[] = "NRRSMX";
     for (struct tree_node *n = tree_first(&tids); n; n = tree_next(n)) {
         const struct thread *t = container_of(n, struct thread, tid_node);
         klog(LOG_ERROR, "tid %u %c cpu %u prio %u waits for %p work %x %s", t->tid, states[atomic_load(&t->state)],

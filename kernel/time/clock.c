@@ -18,6 +18,9 @@ void clock_init(void) {
     page_frame = frame_alloc_zeroed(FRAME_KERNEL);
     if (!page_frame) panic("no memory for the time page");
     page = frame_virt(page_frame);
+}
+
+void clock_publish(void) {
     struct clock_params p;
     arch_clock_params(&p);
     page->usable = p.usable;

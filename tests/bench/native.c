@@ -2,6 +2,8 @@
 /* Rows of Cathode's own calls: system call, scheme call, events, yields, rings, interrupt latency. */
 #include "bench.h"
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -146,6 +148,111 @@ static int64_t irq_cost(unsigned count) {
     return late;
 }
 
+/* What takes the kernel long: each in a process of its own, which gives back all of it at once. */
+#define HEAVY_BYTES (64UL << 20)
+#define HEAVY_THREADS 200
+#define HEAVY_HANDLES 1000
+
+static char *heavy_map(int flags) {
+    char *p = mmap(nullptr, HEAVY_BYTES, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
+    need(p != MAP_FAILED, "mmap");
+    for (size_t i = 0; i < HEAVY_BYTES; i += sizeof(page)) p[i] = 1;
+    return p;
+}
+static void heavy_memory(void) {
+    char *p = heavy_map(MAP_PRIVATE);
+    pid_t child = fork();
+    if (child == 0) _exit(0);
+    waitpid(child, nullptr, 0);
+    need(!mprotect(p, HEAVY_BYTES, PROT_READ) && !mprotect(p, HEAVY_BYTES, PROT_READ | PROT_WRITE), "mprotect");
+    need(!madvise(p, HEAVY_BYTES / 2, MADV_DONTNEED), "madvise");
+    p = mremap(p, HEAVY_BYTES, 2 * HEAVY_BYTES, MREMAP_MAYMOVE);
+    need(p != MAP_FAILED && !munmap(p, 2 * HEAVY_BYTES), "mremap");
+    heavy_map(MAP_PRIVATE);
+    execl("/bin/busybox", "busybox", "true", nullptr);
+}
+static void heavy_shared(void) {
+    char *p = heavy_map(MAP_SHARED);
+    pid_t child = fork();
+    if (child == 0) _exit(p[0]);
+    waitpid(child, nullptr, 0);
+    munmap(p, HEAVY_BYTES);
+}
+static void heavy_maps(void) {
+    char *p = heavy_map(MAP_PRIVATE);
+    for (size_t i = 0; i < HEAVY_BYTES; i += 16 * sizeof(page)) mprotect(p + i, sizeof(page), PROT_READ);
+    pid_t child = fork();
+    if (child == 0) _exit(0);
+    waitpid(child, nullptr, 0);
+}
+static void heavy_file(void) {
+    int f = open("/tmp/bench_heavy", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    need(f >= 0, "open");
+    for (size_t i = 0; i < HEAVY_BYTES / 4; i += sizeof(page)) need(write(f, page, sizeof(page)) > 0, "write");
+    char *p = mmap(nullptr, HEAVY_BYTES / 4, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
+    need(p != MAP_FAILED, "mmap");
+    for (size_t i = 0; i < HEAVY_BYTES / 4; i += sizeof(page)) p[i] = 1;
+    need(!fsync(f) && !ftruncate(f, 1) && !unlink("/tmp/bench_heavy"), "file");
+}
+static void heavy_handles(void) {
+    for (int i = 0; i < HEAVY_HANDLES / 2; i++) {
+        int ends[2];
+        if (pipe(ends)) break; /* RLIMIT_NOFILE may be a little less */
+    }
+    struct pollfd p[HEAVY_HANDLES];
+    for (int i = 0; i < HEAVY_HANDLES; i++) p[i] = (struct pollfd){.fd = i, .events = POLLIN};
+    poll(p, HEAVY_HANDLES, 0);
+    pid_t child = fork();
+    if (child == 0) _exit(0);
+    waitpid(child, nullptr, 0);
+}
+static pthread_barrier_t heavy_barrier;
+static pthread_mutex_t heavy_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t heavy_condition = PTHREAD_COND_INITIALIZER;
+static void *heavy_thread(void *) {
+    pthread_barrier_wait(&heavy_barrier);
+    pthread_mutex_lock(&heavy_mutex);
+    pthread_cond_wait(&heavy_condition, &heavy_mutex);
+    pthread_mutex_unlock(&heavy_mutex);
+    pthread_barrier_wait(&heavy_barrier);
+    for (;;) pause();
+}
+static void heavy_threads(void) {
+    pthread_t t;
+    pthread_barrier_init(&heavy_barrier, nullptr, HEAVY_THREADS + 1);
+    for (int i = 0; i < HEAVY_THREADS; i++) need(!pthread_create(&t, nullptr, heavy_thread, nullptr), "thread");
+    pthread_barrier_wait(&heavy_barrier);
+    pthread_mutex_lock(&heavy_mutex); /* the last one waits */
+    pthread_cond_broadcast(&heavy_condition);
+    pthread_mutex_unlock(&heavy_mutex);
+    sys_thread_sleep(bench_now() + 10000000);
+    pthread_cond_broadcast(&heavy_condition);
+    pthread_barrier_wait(&heavy_barrier);
+}
+static void heavy_signals(void) {
+    setsid();
+    for (int i = 0; i < 50; i++)
+        if (fork() == 0)
+            for (;;) pause();
+    kill(0, SIGKILL);
+}
+
+static void heavy(void (*run)(void)) {
+    pid_t pid = fork();
+    need(pid >= 0, "fork");
+    if (pid == 0) {
+        run();
+        _exit(0);
+    }
+    waitpid(pid, nullptr, 0);
+}
+
+static void heavy_run(void) {
+    static void (*const all[])(void) = {heavy_memory,  heavy_shared,  heavy_maps,   heavy_file,
+                                        heavy_handles, heavy_threads, heavy_signals};
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) heavy(all[i]);
+}
+
 /* The longest since boot, given as the cost of `count` operations. */
 static int64_t irq_off_cost(unsigned count) {
     uint64_t counters[COUNT_COUNT];
@@ -168,6 +275,6 @@ const struct bench bench_native[] = {
     {.name = "yield_pingpong", .prepare = yield_prepare, .run = yield_run, .finish = partner_stop, .count = 5000},
     {.name = "ring_request", .prepare = ring_prepare, .run = ring_run, .finish = ring_finish, .count = 320 * BATCH},
     {.name = "irq_to_driver", .measure = irq_cost, .count = 500},
-    {.name = "irq_off_max", .measure = irq_off_cost, .count = 1},
+    {.name = "irq_off_max", .prepare = heavy_run, .measure = irq_off_cost, .count = 1},
     {},
 };

@@ -71,7 +71,7 @@ TEST(good_tables) {
     CHECK(info.overrides[0].flags == 0xd);
     CHECK(info.hpet_address == 0xfed00000 && info.mcfg_address == 0xb0000000);
     CHECK(info.mcfg_last_bus == 255 && info.pm1a_control == 0x604);
-    CHECK(info.reset_supported && info.reset.address == 0xcf9 && info.reset_value == 0xf);
+    CHECK(info.reset_port == 0xcf9 && info.reset_value == 0xf);
     CHECK(info.sleep_found && info.sleep_a == 5 && info.sleep_b == 1);
 }
 
@@ -116,7 +116,7 @@ TEST(madt_entries_of_bad_length_end_it) {
 TEST(short_fadt_and_sleep_package) {
     good();
     table(FADT, "FACP", 60);
-    CHECK(acpi_parse(RSDP, map, &info) == 0 && !info.pm1a_control && !info.reset_supported);
+    CHECK(acpi_parse(RSDP, map, &info) == 0 && !info.pm1a_control && !info.reset_port);
     good();
     table(DSDT, "DSDT", 58); /* cut in the package */
     CHECK(acpi_parse(RSDP, map, &info) == 0 && !info.sleep_found);

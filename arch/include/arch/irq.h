@@ -8,12 +8,11 @@
 /* Routes a global system interrupt (ACPI GSI) to a fresh vector, masked. flags: IRQ_LEVEL, IRQ_LOW. */
 enum irq_flags { IRQ_LEVEL = 1, IRQ_LOW = 2 };
 MUST_CHECK int arch_irq_route(uint32_t gsi, unsigned flags); /* vector, -EINVAL, -ENOSPC */
-void arch_irq_unroute(unsigned vector);
+void arch_irq_free(unsigned vector); /* of a line or a message; masked from now on */
 void arch_irq_mask(unsigned vector);
 void arch_irq_unmask(unsigned vector);
 /* Allocates a vector for a message-signalled interrupt; gives the message to program. */
 MUST_CHECK int arch_msi_allocate(uint64_t *address, uint32_t *data); /* vector, -ENOSPC */
-void arch_msi_free(unsigned vector);
 /* ISA interrupt number → GSI and flags, from the MADT's overrides. */
 uint32_t arch_isa_gsi(unsigned isa_irq, unsigned *flags);
 

@@ -14,7 +14,7 @@
 /*
  * From <asm/mmu.h>:
  *   PTE_PRESENT PTE_WRITE PTE_USER PTE_NOEXEC PTE_DIRTY PTE_ACCESSED, cache kinds PTE_UNCACHED
- *   PTE_WRITECOMBINE, software bits PTE_COW (write faults copy) PTE_DEVICE (no struct frame behind)
+ *   PTE_WRITECOMBINE, software bit PTE_DEVICE (no struct frame behind)
  *   pte_t pte_make(paddr_t, uint64_t flags); paddr_t pte_paddr(pte_t); uint64_t pte_flags(pte_t);
  *   pte_t pte_get(pte_t *); void pte_set(pte_t *, pte_t); pte_t pte_swap(pte_t *, pte_t);
  *   void *phys_to_virt(paddr_t); paddr_t virt_to_phys(const void *) for the physmap only

@@ -3,7 +3,7 @@
  * Arch contract: register state, switching, user entry, user copies, faults, signal frames.
  * <asm/thread.h> supplies struct trapframe (all user registers, at the top of the kernel stack),
  * struct arch_thread (saved kernel stack pointer, FPU area, TLS base), KERNEL_STACK_SIZE and the
- * inline accessors frame_pc/frame_sp/frame_arg/frame_set_result/frame_from_user.
+ * inline accessors frame_pc/frame_sp/frame_result/frame_set_result/frame_from_user.
  */
 #pragma once
 #include <asm/thread.h>

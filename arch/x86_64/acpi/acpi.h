@@ -9,10 +9,6 @@
 #define ACPI_IOAPICS_MAX 8
 #define ACPI_OVERRIDES_MAX 24
 
-struct acpi_register { /* Generic Address Structure, §5.2.3.2 */
-    uint8_t space; /* 0 memory, 1 I/O ports */
-    uint64_t address;
-};
 struct acpi_info {
     uint64_t lapic_address;
     uint32_t cpu_count, ioapic_count, override_count;
@@ -28,9 +24,8 @@ struct acpi_info {
     uint64_t hpet_address; /* 0: none */
     uint64_t mcfg_address;
     uint8_t mcfg_first_bus, mcfg_last_bus;
-    uint16_t pm1a_control, pm1b_control; /* ports; 0: none */
-    bool reset_supported, sleep_found;
-    struct acpi_register reset;
+    uint16_t pm1a_control, pm1b_control, reset_port; /* 0: none */
+    bool sleep_found;
     uint8_t reset_value, sleep_a, sleep_b; /* SLP_TYP values of \_S5 */
 };
 

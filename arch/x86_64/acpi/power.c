@@ -42,7 +42,7 @@ void arch_power_off(int code) {
 }
 
 void arch_reboot(void) {
-    if (info.reset_supported && info.reset.space == 1) out8((uint16_t)info.reset.address, info.reset_value);
+    if (info.reset_port) out8(info.reset_port, info.reset_value);
     out8(0x64, 0xfe); /* the keyboard controller's reset line */
     struct table_pointer none = {};
     asm volatile("lidt %0; int3" ::"m"(none)); /* triple fault */

@@ -135,19 +135,18 @@ static void scan_sleep(const struct table *t, struct acpi_info *out) {
     }
 }
 
-static uint16_t control_port(const struct table *t, size_t offset, size_t extended) {
-    uint64_t port = field(t, extended, 1) == 1 ? field(t, extended + 4, 8) : 0;
-    if (!port) port = field(t, offset, 4);
-    return port <= UINT16_MAX ? (uint16_t)port : 0;
+static uint16_t port_of(uint64_t address) { return address <= UINT16_MAX ? (uint16_t)address : 0; /* none */ }
+
+/* The port in a Generic Address Structure (§5.2.3.2). */
+static uint16_t gas_port(const struct table *t, size_t offset) {
+    return field(t, offset, 1) == 1 ? port_of(field(t, offset + 4, 8)) : 0;
 }
 
 static void parse_fadt(const struct table *t, acpi_map_fn *map, struct acpi_info *out) {
-    out->pm1a_control = control_port(t, FADT_PM1A_CONTROL, FADT_X_PM1A_CONTROL);
-    out->pm1b_control = control_port(t, FADT_PM1B_CONTROL, FADT_X_PM1B_CONTROL);
+    out->pm1a_control = gas_port(t, FADT_X_PM1A_CONTROL) ?: port_of(field(t, FADT_PM1A_CONTROL, 4));
+    out->pm1b_control = gas_port(t, FADT_X_PM1B_CONTROL) ?: port_of(field(t, FADT_PM1B_CONTROL, 4));
     if (t->length > FADT_RESET_VALUE && field(t, FADT_FLAGS, 4) & FADT_RESET_SUPPORTED) {
-        out->reset_supported = true;
-        out->reset.space = (uint8_t)field(t, FADT_RESET, 1);
-        out->reset.address = field(t, FADT_RESET + 4, 8);
+        out->reset_port = gas_port(t, FADT_RESET);
         out->reset_value = (uint8_t)field(t, FADT_RESET_VALUE, 1);
     }
     uint64_t at = field(t, FADT_X_DSDT, 8);

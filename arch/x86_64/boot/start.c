@@ -102,7 +102,7 @@ static BOOT_CODE void parse(uint32_t magic, uint32_t info) {
 /* The stack protector's canary: its zero byte stops string functions. */
 [[clang::no_stack_protector]] static BOOT_CODE void seed_canary(void) {
     uint64_t seed;
-    if (!arch_random(&seed)) seed = read_tsc() * 0x9e3779b97f4a7c15;
+    if (!arch_random(&seed)) seed = arch_cycles() * 0x9e3779b97f4a7c15;
     __stack_chk_guard = seed & ~0xffULL;
 }
 
@@ -164,7 +164,7 @@ static BOOT_CODE void build_tables(void) {
 }
 
 [[clang::no_stack_protector]] BOOT_CODE void boot_start(uint32_t magic, uint32_t info) {
-    boot_tsc = read_tsc();
+    boot_tsc = arch_cycles();
     write_msr(MSR_GS_BASE, (uint64_t)&boot_cpu); /* klog() and panic() need a CPU */
     console_init(nullptr);
     cpu_features_init();

@@ -7,6 +7,7 @@
 #include <asm/arch.h>
 #include <asm/regs.h>
 #include <kernel/debug.h>
+#include <kernel/lib.h>
 
 struct cpu_features cpu_features;
 bool irq_off_measured;
@@ -105,7 +106,6 @@ void arch_cpu_idle(void) {
 void arch_irq_window(void) {
     irq_off_end();
     asm volatile("sti; nop; cli" ::: "memory");
-    irq_off_begin();
 }
 
 void arch_halt(void) {
@@ -123,25 +123,22 @@ bool arch_random(uint64_t *out) {
 }
 
 int arch_port_read(uint16_t port, unsigned size, void *buf, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        switch (size) {
-        case 1: ((uint8_t *)buf)[i] = in8(port); break;
-        case 2: ((uint16_t *)buf)[i] = in16(port); break;
-        case 4: ((uint32_t *)buf)[i] = in32(port); break;
-        default: return -EINVAL;
-        }
+    if (size != 1 && size != 2 && size != 4) return -EINVAL;
+    for (char *to = buf; count--; to += size) {
+        uint32_t v = size == 1 ? in8(port) : size == 2 ? in16(port) : in32(port);
+        memcpy(to, &v, size);
     }
     return 0;
 }
 
 int arch_port_write(uint16_t port, unsigned size, const void *buf, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        switch (size) {
-        case 1: out8(port, ((const uint8_t *)buf)[i]); break;
-        case 2: out16(port, ((const uint16_t *)buf)[i]); break;
-        case 4: out32(port, ((const uint32_t *)buf)[i]); break;
-        default: return -EINVAL;
-        }
+    if (size != 1 && size != 2 && size != 4) return -EINVAL;
+    for (const char *from = buf; count--; from += size) {
+        uint32_t v = 0;
+        memcpy(&v, from, size);
+        if (size == 1) out8(port, (uint8_t)v);
+        else if (size == 2) out16(port, (uint16_t)v);
+        else out32(port, v);
     }
     return 0;
 }

@@ -38,7 +38,7 @@ void fpu_init_cpu(void) {
 }
 
 void fpu_save(void *area) { asm volatile("xsave64 (%0)" ::"r"(area), "a"((uint32_t)fpu_mask), "d"(0) : "memory"); }
-void fpu_restore(const void *area) {
+static void fpu_restore(const void *area) {
     asm volatile("xrstor64 (%0)" ::"r"(area), "a"((uint32_t)fpu_mask), "d"(0) : "memory");
 }
 void fpu_load_initial(void) { fpu_restore(&initial); }

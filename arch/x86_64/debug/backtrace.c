@@ -75,8 +75,8 @@ void arch_panic_stop(void) {
     for (uint64_t others = cpu_online_mask() & ~(1ULL << self); others; others &= others - 1) {
         struct arch_cpu *c = cpu_table[__builtin_ctzll(others)];
         lapic_send(c->apic_id, ICR_NMI);
-        for (uint64_t start = read_tsc(); !atomic_load(&c->stopped);) {
-            if (read_tsc() - start > STOP_TICKS) {
+        for (uint64_t start = arch_cycles(); !atomic_load(&c->stopped);) {
+            if (arch_cycles() - start > STOP_TICKS) {
                 print_line("a CPU does not answer\n");
                 break;
             }

@@ -6,40 +6,22 @@
 #include <asm/arch.h>
 #include <asm/regs.h>
 #include <kernel/lock.h>
+#include <kernel/signal.h>
 #include <kernel/thread.h>
 
-enum vector { /* SDM vol. 3 table 6-1 */
-              VECTOR_DE,
-              VECTOR_DB,
-              VECTOR_NMI,
-              VECTOR_BP,
-              VECTOR_OF,
-              VECTOR_BR,
-              VECTOR_UD,
-              VECTOR_NM,
-              VECTOR_DF,
-              VECTOR_NP = 11,
-              VECTOR_SS,
-              VECTOR_GP,
-              VECTOR_PF,
-              VECTOR_MF = 16,
-              VECTOR_AC,
-              VECTOR_MC,
-              VECTOR_XM,
-};
+/* SDM vol. 3 table 6-1 */
+enum vector { VECTOR_DE, VECTOR_DB, VECTOR_NMI, VECTOR_BP, VECTOR_OF, VECTOR_UD = 6, VECTOR_DF = 8, VECTOR_NP = 11 };
+enum { VECTOR_SS = 12, VECTOR_GP, VECTOR_PF, VECTOR_MF = 16, VECTOR_AC, VECTOR_MC, VECTOR_XM };
 enum page_fault_code { PF_PRESENT = 1, PF_WRITE = 2, PF_FETCH = 16 };
 
-/* Signal numbers and si_codes of x86-64 Linux. */
-enum { SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11 };
-enum { SI_KERNEL = 0x80, SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRALN = 1, BUS_ADRERR = 2 };
-enum { ILL_ILLOPN = 2, TRAP_BRKPT = 1, TRAP_TRACE = 2, FPE_INTDIV = 1, FPE_FLTDIV = 3 };
-enum { FPE_FLTOVF = 4, FPE_FLTUND, FPE_FLTRES, FPE_FLTINV };
+/* si_codes of x86-64 Linux, beside those in <kernel/signal.h>. */
+enum { BUS_ADRALN = 1, TRAP_BRKPT = 1, TRAP_TRACE, ILL_ILLOPN = 2 };
+enum { FPE_INTDIV = 1, FPE_FLTDIV = 3, FPE_FLTOVF, FPE_FLTUND, FPE_FLTRES, FPE_FLTINV };
 
 struct fault_entry {
     uintptr_t instruction, resume;
 };
-extern const struct fault_entry fault_table_start[], fault_table_end[];
-extern const struct fault_entry fault_table_nofault_start[], fault_table_nofault_end[];
+extern const struct fault_entry fault_table_start[], fault_table_end[], fault_table_nofault_end[];
 
 struct idt_gate {
     uint16_t offset_low, selector;
@@ -146,54 +128,41 @@ void trap_leave(struct trapframe *f) {
     irq_off_end();
 }
 
-static const struct fault_entry *table_find(const struct fault_entry *at, const struct fault_entry *end,
-                                            uintptr_t rip) {
-    for (; at < end; at++)
-        if (at->instruction == rip) return at;
-    return nullptr;
-}
-
-static bool resume_at(struct trapframe *f, const struct fault_entry *e) {
-    if (!e) return false;
-    f->rip = e->resume;
+static void resume_at(struct trapframe *f, uintptr_t rip) {
+    f->rip = rip;
     f->rflags &= ~(uint64_t)RFLAGS_AC;
-    return true;
 }
 
-/* A malformed area given to XRSTOR, or a non-canonical address. */
-static bool protection_fault_in_copy(struct trapframe *f) {
-    return resume_at(f, table_find(fault_table_start, fault_table_end, f->rip));
-}
-
-static bool page_fault_in_copy(struct trapframe *f, uaddr_t address) {
-    if (address >> 63) return false;
-    const struct fault_entry *e = table_find(fault_table_nofault_start, fault_table_nofault_end, f->rip);
-    if (!e) {
-        e = table_find(fault_table_start, fault_table_end, f->rip);
-        if (!e || address >= USER_END) return resume_at(f, e);
+/* The two tables stand one behind the other. #GP: a non-canonical address, or a malformed area given to XRSTOR. */
+static bool fault_in_copy(struct trapframe *f, uaddr_t address) {
+    const struct fault_entry *e = fault_table_start;
+    while (e < fault_table_nofault_end && e->instruction != f->rip) e++;
+    bool takes_faults = e < fault_table_end;
+    if (e == fault_table_nofault_end) return false;
+    if (f->vector == VECTOR_PF ? address >> 63 : f->vector != VECTOR_GP || !takes_faults) return false;
+    if (f->vector == VECTOR_PF && takes_faults && address < USER_END) {
         cpu_count(COUNT_FAULT);
         if (!trap_page_fault(f, address, fault_flags(f))) return true;
     }
-    return resume_at(f, e);
+    resume_at(f, e->resume);
+    return true;
 }
 
 void trap_from_kernel(struct trapframe *f) {
     if (f->vector >= VECTOR_DEVICE) { /* in arch_irq_window() or arch_cpu_idle() */
         irq_off_begin();
         irq_dispatch((unsigned)f->vector);
-        irq_off_end();
+        irq_off_end(); /* and what was interrupted begins anew */
         return;
     }
     uint64_t address = read_cr2();
-    if (f->vector == VECTOR_PF && page_fault_in_copy(f, address)) return;
-    if (f->vector == VECTOR_GP && protection_fault_in_copy(f)) return;
+    if (fault_in_copy(f, address)) return;
     struct fault_expected *expected = fault_expected;
     if (expected) {
         expected->vector = f->vector;
         expected->address = address;
         expected->code = f->number;
-        f->rip = expected->resume;
-        f->rflags &= ~(uint64_t)RFLAGS_AC;
+        resume_at(f, expected->resume);
         fault_expected = nullptr;
         return;
     }

@@ -54,18 +54,16 @@ static void ioapic_write(const struct ioapic *c, uint32_t r, uint32_t v) {
 
 /* Both 8259s remapped and masked: a spurious interrupt of theirs must not look like an exception. */
 static void legacy_pic_disable(void) {
-    static const uint8_t sequence[][2] = {
-        {0x20, 0x11},
-        {0xa0, 0x11},
-        {0x21, VECTOR_SPURIOUS - 15},
-        {0xa1, VECTOR_SPURIOUS - 7},
-        {0x21, 0x04},
-        {0xa1, 0x02},
-        {0x21, 0x01},
-        {0xa1, 0x01},
-        {0x21, 0xff},
-        {0xa1, 0xff},
-    };
+    static const uint8_t sequence[][2] = {{0x20, 0x11},
+                                          {0xa0, 0x11},
+                                          {0x21, VECTOR_SPURIOUS - 15},
+                                          {0xa1, VECTOR_SPURIOUS - 7},
+                                          {0x21, 0x04},
+                                          {0xa1, 0x02},
+                                          {0x21, 0x01},
+                                          {0xa1, 0x01},
+                                          {0x21, 0xff},
+                                          {0xa1, 0xff}};
     for (size_t i = 0; i < array_size(sequence); i++) out8(sequence[i][0], sequence[i][1]);
 }
 
@@ -122,40 +120,28 @@ int arch_irq_route(uint32_t gsi, unsigned flags) {
         sources[v].chip = c;
         sources[v].pin = pin;
         ioapic_write(c, REDIRECTION(pin) + 1, boot_cpu.apic_id << 24);
-        ioapic_write(c, REDIRECTION(pin),
-                     (uint32_t)(VECTOR_DEVICE + v) | REDIRECT_MASKED | (flags & IRQ_LEVEL ? REDIRECT_LEVEL : 0) |
-                         (flags & IRQ_LOW ? REDIRECT_LOW : 0));
+        uint32_t kind = (flags & IRQ_LEVEL ? REDIRECT_LEVEL : 0) | (flags & IRQ_LOW ? REDIRECT_LOW : 0);
+        ioapic_write(c, REDIRECTION(pin), (uint32_t)(VECTOR_DEVICE + v) | REDIRECT_MASKED | kind);
     }
     spin_unlock(&irq_lock);
     return v;
 }
 
-static void line_mask(unsigned vector, bool masked) REQUIRES(irq_lock) {
+/* Messages are masked at the device, by its driver. */
+static void line_mask(unsigned vector, bool masked, bool give_back) {
+    spin_lock(&irq_lock);
     const struct ioapic *c = sources[vector].chip;
-    if (sources[vector].kind != SOURCE_LINE) return; /* messages are masked at the device, by its driver */
-    uint32_t entry = ioapic_read(c, REDIRECTION(sources[vector].pin));
-    entry = masked ? entry | REDIRECT_MASKED : entry & ~REDIRECT_MASKED;
-    ioapic_write(c, REDIRECTION(sources[vector].pin), entry);
-}
-
-void arch_irq_mask(unsigned vector) {
-    spin_lock(&irq_lock);
-    line_mask(vector, true);
+    if (sources[vector].kind == SOURCE_LINE) {
+        uint32_t entry = ioapic_read(c, REDIRECTION(sources[vector].pin)) & ~REDIRECT_MASKED;
+        ioapic_write(c, REDIRECTION(sources[vector].pin), entry | (masked ? REDIRECT_MASKED : 0));
+    }
+    if (give_back) sources[vector].kind = SOURCE_NONE;
     spin_unlock(&irq_lock);
 }
 
-void arch_irq_unmask(unsigned vector) {
-    spin_lock(&irq_lock);
-    line_mask(vector, false);
-    spin_unlock(&irq_lock);
-}
-
-void arch_irq_unroute(unsigned vector) {
-    spin_lock(&irq_lock);
-    line_mask(vector, true);
-    sources[vector].kind = SOURCE_NONE;
-    spin_unlock(&irq_lock);
-}
+void arch_irq_mask(unsigned vector) { line_mask(vector, true, false); }
+void arch_irq_unmask(unsigned vector) { line_mask(vector, false, false); }
+void arch_irq_free(unsigned vector) { line_mask(vector, true, true); }
 
 int arch_msi_allocate(uint64_t *address, uint32_t *data) {
     spin_lock(&irq_lock);
@@ -165,10 +151,4 @@ int arch_msi_allocate(uint64_t *address, uint32_t *data) {
     *address = MSI_ADDRESS | boot_cpu.apic_id << 12;
     *data = (uint32_t)(VECTOR_DEVICE + v);
     return v;
-}
-
-void arch_msi_free(unsigned vector) {
-    spin_lock(&irq_lock);
-    sources[vector].kind = SOURCE_NONE;
-    spin_unlock(&irq_lock);
 }

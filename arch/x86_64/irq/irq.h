@@ -6,7 +6,6 @@
 struct acpi_info;
 void lapic_init(paddr_t address);
 void lapic_init_cpu(void);
-uint32_t lapic_id(void);
 void lapic_timer_calibrate(void);
 uint32_t lapic_take_error(void);
 void ioapic_init(const struct acpi_info *info);

@@ -48,7 +48,7 @@ void lapic_init(paddr_t address) {
     lapic = vmap_device(address, PAGE_SIZE, PTE_UNCACHED);
     if (!lapic) panic("no memory to map the local APIC");
     lapic_init_cpu();
-    arch_cpu()->apic_id = lapic_id();
+    arch_cpu()->apic_id = lapic_read(LAPIC_ID) >> 24;
 }
 
 void lapic_init_cpu(void) {
@@ -62,7 +62,6 @@ void lapic_init_cpu(void) {
     lapic_write(LAPIC_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
 }
 
-uint32_t lapic_id(void) { return lapic_read(LAPIC_ID) >> 24; }
 void lapic_eoi(void) { lapic_write(LAPIC_EOI, 0); }
 
 uint32_t lapic_take_error(void) {

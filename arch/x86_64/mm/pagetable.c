@@ -12,7 +12,7 @@
 
 #define TABLE_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_USER)
 #define ROOT_HALF (PAGE_SIZE / 2)
-#define STEP_TABLES 8 /* freed between two preemption points */
+#define STEP_TABLES 4 /* freed between two preemption points */
 
 struct pagetable kernel_pagetable;
 
@@ -34,7 +34,10 @@ static void table_free(paddr_t table, unsigned level, unsigned entries, unsigned
         memset(e, 0, 8 * sizeof(*e));
     }
     frame_free_table(table);
-    if (++*work % STEP_TABLES == 0) preempt_point();
+    *work += level > 1 ? 2 : 1; /* looking through one takes time */
+    if (*work < STEP_TABLES) return;
+    preempt_point();
+    *work = 0;
 }
 
 /* Other CPUs that may hold translations or walk the tables. */
@@ -60,7 +63,7 @@ void pt_destroy(struct pagetable *pt) {
     uint64_t others = other_cpus(pt);
     if (others) arch_ipi_call(others, leave_pagetable, pt);
     memset((char *)phys_to_virt(pt->root) + ROOT_HALF, 0, ROOT_HALF);
-    unsigned work = 0;
+    unsigned work = 0; /* since the last preemption point */
     table_free(pt->root, 4, PT_LEAF_ENTRIES / 2, &work);
     pt->root = 0;
 }

@@ -17,11 +17,10 @@
 #define TOLERANCE_NS 20000 /* between CPUs: beyond the cost of reading both clocks */
 
 uint64_t boot_tsc;
-static uint64_t mult, base; /* of the source in use */
-static bool use_hpet;
-static struct { /* one moment on both clocks, on the boot CPU */
-    uint64_t tsc, hpet;
-} reference;
+static struct source {
+    uint64_t base, mult;
+} by_tsc, by_hpet; /* from one moment on both counters, on the boot CPU */
+static struct source *_Atomic source = &by_tsc; /* in use */
 
 static uint64_t scale(uint64_t ticks, uint64_t by) { return (uint64_t)((unsigned __int128)ticks * by >> SHIFT); }
 /* a * b / c, whose result must fit. */
@@ -33,12 +32,13 @@ static uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c) {
 static uint64_t mult_for(uint64_t hz) { return (NS_PER_S << SHIFT) / hz; }
 
 nsec_t arch_clock_now(void) {
-    if (unlikely(use_hpet)) return (nsec_t)scale(hpet_read() - base, mult);
-    return (nsec_t)scale(read_tsc() - base, mult);
+    const struct source *s = atomic_load_explicit(&source, memory_order_relaxed);
+    return (nsec_t)scale((likely(s == &by_tsc) ? arch_cycles() : hpet_read()) - s->base, s->mult);
 }
 
 void arch_clock_params(struct clock_params *out) {
-    *out = (struct clock_params){.tsc_base = base, .mult = mult, .shift = SHIFT, .usable = !use_hpet && mult};
+    *out = (struct clock_params){
+        .tsc_base = by_tsc.base, .mult = by_tsc.mult, .shift = SHIFT, .usable = source == &by_tsc && by_tsc.mult};
 }
 
 void delay_us(uint32_t us) {
@@ -64,7 +64,7 @@ static uint64_t tsc_hz_told(void) {
 static void read_both(uint64_t *tsc, uint64_t *hpet) {
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < 5; i++) {
-        uint64_t before = read_tsc(), h = hpet_read(), after = read_tsc();
+        uint64_t before = arch_cycles(), h = hpet_read(), after = arch_cycles();
         if (after - before >= best) continue;
         best = after - before;
         *tsc = before + (after - before) / 2;
@@ -88,32 +88,30 @@ void clock_init_boot(paddr_t hpet) {
     uint64_t hz = tsc_hz_told();
     if (!hz && hpet_hz()) hz = tsc_hz_measured();
     if (!hz) panic("no HPET, and the CPU does not tell the frequency of its time stamp counter");
-    bool trusted = cpu_features.invariant_tsc || cpu_features.hypervisor;
-    if (!trusted && hpet_hz()) {
-        use_hpet = true;
-        base = hpet_read();
-        mult = mult_for(hpet_hz());
-    } else {
-        base = boot_tsc;
-        mult = mult_for(hz);
+    by_tsc = (struct source){boot_tsc, mult_for(hz)};
+    if (hpet_hz()) {
+        uint64_t tsc, ticks;
+        read_both(&tsc, &ticks);
+        by_hpet = (struct source){ticks - mul_div(tsc - boot_tsc, hpet_hz(), hz), mult_for(hpet_hz())};
+        if (!cpu_features.invariant_tsc && !cpu_features.hypervisor) source = &by_hpet;
     }
-    if (hpet_hz()) read_both(&reference.tsc, &reference.hpet);
-    klog(LOG_INFO, "clock: %s, TSC at %lu.%03lu MHz", use_hpet ? "HPET" : "TSC", hz / 1000000, hz / 1000 % 1000);
+    klog(LOG_INFO, "clock: %s, TSC at %lu.%03lu MHz", source == &by_tsc ? "TSC" : "HPET", hz / 1000000,
+         hz / 1000 % 1000);
 }
 
-/* On a CPU that starts, before it runs anything: its TSC must tell the same time as the boot CPU's. */
+/*
+ * On a CPU that starts, before it runs anything: its TSC must tell the same time as the boot CPU's. If
+ * not, the HPET takes over, in step with what the boot CPU's TSC has told so far.
+ */
 void clock_check_cpu(void) {
-    if (use_hpet || !hpet_hz()) return;
+    if (source == &by_hpet || !hpet_hz()) return;
     int64_t error = 0;
     for (int tries = 0; tries < 10; tries++) { /* the host may have stopped this CPU in between */
         uint64_t tsc, hpet;
         read_both(&tsc, &hpet);
-        error = (int64_t)scale(tsc - reference.tsc, mult) - (int64_t)scale(hpet - reference.hpet, mult_for(hpet_hz()));
+        error = (int64_t)scale(tsc - by_tsc.base, by_tsc.mult) - (int64_t)scale(hpet - by_hpet.base, by_hpet.mult);
         if (error > -TOLERANCE_NS && error < TOLERANCE_NS) return;
     }
     klog(LOG_WARN, "clock: the TSC of CPU %u is off by %ld ns: using the HPET", cpu_current()->id, error);
-    nsec_t now = arch_clock_now();
-    mult = mult_for(hpet_hz());
-    base = hpet_read() - mul_div((uint64_t)now, hpet_hz(), NS_PER_S);
-    use_hpet = true;
+    source = &by_hpet;
 }

@@ -8,6 +8,7 @@ static inline nsec_t clock_now(void) { return arch_clock_now(); }
 nsec_t clock_realtime(void);
 void clock_set_realtime(nsec_t ns);
 void clock_init(void); /* the time page */
+void clock_publish(void); /* tells it, once all CPUs run, how to read the clock */
 struct frame *clock_time_page(void);
 
 void random_init(void);

@@ -13,7 +13,6 @@ void log_set_console_level(enum log_level level); /* echo to the console up to t
 /* Copies whole log text from byte position *at on into buf; advances *at. Returns bytes copied. */
 size_t log_read(uint64_t *at, char *buf, size_t size);
 /* Number of bytes ever logged; log_read() waits are built on it with the log's event source. */
-uint64_t log_end(void);
 uint64_t log_start(void); /* position of the oldest byte still there */
 
 /* kernel/lib/print.c: printf subset d i u x X p s c %, widths, 0 and - flags, l/z lengths, .* for s */

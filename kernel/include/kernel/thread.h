@@ -3,7 +3,7 @@
  * Threads and the scheduler: 64 priorities (63 highest), round robin within one, a run queue per
  * CPU, direct switch for scheme calls.
  *
- *   NEW → RUNNABLE ⇄ RUNNING → BLOCKED → RUNNABLE …      RUNNING → STOPPED (job control, ptrace) → RUNNABLE
+ *   NEW → RUNNABLE ⇄ RUNNING → BLOCKED → RUNNABLE …      RUNNING → MOVING (to another CPU) → RUNNABLE
  *                         └→ DEAD (freed by the next thread's sched_finish_switch on that CPU)
  *
  * Blocking: thread_block_prepare() sets BLOCKED; the caller publishes itself where wakers look, tests
@@ -21,7 +21,7 @@
 #include <abi/signal.h>
 #include <abi/thread.h>
 
-enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_BLOCKED, THREAD_STOPPED, THREAD_DEAD };
+enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_BLOCKED, THREAD_MOVING, THREAD_DEAD };
 
 /* Reasons to leave the fast path before returning to user mode. */
 enum thread_work {
@@ -94,18 +94,17 @@ struct thread {
     uint32_t tid;
     struct process *process; /* null for kernel threads */
 
-    /* scheduling: protected by the run queue lock of `cpu`, or by being current */
+    /* scheduling: protected by the lock of the run queue of `cpu`; so is `cpu`, changed by who has hold of it */
     _Atomic uint8_t state;
-    uint8_t base_priority;
-    uint8_t lent_priority; /* from a caller or mutex waiters */
+    _Atomic uint8_t base_priority, lent_priority; /* lent: from a caller or mutex waiters */
     union {
         struct {
             uint32_t cpu; /* where it runs or ran last */
-            uint8_t priority; /* max(base, lent) */
+            _Atomic uint8_t priority; /* max(base, lent) */
         };
         uint64_t place; /* both */
     };
-    uint64_t affinity;
+    _Atomic uint64_t affinity; /* like the priorities: read without the lock as a hint */
     uint64_t run_cycles; /* while it runs, less the time it began: negative; see thread_run_ns() */
     struct list run_link;
     _Atomic bool on_cpu; /* context not yet saved: nobody else may run it */
@@ -229,7 +228,6 @@ static inline int thread_awake(struct thread *self) {
     atomic_store_explicit(&self->sleep, SLEEP_AWAKE, memory_order_relaxed);
     return sleep_result(word);
 }
-bool thread_claim_self(void); /* thread_block_cancel if nobody has woken or claimed us yet */
 void thread_wake_claimed(struct thread *t, int result);
 void thread_yield(void);
 void thread_set_priority(struct thread *t, unsigned base);

@@ -25,7 +25,6 @@
 #define PTE_NOT_GLOBAL 0x800ULL
 #define PTE_WRITE (1ULL << 51)
 #define PTE_NOEXEC (3ULL << 53)
-#define PTE_COW (1ULL << 55)
 #define PTE_DEVICE (1ULL << 56)
 #define PTE_ADDRESS 0x0000fffffffff000ULL
 

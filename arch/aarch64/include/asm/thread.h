@@ -39,4 +39,3 @@ static inline bool frame_is_syscall(const struct trapframe *f) {
 }
 static inline uint64_t frame_syscall_number(const struct trapframe *f) { return f->x[8]; }
 static inline bool frame_from_user(const struct trapframe *f) { return !(f->pstate & PSTATE_LEVEL); }
-static inline uint64_t frame_arg(const struct trapframe *f, unsigned n) { return f->x[n]; }

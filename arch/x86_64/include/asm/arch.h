@@ -28,7 +28,7 @@ bool physmap_has(paddr_t pa);
  * Who flushes, or frees a table, changes entries, passes a full barrier, and asks each CPU (pagetable.c).
  * A CPU that takes a table says so before: the load of CR3 serialises, so either it is seen, or it sees
  * the changed entries.  It says that it has left the old one after that.  (Where no table is loaded the
- * barrier is for the stores before: sched_switch_here.)
+ * barrier is for the stores before: sched_switch.)
  */
 static inline void pt_load(struct pagetable *pt) {
     if (unlikely(CPU_FIELD(cpu.pagetable) == pt)) {
@@ -56,7 +56,6 @@ void cpu_registers_init(void); /* control registers, MSRs, FPU of this CPU */
 extern size_t fpu_size; /* bytes at the top of each kernel stack */
 void fpu_init_cpu(void);
 void fpu_save(void *area);
-void fpu_restore(const void *area);
 void fpu_load_initial(void);
 extern uint64_t fpu_mask;
 /* This CPU's registers ↔ an XSAVE area in user memory; extended false: an FXSAVE area. -EFAULT also
@@ -98,19 +97,15 @@ void console_init(const struct bootinfo *boot);
 void nmi_handle(struct trapframe *f);
 NORETURN void trap_fatal(struct trapframe *f, const char *what);
 
-/* Longest stretch with interrupts off: from an entry or the end of a window to its exit. Only with `irq-off`. */
+/*
+ * Longest stretch with interrupts off: from an entry or a window to the next window or the exit.  System
+ * calls count if the command line says `irq-off`; else their entry only marks the beginning as unknown, 0.
+ */
 extern bool irq_off_measured;
-static inline void irq_off_begin(void) {
-    uint32_t low, high;
-    if (likely(!irq_off_measured)) return;
-    asm volatile("rdtsc" : "=a"(low), "=d"(high));
-    arch_cpu()->kernel_since = low;
-}
+static inline void irq_off_begin(void) { arch_cpu()->kernel_since = (uint32_t)arch_cycles(); }
 static inline void irq_off_end(void) {
-    uint32_t low, high;
-    if (likely(!irq_off_measured)) return;
-    asm volatile("rdtsc" : "=a"(low), "=d"(high));
     struct arch_cpu *c = arch_cpu();
-    uint32_t length = low - c->kernel_since;
-    if (length > c->cpu.counters[COUNT_IRQ_OFF_MAX]) c->cpu.counters[COUNT_IRQ_OFF_MAX] = length;
+    uint32_t now = (uint32_t)arch_cycles(), length = c->kernel_since ? now - c->kernel_since : 0;
+    c->kernel_since = now;
+    if (unlikely(length > c->cpu.counters[COUNT_IRQ_OFF_MAX])) c->cpu.counters[COUNT_IRQ_OFF_MAX] = length;
 }

@@ -23,7 +23,6 @@
 #define PTE_DIRTY 0x40ULL
 #define PTE_LARGE 0x80ULL
 #define PTE_GLOBAL 0x100ULL
-#define PTE_COW 0x200ULL
 #define PTE_DEVICE 0x400ULL
 #define PTE_NOEXEC (1ULL << 63)
 #define PTE_ADDRESS 0x000ffffffffff000ULL
@@ -50,8 +49,3 @@ static inline paddr_t virt_to_phys(const void *p) { return (paddr_t)p - PHYSMAP;
 static inline paddr_t image_to_phys(const void *p) { return (paddr_t)p - KERNEL_BASE; }
 
 static inline void asm_tlb_flush_page(vaddr_t va) { asm volatile("invlpg (%0)" ::"r"(va) : "memory"); }
-
-/* For the arch's own devices and tables: maps [pa, pa + size), for good. Null: no memory. */
-void *arch_map_physical(paddr_t pa, size_t size, uint64_t pte_flags);
-/* Top of a new kernel stack of size bytes with a guard page below. 0: no memory. */
-vaddr_t arch_map_stack(size_t size);

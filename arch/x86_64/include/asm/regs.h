@@ -63,12 +63,6 @@ CONTROL_REGISTER(cr3)
 CONTROL_REGISTER(cr4)
 #undef CONTROL_REGISTER
 
-static inline uint64_t read_tsc(void) {
-    uint32_t low, high;
-    asm volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
-}
-
 struct cpuid {
     uint32_t a, b, c, d;
 };

@@ -70,7 +70,3 @@ static inline void frame_set_result(struct trapframe *f, uint64_t v) { f->rax = 
 static inline bool frame_is_syscall(const struct trapframe *f) { return f->vector == VECTOR_SYSCALL; }
 static inline uint64_t frame_syscall_number(const struct trapframe *f) { return f->number; }
 static inline bool frame_from_user(const struct trapframe *f) { return f->cs == USER_CS; }
-static inline uint64_t frame_arg(const struct trapframe *f, unsigned n) {
-    const uint64_t arg[] = {f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9};
-    return arg[n];
-}
