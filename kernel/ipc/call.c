@@ -59,7 +59,7 @@ static inline bool is_direct(const struct call *c) {
     struct process *process = self->process;
     struct scheme *s = f->scheme;
     if (unlikely(!is_direct(c) || (process->serve_rank && s->rank >= process->serve_rank))) return -ESTALE;
-    c->request.flags &= REQUEST_IDEMPOTENT;
+    c->request.flags &= REQUEST_IDEMPOTENT | REQUEST_NO_RESTART;
     c->request.object = f->id;
     c->request.credentials = atomic_load_explicit(&process->cred, memory_order_relaxed)->c.id;
     c->request.pid = process->pid;

@@ -105,6 +105,7 @@ static long call_wait(struct scheme *s, struct call *c, int woke, nsec_t deadlin
     if (cancelled) call_withdraw_cancel(s, c);
     c->state = CALL_NONE;
     long result = c->reply.result;
+    if (cancelled && result == -EINTR) return reason; /* the server doesn't know why */
     return result <= -ERESTART ? -EIO : result;
 }
 
@@ -294,7 +295,7 @@ long call_finish(struct scheme *s, struct call *c) {
 long call_error(struct call *c, long result) {
     if (result <= -ERESTART) result = -EIO; /* these mean something to the kernel */
     c->reply.result = result;
-    return result == -EINTR ? -ERESTART : result;
+    return result != -EINTR ? result : c->request.flags & REQUEST_NO_RESTART ? -ERESTARTNOHAND : -ERESTART;
 }
 
 static int pin_buffers(struct call *c) {
@@ -372,7 +373,7 @@ long call_handle(handle_t h, struct call *c) {
     struct borrowed b = handle_borrow(process, h, 0);
     c->reply = (struct reply){.handle = HANDLE_NONE};
     if (is_err(b.object)) return call_error(c, ptr_err(b.object));
-    c->request.flags &= REQUEST_IDEMPOTENT;
+    c->request.flags &= REQUEST_IDEMPOTENT | REQUEST_NO_RESTART;
     bool file = b.object->ops == &file_ops;
     if (file) handle_cache_fill(&thread_current()->called, h, process, b);
     long result = file && b.counted ? call_direct_long(object_as(file, b.object), c) : -ESTALE;
