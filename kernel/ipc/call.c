@@ -111,7 +111,7 @@ long sys_call(handle_t h, struct call_args *args) {
     struct call *c = &self->call;
     lock_check_none();
     if (unlikely(!copy_words_from_user(&c->request, (uaddr_t)args, ARGS_WORDS))) return -EFAULT;
-    c->request.flags &= REQUEST_IDEMPOTENT;
+    c->request.flags &= REQUEST_IDEMPOTENT | REQUEST_NO_RESTART;
     long result = CALL_NOT_MADE;
     struct file *f = object_as(file, self->called.object);
     if (likely(handle_is_cached(&self->called, h, process)) && likely(is_direct(f, c)) &&

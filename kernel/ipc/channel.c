@@ -13,6 +13,7 @@
  */
 #include "channel_impl.h"
 #include "waiter.h"
+#include <kernel/clock.h>
 #include <kernel/lib.h>
 #include <kernel/process.h>
 
@@ -20,6 +21,7 @@
 #define CAPACITY_MAX (1u << 20)
 
 static uint32_t queue_room(const struct queue *q) {
+    if (unlikely(q->message_limit)) return q->message_limit - q->message_count;
     return unlikely(q->message_count >= q->capacity / MESSAGE_SHARE) ? 0 : q->capacity - q->used;
 }
 
@@ -47,8 +49,16 @@ static int end_error(struct channel_end *e, unsigned wrong_access, bool moved) {
     if (unlikely(error) && !moved) e->error = 0;
     return -error;
 }
-static int read_error(struct channel_end *e, bool moved) { return end_error(e, FILE_WRITE_ONLY, moved); }
+/* Of a socket, the data that came before the error is read first. */
+static int read_error(struct channel_end *e, bool moved) {
+    if (unlikely(e->hold)) return -(int)hold_read(e);
+    if (unlikely(e->error) && end_is(e, CHANNEL_SOCKET) && (e->in->used || e->in->message_count)) return 0;
+    return end_error(e, FILE_WRITE_ONLY, moved);
+}
 static int write_error(struct channel_end *e, bool moved) {
+    if (unlikely(hold_write(e))) return -(int)hold_write(e);
+    if (unlikely(e->out->over) && end_is(e, CHANNEL_SOCKET))
+        return end_is(e, CHANNEL_DATAGRAM) && !end_peer(e)->object.handles ? -ECONNREFUSED : -EPIPE;
     int error = end_error(e, FILE_READ_ONLY, moved);
     return unlikely(e->out->over) && !error ? -EPIPE : error;
 }
@@ -213,8 +223,22 @@ static long get(struct channel_end *e, struct cursor *to, bool peek, struct mess
 
 /* --- moving -------------------------------------------------------------------------------------- */
 
-[[gnu::noinline]] UNCHECKED static long send(struct channel_end *e, struct message *m, const struct io_vector *v,
-                                             size_t count, uint32_t io_flags, nsec_t deadline, bool locked) {
+/* waiter_sleep, at most as long as was set for waits without a deadline. */
+static int queue_sleep(struct channel *c, struct queue *q, size_t need, nsec_t deadline) UNCHECKED {
+    nsec_t timeout = deadline == DEADLINE_NEVER ? q->timeouts[need > 0] : 0;
+    if (unlikely(timeout)) deadline = clock_now() + timeout;
+    int error = waiter_sleep(need ? &q->writers : &q->readers, &c->lock, need, deadline);
+    return unlikely(timeout) && error == -ETIMEDOUT ? -EAGAIN : error;
+}
+
+/* There is room in what e reads. */
+static void room_notify(struct channel_end *e) {
+    object_notify(&end_peer(e)->object, EVENT_OUT);
+    if (unlikely(end_is(e, CHANNEL_DATAGRAM))) room_notify_routed(end_peer(e));
+}
+
+[[gnu::noinline]] UNCHECKED long end_send(struct channel_end *e, struct message *m, const struct io_vector *v,
+                                          size_t count, uint32_t io_flags, nsec_t deadline, bool locked) {
     struct channel *c = e->channel;
     struct queue *q = e->out;
     struct cursor from = cursor_make(v, count);
@@ -240,7 +264,7 @@ static long get(struct channel_end *e, struct cursor *to, bool peek, struct mess
             /* A large write waits for half the ring: fewer switches. */
             size_t need = messages ? max(total, 1UL) : whole ? CHANNEL_ATOMIC_MAX : q->capacity / 2;
             need = min(max(from.left, 1UL), need);
-            error = waiter_sleep(&q->writers, &c->lock, need, end_deadline(e, io_flags, deadline));
+            error = queue_sleep(c, q, need, end_deadline(e, io_flags, deadline));
             continue;
         }
         if (n >= 0) queue_wake(q);
@@ -270,7 +294,7 @@ static long get(struct channel_end *e, struct cursor *to, bool peek, struct mess
         error = read_error(e, some);
         long n = error ? error : get(e, &to, peek, &m);
         if (n == -EAGAIN && !q->over && (!some || io_flags & IO_WAIT_ALL)) {
-            error = waiter_sleep(&q->readers, &c->lock, 0, end_deadline(e, io_flags, deadline));
+            error = queue_sleep(c, q, 0, end_deadline(e, io_flags, deadline));
             continue;
         }
         bool got = n >= 0 && !peek;
@@ -279,7 +303,7 @@ static long get(struct channel_end *e, struct cursor *to, bool peek, struct mess
         more = got && n && to.left && !messages && !m && !(next && next->position == q->position);
         spin_unlock(&c->lock);
         error = n == -EAGAIN ? 0 : min(n, 0);
-        if (got) object_notify(&end_peer(e)->object, EVENT_OUT);
+        if (got) room_notify(e);
         if (unlikely(m)) {
             if (came) *came = m;
             else message_put(m); /* read(2) drops what came along */
@@ -294,7 +318,8 @@ static long get(struct channel_end *e, struct cursor *to, bool peek, struct mess
  * goes the long ways above, which go on with the lock held.
  */
 static inline bool ordinary(const struct channel_end *e, const struct queue *q, unsigned wrong_access) {
-    bool odd = (e->status & FILE_ACCESS_MASK) == wrong_access || e->error || q->over || q->message_count || q->stamped;
+    bool odd = (e->status & FILE_ACCESS_MASK) == wrong_access || e->error || e->hold || q->over || q->message_count ||
+               q->stamped;
     return likely(!odd);
 }
 
@@ -303,8 +328,9 @@ UNCHECKED long channel_send(struct object *o, struct message *m, const struct io
     struct channel_end *e = channel_end_of(o);
     struct channel *c = e->channel;
     struct queue *q = e->out;
+    if (unlikely(c->flags & CHANNEL_DATAGRAM)) return datagram_send(e, nullptr, m, v, count, io_flags, deadline);
     if (unlikely(m || count != 1 || !v->length || c->flags & CHANNEL_MESSAGES))
-        return send(e, m, v, count, io_flags, deadline, false);
+        return end_send(e, m, v, count, io_flags, deadline, false);
     spin_lock(&c->lock);
     uint32_t at = q->write_at;
     size_t n = v->length;
@@ -319,7 +345,12 @@ UNCHECKED long channel_send(struct object *o, struct message *m, const struct io
             return (long)n;
         }
     }
-    return send(e, m, v, count, io_flags, deadline, true);
+    return end_send(e, m, v, count, io_flags, deadline, true);
+}
+
+long channel_send_to(struct object *o, struct object *to, struct message *m, const struct io_vector *v, size_t count,
+                     uint32_t io_flags, nsec_t deadline) {
+    return datagram_send(channel_end_of(o), channel_end_of(to), m, v, count, io_flags, deadline);
 }
 
 UNCHECKED long channel_receive(struct object *o, struct message **came, const struct io_vector *v, size_t count,
@@ -327,12 +358,16 @@ UNCHECKED long channel_receive(struct object *o, struct message **came, const st
     struct channel_end *e = channel_end_of(o);
     struct channel *c = e->channel;
     struct queue *q = e->in;
+    if (unlikely(c->flags & CHANNEL_PRIORITY)) {
+        io_flags |= e->status & FILE_NONBLOCK ? IO_NONBLOCK : 0;
+        return priority_receive(e, came, v, count, io_flags, deadline);
+    }
     if (unlikely(count != 1 || !v->length || io_flags & ~(uint32_t)IO_NONBLOCK || c->flags & CHANNEL_MESSAGES))
         return receive(e, came, v, count, io_flags, deadline, false);
     spin_lock(&c->lock);
     while (ordinary(e, q, FILE_WRITE_ONLY)) {
         if (!q->used) {
-            int error = waiter_sleep(&q->readers, &c->lock, 0, end_deadline(e, io_flags, deadline));
+            int error = queue_sleep(c, q, 0, end_deadline(e, io_flags, deadline));
             if (unlikely(error)) return error;
             spin_lock(&c->lock);
             continue;
@@ -369,8 +404,19 @@ static void end_shutdown(struct channel_end *e, bool reading, bool writing) {
 }
 
 static void end_last_handle(struct object *o) {
-    end_shutdown(channel_end_of(o), true, true);
-    queue_purge(channel_end_of(o));
+    struct channel_end *e = channel_end_of(o);
+    bool datagram = end_is(e, CHANNEL_DATAGRAM);
+    atomic_store(&end_peer(e)->hold, 0); /* nobody can connect it any more */
+    if (datagram) {
+        (void)!route_set(e, nullptr);
+    } else if (end_is(e, CHANNEL_SOCKET)) {
+        spin_lock(&e->channel->lock);
+        if (e->in->used || e->in->message_count) end_peer(e)->error = ECONNRESET;
+        spin_unlock(&e->channel->lock);
+    }
+    end_shutdown(e, true, !datagram);
+    if (datagram) room_notify(e); /* who waits for room learns that there won't be any */
+    queue_purge(e);
 }
 
 static void end_destroy(struct object *o) {
@@ -380,6 +426,7 @@ static void end_destroy(struct object *o) {
         struct queue *q = &c->queues[i];
         queue_purge(&c->ends[i]);
         pages_free(c, q->pages, q->capacity / PAGE_SIZE);
+        kfree(c->ends[i].name);
     }
     kfree(c);
 }
@@ -388,17 +435,27 @@ static uint32_t end_poll(struct object *o) {
     struct channel_end *e = channel_end_of(o);
     const struct queue *in = e->in, *out = e->out;
     unsigned access = e->status & FILE_ACCESS_MASK;
-    uint32_t mask = unlikely(e->error) ? EVENT_ERROR | EVENT_IN | EVENT_OUT : 0;
+    uint32_t mask = unlikely(e->error) ? EVENT_ERROR | EVENT_IN | EVENT_OUT : 0, hold = e->hold;
+    struct channel_end *via = nullptr;
+    if (unlikely(hold & 0xff)) return mask | hold >> 16;
     if (access != FILE_WRITE_ONLY) {
         if (in->used || in->message_count) mask |= EVENT_IN;
         if (unlikely(in->over)) mask |= access == FILE_READ_ONLY ? EVENT_HANGUP : EVENT_IN | EVENT_READ_HANGUP;
     }
+    if (unlikely(hold)) return mask | hold >> 16;
+    if (unlikely(end_is(e, CHANNEL_DATAGRAM))) {
+        via = route_get(e);
+        out = via->out;
+        if (via == e && out->news) mask |= EVENT_PRIORITY;
+    }
     if (access != FILE_READ_ONLY) {
         bool broken = out->over;
-        if (broken || queue_room(out) >= min(out->capacity, CHANNEL_ATOMIC_MAX)) mask |= EVENT_OUT;
+        uint32_t enough = out->message_limit ? 1 : min(out->capacity, CHANNEL_ATOMIC_MAX);
+        if (broken || queue_room(out) >= enough) mask |= EVENT_OUT;
         if (broken && access == FILE_WRITE_ONLY) mask |= EVENT_ERROR;
         else if (broken && mask & EVENT_READ_HANGUP) mask |= EVENT_HANGUP;
     }
+    if (unlikely(via != nullptr)) object_put(&via->object);
     return mask;
 }
 
@@ -425,7 +482,10 @@ static uint32_t capacity_round(size_t capacity) {
 
 int channel_create(uint32_t flags, size_t capacity, struct object *ends[2]) {
     static const uint32_t one_way[2] = {FILE_READ_ONLY, FILE_WRITE_ONLY};
-    if (flags & ~(uint32_t)(CHANNEL_MESSAGES | CHANNEL_ONE_WAY | CHANNEL_SEQUENCED)) return -EINVAL;
+    const uint32_t datagram = CHANNEL_MESSAGES | CHANNEL_DATAGRAM, priority = datagram | CHANNEL_PRIORITY;
+    if (flags & ~(priority | CHANNEL_ONE_WAY | CHANNEL_SOCKET)) return -EINVAL;
+    if (flags & CHANNEL_DATAGRAM && (flags & datagram) != datagram) return -EINVAL;
+    if (flags & CHANNEL_PRIORITY && flags != priority) return -EINVAL;
     struct channel *c = kzalloc(sizeof(*c));
     if (!c) return -ENOMEM;
     spin_init(&c->lock, RANK_OBJECT);
@@ -448,6 +508,8 @@ int channel_create(uint32_t flags, size_t capacity, struct object *ends[2]) {
             fail |= !q->pages;
         }
         object_init(&e->object, &channel_ops);
+        list_init(&e->route_link);
+        list_init(&e->routed);
         list_init(&e->carrying);
         list_init(&e->holder_link);
         e->channel = c;
@@ -537,9 +599,23 @@ static void set_error(struct channel_end *peer, int error) {
     object_notify(&peer->object, EVENT_ERROR | EVENT_IN | EVENT_OUT);
 }
 
+static long hold(struct channel_end *peer, uint64_t how) {
+    struct channel *c = peer->channel;
+    if (how > UINT32_MAX || !end_is(peer, CHANNEL_SOCKET)) return -EINVAL;
+    spin_lock(&c->lock);
+    atomic_store(&peer->hold, (uint32_t)how);
+    queue_wake_all(peer->in);
+    queue_wake_all(peer->out);
+    spin_unlock(&c->lock);
+    notify_both(c);
+    return 0;
+}
+
 long channel_control(struct object *o, uint32_t op, uint64_t argument) {
     struct channel_end *e = channel_end_of(o);
     struct queue *q = e->in;
+    if (end_is(e, CHANNEL_PRIORITY) && (op == CHANNEL_SHUTDOWN || op == CHANNEL_SET_CAPACITY))
+        return -EINVAL; /* it is everybody's */
     switch (op) {
     case CHANNEL_SHUTDOWN:
         if (argument < 1 || argument > 3) return -EINVAL;
@@ -558,6 +634,7 @@ long channel_control(struct object *o, uint32_t op, uint64_t argument) {
         return size;
     case CHANNEL_WRITABLE: return queue_room(e->out);
     case CHANNEL_SET_STAMPED: q->stamped = argument; return 0;
-    default: return -EINVAL;
+    case CHANNEL_HOLD: return hold(end_peer(e), argument);
+    default: return socket_control(e, op, argument);
     }
 }

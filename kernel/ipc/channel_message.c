@@ -53,6 +53,7 @@ void message_put(struct message *m) {
     if (m->handle_count) atomic_fetch_sub(&m->account->flights, m->handle_count);
     for (uint32_t i = 0; i < m->handle_count; i++)
         if (m->handles[i].object) object_handle_put(m->handles[i].object);
+    kfree(m->data);
     kfree(m);
 }
 
@@ -104,7 +105,9 @@ bool message_queue(struct channel_end *e, struct message *m) {
 void message_unqueue(struct channel_end *reader, struct message *m) {
     struct queue *q = reader->in;
     list_remove(&m->link);
-    if (--q->message_count % MESSAGES_PER_PAGE == 0) quota_release(reader->channel->quota, 1);
+    q->message_count--;
+    if (unlikely(m->data != nullptr)) quota_release(reader->channel->quota, message_pages(m));
+    else if (q->message_count % MESSAGES_PER_PAGE == 0) quota_release(reader->channel->quota, 1);
     if (m->handle_count) flights_set(reader, m, false);
 }
 

@@ -105,6 +105,7 @@ static long call_wait(struct scheme *s, struct call *c, int woke, nsec_t deadlin
     if (cancelled) call_withdraw_cancel(s, c);
     c->state = CALL_NONE;
     long result = c->reply.result;
+    if (cancelled && result == -EINTR) return reason; /* the server doesn't know why */
     return result <= -ERESTART ? -EIO : result;
 }
 
@@ -375,5 +376,5 @@ long call_error(handle_t h, struct call *c, long result) {
     if (result == CALL_NOT_MADE || result == -ESTALE) result = call_handle(h, c);
     if (result <= -ERESTART) result = -EIO; /* these mean something to the kernel */
     c->reply.result = result;
-    return result == -EINTR ? -ERESTART : result;
+    return result != -EINTR ? result : c->request.flags & REQUEST_NO_RESTART ? -ERESTARTNOHAND : -ERESTART;
 }

@@ -455,10 +455,11 @@ UNCHECKED long event_read(struct object *o, uint64_t *value, bool nonblock, nsec
     if (nonblock || ev->status & FILE_NONBLOCK) deadline = 0;
     for (;;) {
         spin_lock(&ev->lock);
+        bool full = ev->counter == COUNTER_MAX;
         *value = counter_take(ev);
         if (*value) {
             spin_unlock(&ev->lock);
-            if (unlikely(*value == COUNTER_MAX)) object_notify(o, EVENT_OUT);
+            if (unlikely(full)) object_notify(o, EVENT_OUT);
             return sizeof(*value);
         }
         int e = waiter_sleep(&ev->readers, &ev->lock, 0, deadline);

@@ -172,6 +172,7 @@ bool call_answer_data(struct call *c, struct port *p) {
 /* The server's handle that goes with the answer; a bad one makes the call fail with EIO. */
 static void answer_object(struct call *c, struct reply *r) {
     int e = handle_lookup_transfer(r->handle, &c->reply_object, &c->reply_rights);
+    if (!e && r->flags & REPLY_MOVE) (void)!handle_close(r->handle);
     if (!e) return;
     c->reply_object = nullptr;
     r->result = -EIO;
@@ -191,6 +192,8 @@ static struct thread *port_answer(struct port *p, uint64_t *orphan) {
     struct call *c = call_take(p, answer.tag, answer.flags);
     spin_unlock(&s->lock);
     if (unlikely(!c)) {
+        const uint32_t moved = REPLY_HANDLE | REPLY_MOVE;
+        if ((answer.flags & moved) == moved) (void)!handle_close(answer.handle);
         if (answer.result >= 0 && (answer.flags & (REPLY_FILE | REPLY_BUSY)) == REPLY_FILE) *orphan = answer.args[0];
         return nullptr;
     }

@@ -380,7 +380,7 @@ UNCHECKED static int memory_describe(struct memory *m, uaddr_t out) {
                             .atime_ns = m->atime,
                             .physical = m->physical,
                             .mappings = m->mapping_count,
-                            .id = m->id};
+                            .id = m->pager ? m->id : m->serial};
     spin_unlock(&m->lock);
     return copy_to_user(out, &i, sizeof(i));
 }

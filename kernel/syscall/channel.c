@@ -52,6 +52,7 @@ static struct message *message_copy(const struct channel_message *m) {
     struct message *to = message_create(m->handle_count);
     if (is_err(to)) return to;
     to->address_length = m->address_length;
+    to->priority = m->priority;
     int e = copy_from_user(to->address, (uaddr_t)m->address, m->address_length);
     for (uint32_t i = 0; !e && i < m->handle_count; i++) {
         handle_t h;
@@ -63,27 +64,32 @@ static struct message *message_copy(const struct channel_message *m) {
     return err_ptr(e);
 }
 
-static long send(struct object *o, const struct channel_message *m, uint32_t flags, nsec_t deadline) {
+static long send(struct object *o, struct object *to, const struct channel_message *m, uint32_t flags,
+                 nsec_t deadline) {
     struct vectors vectors;
     struct message *along = nullptr;
     long n = vectors_copy(&vectors, (uaddr_t)m->vectors, m->vector_count);
-    if (!n && (m->handle_count || m->address_length)) along = message_copy(m);
+    if (!n && (m->handle_count || m->address_length || m->priority)) along = message_copy(m);
     if (!n && is_err(along)) n = ptr_err(along);
-    if (!n) n = channel_send(o, along, vectors.v, m->vector_count, flags, deadline);
+    if (!n && to) n = channel_send_to(o, to, along, vectors.v, m->vector_count, flags, deadline);
+    else if (!n) n = channel_send(o, along, vectors.v, m->vector_count, flags, deadline);
     vectors_free(&vectors);
     return n;
 }
 
 long sys_channel_send(handle_t h, const struct channel_message *message, int64_t deadline) {
     struct channel_message m;
-    struct object *o;
+    struct object *o, *to = nullptr;
+    uint32_t ignored;
     if (copy_from_user(&m, (uaddr_t)message, sizeof(m))) return -EFAULT;
     if (m.vector_count > IO_VECTOR_MAX) return -EMSGSIZE;
     if (m.handle_count > CHANNEL_HANDLES_MAX || m.address_length > CHANNEL_ADDRESS_MAX) return -EINVAL;
     uint32_t flags = m.flags;
     long n = lookup_channel(h, RIGHT_WRITE, &o, &flags);
     if (n) return n;
-    n = send(o, &m, flags, deadline);
+    if (flags & MESSAGE_TO) n = lookup_channel(m.to, RIGHT_WRITE, &to, &ignored);
+    if (!n) n = send(o, to, &m, flags, deadline);
+    if (to) object_put(to);
     object_put(o);
     if (n == -EPIPE && !(flags & IO_NO_SIGNAL)) signal_send_thread(thread_current(), SIGPIPE, nullptr);
     return n == -EINTR ? -ERESTART : n;
@@ -108,7 +114,7 @@ static int handles_give(struct message *came, struct channel_message *m, uint32_
 /* Says of a message that n bytes of it were read; of bytes that nothing came along with: null. */
 static int message_describe(struct channel_message *m, struct message *came, size_t n, bool peek) {
     uint32_t handle_room = m->handle_count, address_room = m->address_length;
-    m->flags = m->handle_count = m->address_length = m->pid = m->uid = m->gid = 0;
+    m->flags = m->handle_count = m->address_length = m->pid = m->uid = m->gid = m->priority = 0;
     m->credentials = 0;
     m->size = (uint32_t)n;
     if (!came) return 0;
@@ -120,6 +126,7 @@ static int message_describe(struct channel_message *m, struct message *came, siz
     m->pid = came->pid;
     m->uid = came->uid;
     m->gid = came->gid;
+    m->priority = came->priority;
     m->address_length = came->address_length;
     int e = peek ? 0 : handles_give(came, m, handle_room);
     if (e || !m->address) return e;
@@ -154,12 +161,35 @@ long sys_channel_receive(handle_t h, struct channel_message *message, int64_t de
     return n == -EINTR ? -ERESTART : n;
 }
 
+static long set_name(struct object *o, uaddr_t vector) {
+    char name[CHANNEL_ADDRESS_MAX];
+    struct io_vector v;
+    int e = copy_from_user(&v, vector, sizeof(v));
+    if (!e && v.length > sizeof(name)) e = -EINVAL;
+    if (!e) e = copy_from_user(name, (uaddr_t)v.base, v.length);
+    return e ? e : channel_set_name(o, name, v.length);
+}
+
+static long set_route(struct object *o, handle_t h) {
+    struct object *via = nullptr;
+    uint32_t io_flags = 0;
+    int e = h == HANDLE_NONE ? 0 : lookup_channel(h, RIGHT_WRITE, &via, &io_flags);
+    if (e) return e;
+    e = channel_route(o, via);
+    if (via) object_put(via);
+    return e;
+}
+
+/* Who may only send on an end (a datagram socket's, passed by its server) says nothing about it. */
 long sys_channel_control(handle_t h, uint32_t op, uint64_t argument) {
     struct object *o;
     uint32_t io_flags = 0;
-    int e = lookup_channel(h, 0, &o, &io_flags);
+    bool query = op == CHANNEL_READABLE || op == CHANNEL_WRITABLE || op == CHANNEL_CAPACITY;
+    int e = lookup_channel(h, query ? 0 : RIGHT_CONTROL, &o, &io_flags);
     if (e) return e;
-    long result = channel_control(o, op, argument);
+    long result = op == CHANNEL_NAME    ? set_name(o, argument)
+                  : op == CHANNEL_ROUTE ? set_route(o, (handle_t)argument)
+                                        : channel_control(o, op, argument);
     object_put(o);
     return result;
 }

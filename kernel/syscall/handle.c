@@ -36,6 +36,11 @@ void handle_info_fill(struct object *o, uint32_t rights, uint32_t flags, struct 
         i->scheme = (uint64_t)f->scheme->number;
         i->offset = f->offset;
         i->plane = f->plane | (uint32_t)f->kind << 8;
+        if (f->plane == PLANE_CHANNEL) {
+            struct handle_info plane;
+            channel_describe(f->channel, &plane);
+            i->plane |= plane.plane << 16;
+        }
         i->incarnation = f->incarnation;
     } else if (o->ops == &channel_ops) {
         channel_describe(o, i);

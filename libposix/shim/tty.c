@@ -92,18 +92,28 @@ static long terminal_leave(handle_t tty) {
     return error < 0 ? error : 0;
 }
 
+/* The other side of a pty's master: an open of the master with an empty path. */
+static long terminal_peer(int fd, int flags) {
+    struct call_args call;
+    call_prepare(&call, OP_OPEN, (uint64_t)(flags & (O_ACCMODE | O_NONBLOCK)), 0, 0);
+    call.handle_flags = flags & O_CLOEXEC ? HANDLE_CLOEXEC : 0;
+    long error = call_send(fd, &call);
+    if (error < 0) {
+        return error == -ENOTDIR || error == -ENOENT || error == -ENOSYS || error == -EINVAL ? -ENOTTY : error;
+    }
+    return call.reply.handle;
+}
+
 /* --- ioctl ------------------------------------------------------------------------------------ */
 
-/* Requests to what has no server. */
+/* Requests to channels, whose server knows nothing of the data, if there is one. */
 static long control_local(int fd, unsigned request, unsigned long argument) {
-    if (request == FIONREAD && handle_type(fd) == OBJECT_CHANNEL) {
-        long waiting = sys_channel_control(fd, CHANNEL_READABLE, 0);
-        if (waiting >= 0) {
-            *(int *)argument = (int)waiting;
-        }
-        return waiting < 0 ? waiting : 0;
+    long waiting = request == FIONREAD ? sys_channel_control(fd, CHANNEL_READABLE, 0) : -ENOTTY;
+    if (waiting < 0) {
+        return -ENOTTY;
     }
-    return -ENOTTY;
+    *(int *)argument = (int)waiting;
+    return 0;
 }
 
 long row_ioctl(int fd, int request, unsigned long argument) {
@@ -117,6 +127,8 @@ long row_ioctl(int fd, int request, unsigned long argument) {
     case FIONBIO: return sys_handle_set(fd, 1, FILE_NONBLOCK, *(const int *)argument ? FILE_NONBLOCK : 0);
     case TIOCSCTTY: return terminal_acquire(fd, argument);
     case TIOCNOTTY: return terminal_leave(fd);
+    case TIOCSIG: return call_simple(fd, OP_CONTROL, number, argument, 0); /* a value, though its number says address */
+    case TIOCGPTPEER: return terminal_peer(fd, (int)argument);
     default: {
         long result = control_send(fd, number, argument, HANDLE_NONE);
         return result == NO_SERVER ? control_local(fd, number, argument) : result;

@@ -112,9 +112,9 @@ static void links_make(void) {
     } links[] = {
         {"/dev/console", "/scheme/tty/0"},  {"/dev/ttyS0", "/scheme/tty/0"},
         {"/dev/rtc0", "/scheme/rtc/0"},     {"/dev/rtc", "rtc0"},
-        {"/dev/fd", "/proc/self/fd"},       {"/dev/stdin", "/proc/self/fd/0"},
-        {"/dev/stdout", "/proc/self/fd/1"}, {"/dev/stderr", "/proc/self/fd/2"},
-        {"/etc/mtab", "/proc/mounts"},
+        {"/dev/ptmx", "pts/ptmx"},          {"/dev/fd", "/proc/self/fd"},
+        {"/dev/stdin", "/proc/self/fd/0"},  {"/dev/stdout", "/proc/self/fd/1"},
+        {"/dev/stderr", "/proc/self/fd/2"}, {"/etc/mtab", "/proc/mounts"},
     };
     for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
         if (symlink(links[i].target, links[i].path) < 0 && errno != EEXIST)
@@ -137,6 +137,7 @@ void root_populate(void) {
     umask(0);
     (void)!mkdir("/dev", 0755);
     (void)!mkdir("/dev/shm", 01777);
+    (void)!mkdir("/dev/pts", 0755);
     nodes_make();
     links_make();
     umask(022);

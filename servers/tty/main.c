@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
  * The scheme `tty:`: terminals 0, 1, … on the serial lines named by the arguments.  Each read,
- * write and ioctl is one call; the work is in terminal.c and control.c.
+ * write and ioctl is one call; the work is in lib/terminal and line.c.
  */
-#include "terminal.h"
+#include "line.h"
 #include <flat.h>
 #include <object_map.h>
 #include <service.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #define TERMINALS_MAX 8
-#define PERMISSION_READ 4
-#define PERMISSION_WRITE 2
+/* Numbers and names of serial terminals are Linux's: major 4, minors from 64 on, /dev/ttyS0. */
+#define MAJOR 4
+#define MINOR_FIRST 64
 enum { KEY_LINE, KEY_SESSION, KEYS }; /* event key: KEYS * number + which */
 
-static struct terminal terminals[TERMINALS_MAX];
+static struct serial_terminal terminals[TERMINALS_MAX];
 static unsigned terminal_count;
 static struct object_map files;
 
@@ -26,7 +27,7 @@ static struct tty_file *file_of(const struct port_buffer *call) { return object_
 /* The terminal that a path names; null: none. */
 static struct terminal *terminal_named(const uint8_t *path, uint32_t length) {
     unsigned number = length == 1 ? path[0] - '0' : TERMINALS_MAX;
-    return number < terminal_count ? &terminals[number] : nullptr;
+    return number < terminal_count ? &terminals[number].terminal : nullptr;
 }
 
 /* That of an open file, or of a path. */
@@ -35,33 +36,13 @@ static struct terminal *terminal_meant(const struct port_buffer *call) {
     return f ? f->terminal : terminal_named(call->data, call->request.length);
 }
 
-static bool in_group(const struct credentials *c, uint32_t gid) {
-    for (uint32_t i = 0; i < c->group_count; i++) {
-        if (c->groups[i] == gid) return true;
-    }
-    return c->fsgid == gid;
-}
-
-static int64_t check_permission(const struct terminal *t, const struct credentials *c, uint32_t wanted) {
-    if (!c) return -EACCES;
-    if (c->privileges & PRIVILEGE_ROOT) return 0;
-    unsigned shift = c->fsuid == t->uid ? 6 : in_group(c, t->gid) ? 3 : 0;
-    return (t->mode >> shift & wanted) == wanted ? 0 : -EACCES;
-}
-
 static int64_t tty_open(struct scheme *s, struct port_buffer *call) {
-    static const uint32_t wanted[] = {PERMISSION_READ, PERMISSION_WRITE, PERMISSION_READ | PERMISSION_WRITE, 0};
-    struct terminal *t = terminal_named(call->data, call->request.length);
-    uint64_t flags = call->request.args[0];
-    const struct credentials *c = scheme_credentials(s, call->request.credentials);
+    struct tty_file *f;
     if (flat_is_root(call)) return flat_open(call);
+    struct terminal *t = terminal_named(call->data, call->request.length);
     if (!t) return -ENOENT;
-    if (flags & FILE_DIRECTORY) return -ENOTDIR;
-    int64_t e = flags & FILE_PATH ? 0 : check_permission(t, c, wanted[flags & FILE_ACCESS_MASK]);
+    int64_t e = terminal_open_node(t, call, &f);
     if (e) return e;
-    if (t->exclusive && !(c && (c->privileges & PRIVILEGE_ROOT))) return -EBUSY;
-    struct tty_file *f = terminal_open(t);
-    if (!f) return -ENOMEM;
     f->id = object_add(&files, f);
     if (!f->id) {
         terminal_close(f);
@@ -102,56 +83,30 @@ static int64_t tty_watch(struct scheme *s, struct port_buffer *call) {
 }
 
 static int64_t tty_stat(struct scheme *s, struct port_buffer *call) {
-    const struct terminal *t = terminal_meant(call);
     if (flat_is_root(call)) return flat_stat(call);
-    if (!t) return -ENOENT;
-    struct file_attributes a = {
-        .device = terminal_device(t),
-        .inode = t->number + 1,
-        .links = 1,
-        .mode = S_IFCHR | t->mode,
-        .uid = t->uid,
-        .gid = t->gid,
-        .rdev = terminal_device(t),
-        .block_size = 1024,
-    };
-    memcpy(call->data, &a, sizeof(a));
-    call->reply.length = sizeof(a);
-    return 0;
+    struct terminal *t = terminal_meant(call);
+    return t ? terminal_stat(t, call) : -ENOENT;
 }
 
-/* chmod and chown: by the owner or a privileged process; only the latter changes the owner. */
 static int64_t tty_set_attributes(struct scheme *s, struct port_buffer *call) {
-    struct file_attributes a;
-    uint32_t size = call->request.length;
-    if (size < sizeof(a)) return -EINVAL;
-    memcpy(&a, call->data, sizeof(a));
+    const uint32_t head = sizeof(struct file_attributes);
     struct tty_file *f = file_of(call);
-    struct terminal *t = f ? f->terminal : terminal_named(call->data + sizeof(a), size - (uint32_t)sizeof(a));
-    if (!t) return -ENOENT;
-    const struct credentials *c = scheme_credentials(s, call->request.credentials);
-    uint64_t set = call->request.args[1];
-    bool privileged = c && (c->privileges & PRIVILEGE_ROOT);
-    if (!privileged && (!c || c->fsuid != t->uid || (set & (SET_UID | SET_GID)))) return -EPERM;
-    if (set & SET_MODE) t->mode = a.mode & 07777;
-    if (set & SET_UID) t->uid = a.uid;
-    if (set & SET_GID) t->gid = a.gid;
-    return 0;
+    if (call->request.length < head) return -EINVAL;
+    struct terminal *t = f ? f->terminal : terminal_named(call->data + head, call->request.length - head);
+    return t ? terminal_set_attributes(t, call) : -ENOENT;
 }
 
 static int64_t tty_access(struct scheme *s, struct port_buffer *call) {
-    const struct terminal *t = terminal_meant(call);
-    if (flat_is_root(call)) return call->request.args[1] & PERMISSION_WRITE ? -EACCES : 0;
-    return t ? check_permission(t, scheme_credentials(s, call->request.credentials),
-                                (uint32_t)call->request.args[1] & 7)
-             : -ENOENT;
+    if (flat_is_root(call)) return flat_access(call);
+    struct terminal *t = terminal_meant(call);
+    return t ? terminal_access(t, call) : -ENOENT;
 }
 
 /* For ttyname(): where init has put it. */
 static int64_t tty_path(struct scheme *s, struct port_buffer *call) {
     struct tty_file *f = file_of(call);
     if (!f) return -ENOENT;
-    int length = snprintf((char *)call->data, CALL_DATA_MAX, "/dev/ttyS%u", f->terminal->number);
+    int length = snprintf((char *)call->data, CALL_DATA_MAX, "/dev/ttyS%u", minor(f->terminal->device) - MINOR_FIRST);
     call->reply.length = (uint32_t)length;
     return length;
 }
@@ -162,14 +117,14 @@ static int64_t tty_cancel(struct scheme *s, struct port_buffer *call) {
 }
 
 static void tty_event(struct scheme *s, uint64_t key, uint32_t mask) {
-    struct terminal *t = &terminals[key / KEYS];
+    struct terminal *t = &terminals[key / KEYS].terminal;
     if (key % KEYS == KEY_LINE) terminal_changed(t);
     else terminal_hangup(t); /* the session leader has exited */
 }
 
 static void tty_timeout(struct scheme *s) {
     s->deadline = DEADLINE_NEVER;
-    for (unsigned i = 0; i < terminal_count; i++) terminal_timeout(&terminals[i]);
+    for (unsigned i = 0; i < terminal_count; i++) terminal_timeout(&terminals[i].terminal);
 }
 
 static const struct scheme_ops tty_ops = {
@@ -196,9 +151,14 @@ int main(int argc, char **argv) {
     if (scheme_init(&scheme, SERVICE_SCHEME, &tty_ops, nullptr) != 0) return 1;
     for (int i = 1; i < argc && terminal_count < TERMINALS_MAX; i++) {
         unsigned number = terminal_count++;
-        terminals[number].line.key = KEYS * number + KEY_LINE;
-        terminals[number].session_key = KEYS * number + KEY_SESSION;
-        terminal_init(&terminals[number], &scheme, number, argv[i]);
+        struct serial_terminal *st = &terminals[number];
+        st->line = (struct line){.name = argv[i], .key = KEYS * number + KEY_LINE};
+        st->terminal.ops = &line_ops;
+        st->terminal.device = makedev(MAJOR, MINOR_FIRST + number);
+        st->terminal.inode = number + 1;
+        st->terminal.session_key = KEYS * number + KEY_SESSION;
+        terminal_init(&st->terminal, &scheme);
+        line_start(st);
     }
     return -scheme_serve(&scheme);
 }

@@ -22,6 +22,7 @@ enum file_status { /* values of O_* on x86-64 Linux */
                    FILE_SYNC = 04010000,
                    FILE_PATH = 010000000,
                    FILE_TMPFILE = 020200000,
+                   FILE_SOCKET = 0100000000, /* none of O_*: a socket's node, to prove that its name may be used */
 };
 #define FILE_SETTABLE (FILE_APPEND | FILE_NONBLOCK | FILE_NOATIME) /* by handle_set */
 
@@ -35,6 +36,7 @@ enum reply_flags {
     REPLY_UP = 8, /* path ops: `..` left this scheme's root; the rest of the path is in the data */
     REPLY_WATCH_DETACH = 16, /* LOCK, OPEN: send DETACH when a process drops a handle to this file */
     REPLY_CUT = 64, /* set by the kernel: there was more data than room */
+    REPLY_MOVE = 128, /* with HANDLE: the server keeps it not: it is closed there */
     REPLY_BUSY = 32, /* not an answer: a cancelled call goes on, the caller waits another second */
 };
 enum file_kind {

@@ -68,6 +68,7 @@ struct handle_info {
                       * log: oldest position that can be read */
     uint64_t scheme; /* file: an id that is the same for files of one scheme; channel: uid | gid << 32 of its maker */
     int64_t offset; /* file: offset; channel: pid of its maker */
-    uint32_t plane; /* file: enum file_plane | FILE_KIND_* << 8; channel: CHANNEL_* flags; timer: its clock */
+    uint32_t plane; /* file: enum file_plane | FILE_KIND_* << 8 | its channel's flags << 16; channel: CHANNEL_* flags;
+                     * timer: its clock */
     uint32_t incarnation;
 };

@@ -27,7 +27,7 @@ struct memory_info {
     int64_t mtime_ns, atime_ns; /* CLOCK_REALTIME; 0 = unchanged since creation or the last SET */
     uint64_t physical; /* contiguous objects: address for the device; else 0 */
     uint64_t mappings; /* regions that map it */
-    uint64_t id; /* pager's object id */
+    uint64_t id; /* pager's object id; of others, what map_info.object says of their mappings */
 };
 
 /* memory_control(h, op, a, b, c) */

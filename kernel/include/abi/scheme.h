@@ -40,6 +40,7 @@ enum request_flags {
     REQUEST_HANDLE = 1, /* a handle came along: its number, in the server's upper range, in args[3] */
     REQUEST_OWN_FILE = 2, /* the carried handle was a file of this scheme: args[3] is its object id */
     REQUEST_IDEMPOTENT = 4, /* libposix may retry after ENOLINK */
+    REQUEST_NO_RESTART = 16, /* a handled signal ends it with EINTR, SA_RESTART or not */
     REQUEST_ROOT_IS_OURS = 8, /* path ops: args[2] is the object id of the process's root directory */
     REQUEST_RENEWED = 0x8000, /* the kernel's own */
 };

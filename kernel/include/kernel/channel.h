@@ -24,7 +24,8 @@ struct message { /* what comes along with bytes */
     struct account *account; /* of the sender, as are: */
     uint64_t credentials;
     uint32_t pid, uid, gid;
-    uint32_t address_length, handle_count;
+    uint32_t address_length, handle_count, priority;
+    char *data; /* in a channel with priorities; else in the ring */
     char address[CHANNEL_ADDRESS_MAX];
     struct flight handles[];
 };
@@ -37,10 +38,15 @@ MUST_CHECK int channel_create(uint32_t flags, size_t capacity, struct object *en
  * SIGPIPE), -EMSGSIZE, -EINTR, pending error. */
 MUST_CHECK long channel_send(struct object *end, struct message *m, const struct io_vector *v, size_t count,
                              uint32_t io_flags, nsec_t deadline);
+/* A datagram for another end than its own. */
+MUST_CHECK long channel_send_to(struct object *end, struct object *to, struct message *m, const struct io_vector *v,
+                                size_t count, uint32_t io_flags, nsec_t deadline);
 /* Bytes moved (0 = end of data). What came along goes to *came, the caller's, or is dropped if that is null. */
 MUST_CHECK long channel_receive(struct object *end, struct message **came, const struct io_vector *v, size_t count,
                                 uint32_t io_flags, nsec_t deadline);
-MUST_CHECK long channel_control(struct object *end, uint32_t op, uint64_t argument);
+MUST_CHECK long channel_control(struct object *end, uint32_t op, uint64_t argument); /* all but the next two */
+MUST_CHECK int channel_set_name(struct object *end, const char *bytes, size_t length); /* CHANNEL_NAME */
+MUST_CHECK int channel_route(struct object *end, struct object *via); /* CHANNEL_ROUTE; null: HANDLE_NONE */
 void channel_describe(struct object *end, struct handle_info *i);
 void channel_charge(struct object *end, struct quota *quota); /* opened through a server that has none itself */
 void channel_collect_cycles(void); /* handles in flight that nobody can receive */

@@ -19,10 +19,11 @@ static int open_check(struct fs_call *c, struct fs_node *n, uint32_t flags) {
     if (flags & FILE_PATH) return 0;
     if (node_is(n, MODE_SYMLINK)) return -ELOOP;
     uint32_t want = access_wanted(flags);
+    if (flags & FILE_SOCKET && !node_is(n, MODE_SOCKET)) return fs_permit(c, n, want) ? -EACCES : -ECONNREFUSED;
     if (node_is(n, MODE_DIRECTORY) && (want & MAY_WRITE || flags & FILE_CREATE)) return -EISDIR;
     int result = fs_permit(c, n, want);
     if (result) return result;
-    if (node_is(n, MODE_SOCKET)) return -ENXIO;
+    if (node_is(n, MODE_SOCKET)) return flags & FILE_SOCKET ? 0 : -ENXIO;
     return flags & FILE_NOATIME && !fs_owner(c, n) ? -EPERM : 0;
 }
 
@@ -83,6 +84,7 @@ static int plane_get(struct fs_call *c, struct fs_open *o, bool again, struct fs
     case MODE_REGULAR: return plane_regular(c, o, plane);
     case MODE_DIRECTORY: plane->kind = FILE_KIND_DIRECTORY | FILE_KIND_SEEKABLE; return 0;
     case MODE_FIFO: plane->kind = FILE_KIND_WATCHABLE; return fs_fifo_open(c, o, again);
+    case MODE_SOCKET: return 0;
     default: return plane_device(o->node, plane);
     }
 }

@@ -223,14 +223,13 @@ static void receive_byte(struct ldisc *ld, uint8_t byte) {
     store(ld, byte);
 }
 
+/* Two cells: a byte may be doubled (PARMRK). A full ring without a readable line can only be helped by
+ * taking more: what doesn't fit is lost, as a line has its maximum. */
+bool ldisc_input_room(const struct ldisc *ld) { return input_room(ld) >= 2 || ld->read_at == ld->line_end; }
+
 size_t ldisc_receive(struct ldisc *ld, const uint8_t *bytes, size_t count, int64_t now_ns) {
     size_t done = 0;
-    for (; done < count; done++) {
-        /* Two cells: a byte may be doubled (PARMRK). A full ring without a readable line can only
-         * be helped by taking more: what doesn't fit is lost, as a line has its maximum. */
-        if (input_room(ld) < 2 && ld->read_at != ld->line_end) break;
-        receive_byte(ld, bytes[done]);
-    }
+    for (; done < count && ldisc_input_room(ld); done++) receive_byte(ld, bytes[done]);
     if (done > 0) ld->last_input_ns = now_ns;
     throttle(ld);
     return done;

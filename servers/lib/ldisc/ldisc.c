@@ -6,33 +6,36 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-void ldisc_init(struct ldisc *ld) {
-    *ld = (struct ldisc){
-        .termios =
-            {
-                .iflag = BRKINT | ICRNL | IXON | IMAXBEL | IUTF8,
-                .oflag = OPOST | ONLCR,
-                .cflag = B38400 | CS8 | CREAD | HUPCL,
-                .lflag = ISIG | ICANON | IEXTEN | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE,
-                .cc =
-                    {
-                        [VINTR] = 'C' & 0x1f,
-                        [VQUIT] = '\\' & 0x1f,
-                        [VERASE] = 0x7f,
-                        [VKILL] = 'U' & 0x1f,
-                        [VEOF] = 'D' & 0x1f,
-                        [VMIN] = 1,
-                        [VSTART] = 'Q' & 0x1f,
-                        [VSTOP] = 'S' & 0x1f,
-                        [VSUSP] = 'Z' & 0x1f,
-                        [VREPRINT] = 'R' & 0x1f,
-                        [VDISCARD] = 'O' & 0x1f,
-                        [VWERASE] = 'W' & 0x1f,
-                        [VLNEXT] = 'V' & 0x1f,
-                    },
-            },
-        .window = {.rows = 24, .columns = 80},
-    };
+static const struct ldisc_termios sane = {
+    .iflag = BRKINT | ICRNL | IXON | IMAXBEL | IUTF8,
+    .oflag = OPOST | ONLCR,
+    .cflag = B38400 | CS8 | CREAD | HUPCL,
+    .lflag = ISIG | ICANON | IEXTEN | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE,
+    .cc =
+        {
+            [VINTR] = 'C' & 0x1f,
+            [VQUIT] = '\\' & 0x1f,
+            [VERASE] = 0x7f,
+            [VKILL] = 'U' & 0x1f,
+            [VEOF] = 'D' & 0x1f,
+            [VMIN] = 1,
+            [VSTART] = 'Q' & 0x1f,
+            [VSTOP] = 'S' & 0x1f,
+            [VSUSP] = 'Z' & 0x1f,
+            [VREPRINT] = 'R' & 0x1f,
+            [VDISCARD] = 'O' & 0x1f,
+            [VWERASE] = 'W' & 0x1f,
+            [VLNEXT] = 'V' & 0x1f,
+        },
+};
+
+void ldisc_init(struct ldisc *ld) { *ld = (struct ldisc){.termios = sane, .window = {.rows = 24, .columns = 80}}; }
+
+void ldisc_reset(struct ldisc *ld) {
+    ldisc_flush(ld, LDISC_FLUSH_INPUT);
+    ld->termios = sane;
+    ld->stopped = ld->throttled = false;
+    ld->signals = 0;
 }
 
 void ldisc_set_termios(struct ldisc *ld, const struct ldisc_termios *termios) {

@@ -27,6 +27,8 @@ int64_t flat_stat(struct port_buffer *call) {
     return 0;
 }
 
+int64_t flat_access(struct port_buffer *call) { return call->request.args[1] & 2 /* W_OK */ ? -EACCES : 0; }
+
 int64_t flat_read(struct port_buffer *call, const char *const *names, size_t count) {
     uint64_t at = call->request.args[0];
     size_t room = call->request.args[1] < CALL_DATA_MAX ? call->request.args[1] : CALL_DATA_MAX;

@@ -51,11 +51,15 @@ struct ldisc {
 
 /* Settings of a fresh terminal: those of `stty sane`, 38400 8N1, 24 × 80. */
 void ldisc_init(struct ldisc *ld);
+/* The users are gone: settings of a fresh terminal, in the same window; what was written still goes out. */
+void ldisc_reset(struct ldisc *ld);
 void ldisc_set_termios(struct ldisc *ld, const struct ldisc_termios *termios);
 
 /* --- the side of the line --- */
 /* Takes bytes in; fewer than `count` if the readers are behind (offer the rest later). */
 size_t ldisc_receive(struct ldisc *ld, const uint8_t *bytes, size_t count, int64_t now_ns);
+/* Would it take some? */
+bool ldisc_input_room(const struct ldisc *ld);
 /* The line was held at zero (break). */
 void ldisc_receive_break(struct ldisc *ld, int64_t now_ns);
 /* The signals for the foreground group since the last call. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A terminal: a line discipline, the session that it controls, the files open on it and the
- * requests that wait.  What it is connected to is behind struct line.
+ * requests that wait.  What it is connected to, a serial line or the master of a pty, is behind
+ * struct terminal_ops.
  *
  * Job control (POSIX.1-2017 §11.1): a request of a process of the terminal's session outside of the
  * foreground group gets SIGTTIN or SIGTTOU sent to its group and waits on `background`; the signal
@@ -11,18 +12,16 @@
 #pragma once
 #include <ldisc.h>
 #include <scheme.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 
 struct terminal;
 
-struct line { /* a serial port's file, whose plane is a byte channel */
-    const char *name; /* "serial:0" */
-    handle_t file;
-    uint64_t key; /* of its events */
-    uint32_t watched;
-    uint32_t held_at, held_count; /* bytes in `held` that the line discipline didn't take yet */
-    uint8_t held[4096];
+struct terminal_ops { /* the other side */
+    /* Moves what can be moved in both directions. */
+    void (*pump)(struct terminal *t);
+    /* An ioctl that is the line's own (modem lines, speed, break); data: in and answer. */
+    int64_t (*control)(struct terminal *t, uint32_t request, void *data, uint32_t length, uint32_t room);
+    bool drains; /* output takes time: TCSADRAIN waits for it */
 };
 
 struct tty_file { /* one open */
@@ -34,10 +33,10 @@ struct tty_file { /* one open */
 };
 
 struct terminal {
+    const struct terminal_ops *ops;
     struct scheme *scheme;
-    unsigned number;
+    uint64_t device, inode; /* of its node; device: major and minor */
     struct ldisc ldisc;
-    struct line line;
     struct tty_file *files;
     uint32_t generation; /* raised by a hang-up */
     uint32_t session, foreground; /* 0: none */
@@ -49,16 +48,14 @@ struct terminal {
     struct scheme_queue readers, writers, drainers, background;
 };
 
-/* Numbers and names of serial terminals are Linux's: major 4, minors from 64 on, /dev/ttyS0. */
-static inline uint64_t terminal_device(const struct terminal *t) { return makedev(4, 64 + t->number); }
-
 static inline int64_t time_now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-void terminal_init(struct terminal *t, struct scheme *s, unsigned number, const char *line_name);
+/* Sets what the caller left zero; ops, device, inode and session_key are set before. */
+void terminal_init(struct terminal *t, struct scheme *s);
 /* A new open file (its id is for the caller to set); null: no memory. */
 struct tty_file *terminal_open(struct terminal *t);
 void terminal_close(struct tty_file *f);
@@ -70,8 +67,9 @@ int64_t terminal_ioctl(struct tty_file *f, struct port_buffer *call); /* control
 int64_t terminal_cancel(struct terminal *t, struct port_buffer *call);
 /* The time that scheme->deadline named has come. */
 void terminal_timeout(struct terminal *t);
-/* The session leader is gone, or the line is: files die, the foreground group learns of it. */
+/* The session leader is gone, or the line is: files die, leader and foreground group learn of it. */
 void terminal_hangup(struct terminal *t);
+/* The leader gives the terminal up: the foreground group learns of it. */
 void terminal_session_end(struct terminal *t);
 
 /* May the caller go on (0), does it wait (PARK), or -EIO? signal: SIGTTIN or SIGTTOU. */
@@ -81,9 +79,9 @@ void terminal_changed(struct terminal *t);
 /* Signal to the foreground group, if there is one. */
 void terminal_signal(struct terminal *t, int signal);
 
-/* --- the line --- */
-[[nodiscard]] int line_open(struct terminal *t);
-/* Moves what can be moved in both directions. */
-void line_pump(struct terminal *t);
-/* Passes an ioctl on to the driver. */
-int64_t line_control(struct terminal *t, uint32_t request, void *data, uint32_t length, uint32_t room);
+/* --- node.c: the terminal as a file of its scheme --- */
+/* Opens it for the caller: *out, or -errno. */
+[[nodiscard]] int64_t terminal_open_node(struct terminal *t, struct port_buffer *call, struct tty_file **out);
+int64_t terminal_stat(struct terminal *t, struct port_buffer *call);
+int64_t terminal_set_attributes(struct terminal *t, struct port_buffer *call);
+int64_t terminal_access(struct terminal *t, struct port_buffer *call);

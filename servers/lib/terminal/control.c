@@ -3,10 +3,10 @@
  * ioctl on terminals, with Linux's numbers and layouts: what concerns sessions and the line is
  * here, the rest is the line discipline's.
  */
-#include "terminal.h"
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <terminal.h>
 #include <termios.h>
 
 static int64_t answer_int(struct port_buffer *call, int value) {
@@ -44,7 +44,7 @@ static int64_t session_take(struct terminal *t, struct port_buffer *call, handle
     t->session_handle = session;
     t->session = caller.session;
     t->foreground = caller.group;
-    sys_terminal_control(session, TERMINAL_DEVICE, terminal_device(t), 0);
+    sys_terminal_control(session, TERMINAL_DEVICE, t->device, 0);
     return 0;
 }
 
@@ -91,10 +91,10 @@ static int64_t control_set_group(struct terminal *t, struct port_buffer *call) {
 /* --- the line --- */
 static int64_t control_break(struct terminal *t, uint32_t request, uint64_t argument) {
     if (request == TCSBRK && argument != 0) return 0; /* tcdrain: the waiting is done */
-    int64_t e = line_control(t, TIOCSBRK, nullptr, 0, 0);
+    int64_t e = t->ops->control(t, TIOCSBRK, nullptr, 0, 0);
     if (e == 0) {
         nanosleep(&(struct timespec){.tv_nsec = 250000000}, nullptr);
-        e = line_control(t, TIOCCBRK, nullptr, 0, 0);
+        e = t->ops->control(t, TIOCCBRK, nullptr, 0, 0);
     }
     return e;
 }
@@ -102,7 +102,7 @@ static int64_t control_break(struct terminal *t, uint32_t request, uint64_t argu
 static int64_t control_modem(struct terminal *t, struct port_buffer *call) {
     uint32_t request = (uint32_t)call->request.args[0];
     uint32_t room = request == TIOCMGET ? sizeof(int) : 0;
-    int64_t e = line_control(t, request, call->data, call->request.length, room);
+    int64_t e = t->ops->control(t, request, call->data, call->request.length, room);
     if (e == 0) call->reply.length = room;
     return e;
 }
@@ -113,7 +113,8 @@ static int64_t control_ldisc(struct terminal *t, struct port_buffer *call) {
     size_t length;
     int e = ldisc_control(&t->ldisc, request, call->request.args[1], call->data, call->request.length, answer, &length);
     if (e) return e;
-    if (t->ldisc.termios.cflag != cflag) (void)!line_control(t, TCSETS, &t->ldisc.termios, sizeof(t->ldisc.termios), 0);
+    if (t->ldisc.termios.cflag != cflag)
+        (void)!t->ops->control(t, TCSETS, &t->ldisc.termios, sizeof(t->ldisc.termios), 0);
     memcpy(call->data, answer, length);
     call->reply.length = (uint32_t)length;
     terminal_changed(t);
@@ -155,7 +156,7 @@ int64_t terminal_ioctl(struct tty_file *f, struct port_buffer *call) {
         int64_t e = terminal_check_background(t, call, SIGTTOU);
         if (e) return e;
     }
-    if (ldisc_control_drains(request, argument) && ldisc_output_pending(&t->ldisc) > 0)
+    if (t->ops->drains && ldisc_control_drains(request, argument) && ldisc_output_pending(&t->ldisc) > 0)
         return scheme_park(t->scheme, call, &t->drainers);
     switch (request) {
     case TIOCSCTTY: return control_take(t, call);

@@ -1,26 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* Terminals: reading, writing, readiness, job control, hang-up. */
-#include "terminal.h"
-#include <service.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <terminal.h>
 #include <termios.h>
 
-void terminal_init(struct terminal *t, struct scheme *s, unsigned number, const char *line_name) {
+void terminal_init(struct terminal *t, struct scheme *s) {
     t->scheme = s;
-    t->number = number;
     t->session_handle = HANDLE_NONE;
     t->mode = 0620;
     t->gid = 5; /* tty */
     ldisc_init(&t->ldisc);
-    t->line.name = line_name;
-    int e = line_open(t);
-    if (e) {
-        t->line.file = HANDLE_NONE;
-        service_log("tty: cannot open %s (error %d)", line_name, -e);
-        return;
-    }
-    terminal_changed(t);
 }
 
 /* --- readiness --- */
@@ -33,7 +23,7 @@ static uint32_t file_ready(const struct tty_file *f) {
 int64_t terminal_watch(struct tty_file *f, uint32_t mask) { return watch_arm(&f->watch, mask, file_ready(f)); }
 
 void terminal_changed(struct terminal *t) {
-    line_pump(t);
+    t->ops->pump(t);
     uint64_t signals = ldisc_take_signals(&t->ldisc);
     for (int signal = 1; signals; signal++, signals >>= 1) {
         if (signals & 1) terminal_signal(t, signal);
@@ -62,10 +52,7 @@ int64_t terminal_check_background(struct terminal *t, struct port_buffer *call, 
     return scheme_park(t->scheme, call, &t->background);
 }
 
-void terminal_session_end(struct terminal *t) {
-    if (!t->session) return;
-    terminal_signal(t, SIGHUP);
-    terminal_signal(t, SIGCONT);
+static void session_drop(struct terminal *t) {
     sys_terminal_control(t->session_handle, TERMINAL_DEVICE, 0, 0);
     (void)!scheme_event_delete(t->scheme, t->session_handle);
     sys_handle_close(t->session_handle);
@@ -74,15 +61,24 @@ void terminal_session_end(struct terminal *t) {
     scheme_wake(t->scheme, &t->background);
 }
 
+void terminal_session_end(struct terminal *t) {
+    if (!t->session) return;
+    terminal_signal(t, SIGHUP);
+    terminal_signal(t, SIGCONT);
+    session_drop(t);
+}
+
 void terminal_hangup(struct terminal *t) {
-    struct ldisc_window window = t->ldisc.window;
-    terminal_session_end(t);
+    if (t->session) {
+        sys_terminal_control(t->session_handle, TERMINAL_HANG_UP, 0, 0);
+        session_drop(t);
+    }
     t->generation++;
     t->exclusive = false;
     t->writing = 0;
-    ldisc_init(&t->ldisc); /* the next user finds a sane terminal, in the same window */
-    t->ldisc.window = window;
+    ldisc_reset(&t->ldisc);
     scheme_wake(t->scheme, &t->readers);
+    scheme_wake(t->scheme, &t->drainers);
     terminal_changed(t);
 }
 
@@ -117,6 +113,7 @@ int64_t terminal_read(struct tty_file *f, struct port_buffer *call) {
     struct terminal *t = f->terminal;
     int64_t now = time_now_ns(), deadline;
     uint64_t *started = &call->request.args[READ_STARTED];
+    if (!scheme_again(t->scheme)) *started = 0; /* what the client put there */
     size_t size = call->request.args[1] < CALL_DATA_MAX ? call->request.args[1] : CALL_DATA_MAX;
     if (f->generation != t->generation) return 0;
     int64_t e = terminal_check_background(t, call, SIGTTIN);
@@ -137,7 +134,8 @@ void terminal_timeout(struct terminal *t) { scheme_wake(t->scheme, &t->readers);
 int64_t terminal_write(struct tty_file *f, struct port_buffer *call) {
     struct terminal *t = f->terminal;
     const struct request *r = &call->request;
-    uint64_t done = r->args[WRITE_DONE];
+    uint64_t done = scheme_again(t->scheme) ? r->args[WRITE_DONE] : 0;
+    call->request.args[WRITE_DONE] = done; /* not what the client put there */
     if (f->generation != t->generation) return done > 0 ? (int64_t)done : -EIO;
     if (t->ldisc.termios.lflag & TOSTOP) {
         int64_t e = terminal_check_background(t, call, SIGTTOU);
@@ -147,7 +145,7 @@ int64_t terminal_write(struct tty_file *f, struct port_buffer *call) {
     while (mine && done < r->length) {
         size_t n = ldisc_write(&t->ldisc, call->data + done, r->length - done);
         done += n;
-        line_pump(t);
+        t->ops->pump(t);
         if (n == 0) break;
     }
     if (done == r->length || (r->args[2] & IO_NONBLOCK)) {

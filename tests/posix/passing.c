@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: MIT
+/* What goes along with data on unix sockets: descriptors and credentials; and peers that do it badly. */
+#include "test.h"
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define MANY 250 /* SCM_MAX_FD is 253, but musl's sendmsg takes 1024 bytes of control data */
+
+union control {
+    char bytes[CMSG_SPACE(MANY * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+    struct cmsghdr align;
+};
+
+/* CMSG_NXTHDR without a mix of signs (of musl's). */
+static struct cmsghdr *control_next(const struct msghdr *m, struct cmsghdr *c) {
+    char *next = (char *)c + CMSG_ALIGN(c->cmsg_len), *end = (char *)m->msg_control + m->msg_controllen;
+    return next + sizeof(*c) <= end ? (struct cmsghdr *)next : NULL;
+}
+
+/* Sends one byte, or `size` of them, and descriptors. */
+static ssize_t send_fds(int s, const char *data, size_t size, const int *fds, size_t count, int flags) {
+    union control control;
+    struct iovec v = {(void *)data, size};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+    memset(&control, 0, sizeof(control));
+    if (count) {
+        m.msg_control = control.bytes;
+        m.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+    }
+    return sendmsg(s, &m, flags);
+}
+
+/* Receives with room for `room` bytes of control data; descriptors to fds, their number to *count. */
+static ssize_t receive_fds(int s, char *data, size_t size, int *fds, size_t *count, size_t room, int *flags) {
+    union control control;
+    struct iovec v = {data, size};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = room};
+    ssize_t n = recvmsg(s, &m, *flags);
+    *count = 0;
+    *flags = m.msg_flags;
+    for (struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL; c; c = control_next(&m, c)) {
+        EQUAL(c->cmsg_level, SOL_SOCKET);
+        if (c->cmsg_type == SCM_RIGHTS) {
+            *count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            memcpy(fds, CMSG_DATA(c), *count * sizeof(int));
+        }
+    }
+    return n;
+}
+
+static int open_count(void) {
+    int n = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0;
+    }
+    return n;
+}
+
+TEST(many_descriptors) {
+    int s[2], fds[MANY], got[MANY], flags = MSG_CMSG_CLOEXEC, before;
+    size_t count;
+    char c;
+    OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = i % 2;
+    }
+    before = open_count();
+    EQUAL(send_fds(s[0], "x", 1, fds, MANY, 0), 1);
+    EQUAL(receive_fds(s[1], &c, 1, got, &count, CMSG_SPACE(sizeof(got)), &flags), 1);
+    EQUAL(count, MANY);
+    EQUAL(open_count(), before + MANY);
+    for (int i = 0; i < MANY; i++) {
+        EQUAL(fcntl(got[i], F_GETFD), FD_CLOEXEC);
+        OK(close(got[i]));
+    }
+}
+
+TEST(too_many_descriptors) {
+    static int fds[4000];
+    static char control[CMSG_SPACE(sizeof(fds))];
+    int s[2];
+    OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+    struct iovec v = {"x", 1};
+    for (size_t n = MANY + 4; n < 4000; n += 1500) {
+        struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(n * 4)};
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        *c =
+            (struct cmsghdr){.cmsg_len = (socklen_t)CMSG_LEN(n * 4), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        CHECK(sendmsg(s[0], &m, 0) == -1 && (errno == EINVAL || errno == ENOMEM)); /* musl: ENOMEM */
+    }
+    char byte;
+    FAILS(EAGAIN, recv(s[1], &byte, 1, MSG_DONTWAIT));
+}
+
+TEST(control_data_that_lies) {
+    int s[2];
+    union control control;
+    struct iovec v = {"x", 1};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = CMSG_SPACE(4)};
+    memset(&control, 0, sizeof(control));
+    OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    *c = (struct cmsghdr){.cmsg_len = (socklen_t)CMSG_LEN(400), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    FAILS(EINVAL, sendmsg(s[0], &m, 0)); /* longer than its buffer */
+    c->cmsg_len = 3;
+    FAILS(EINVAL, sendmsg(s[0], &m, 0));
+    c->cmsg_len = (socklen_t)CMSG_LEN(4);
+    c->cmsg_type = 99;
+    FAILS(EINVAL, sendmsg(s[0], &m, 0));
+    c->cmsg_type = SCM_RIGHTS;
+    int bad = 777;
+    memcpy(CMSG_DATA(c), &bad, sizeof(bad));
+    FAILS(EBADF, sendmsg(s[0], &m, 0));
+    bad = -1;
+    memcpy(CMSG_DATA(c), &bad, sizeof(bad));
+    FAILS(EBADF, sendmsg(s[0], &m, 0));
+    m.msg_controllen = 5; /* too short for anything */
+    EQUAL(sendmsg(s[0], &m, 0), 1);
+    m.msg_iovlen = 2000;
+    FAILS(EMSGSIZE, sendmsg(s[0], &m, 0));
+}
+
+TEST(no_room_for_descriptors) {
+    int s[2], fds[] = {0, 1, 2}, got[8], flags = 0, before;
+    size_t count;
+    char c;
+    OK(socketpair(AF_UNIX, SOCK_DGRAM, 0, s));
+    before = open_count();
+    for (size_t room = 0; room <= 2; room++) {
+        EQUAL(send_fds(s[0], "x", 1, fds, 3, 0), 1);
+        flags = 0;
+        EQUAL(receive_fds(s[1], &c, 1, got, &count, room ? CMSG_LEN(room * sizeof(int)) : 0, &flags), 1);
+        EQUAL(flags & MSG_CTRUNC, MSG_CTRUNC);
+        CHECK(count == room);
+        EQUAL(open_count(), before + (int)count);
+        for (size_t i = 0; i < count; i++) {
+            OK(close(got[i]));
+        }
+    }
+    EQUAL(send_fds(s[0], "x", 1, fds, 3, 0), 1);
+    EQUAL(read(s[1], &c, 1), 1); /* dropped */
+    EQUAL(open_count(), before);
+}
+
+TEST(descriptors_stay_with_their_bytes) {
+    int s[2], p[2], got[4], flags = 0;
+    size_t count;
+    char data[16];
+    OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+    OK(pipe(p));
+    EQUAL(write(s[0], "ab", 2), 2);
+    EQUAL(send_fds(s[0], "cd", 2, &p[0], 1, 0), 2);
+    EQUAL(write(s[0], "ef", 2), 2);
+    ssize_t n = receive_fds(s[1], data, sizeof(data), got, &count, CMSG_SPACE(sizeof(got)), &flags);
+    if (count == 0) { /* those in front came alone */
+        EQUAL(n, 2);
+        flags = 0;
+        n = receive_fds(s[1], data, sizeof(data), got, &count, CMSG_SPACE(sizeof(got)), &flags);
+    }
+    EQUAL(count, 1);
+    CHECK(n >= 2);
+    EQUAL(write(p[1], "q", 1), 1);
+    EQUAL(read(got[0], data, 1), 1);
+}
+
+TEST(descriptors_by_named_datagram) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "s"};
+    int s = (int)OK(socket(AF_UNIX, SOCK_DGRAM, 0)), c = (int)OK(socket(AF_UNIX, SOCK_DGRAM, 0)), p[2], got[2],
+        flags = 0;
+    size_t count;
+    char data;
+    OK(bind(s, (struct sockaddr *)&a, sizeof(a)));
+    OK(pipe(p));
+    union control control;
+    struct iovec v = {"x", 1};
+    struct msghdr m = {.msg_iov = &v,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
+                       .msg_controllen = CMSG_SPACE(sizeof(int)),
+                       .msg_name = &a,
+                       .msg_namelen = sizeof(a)};
+    memset(&control, 0, sizeof(control));
+    struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+    *h = (struct cmsghdr){.cmsg_len = (socklen_t)CMSG_LEN(4), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(h), &p[1], sizeof(int));
+    EQUAL(sendmsg(c, &m, 0), 1);
+    OK(close(p[1]));
+    EQUAL(receive_fds(s, &data, 1, got, &count, CMSG_SPACE(sizeof(got)), &flags), 1);
+    EQUAL(count, 1);
+    EQUAL(write(got[0], "z", 1), 1);
+    EQUAL(read(p[0], &data, 1), 1);
+}
+
+/* --- credentials --- */
+static bool credentials_of(struct msghdr *m, struct ucred *out) {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = control_next(m, c)) {
+        if (c->cmsg_type == SCM_CREDENTIALS) {
+            EQUAL(c->cmsg_len, CMSG_LEN(sizeof(*out)));
+            memcpy(out, CMSG_DATA(c), sizeof(*out));
+            return true;
+        }
+    }
+    return false;
+}
+
+static ssize_t receive_credentials(int s, struct ucred *out, bool *there) {
+    union control control;
+    char data[8];
+    struct iovec v = {data, sizeof(data)};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(s, &m, 0);
+    *there = n >= 0 && credentials_of(&m, out);
+    return n;
+}
+
+static int send_one(void *socket) {
+    EQUAL(write(*(int *)socket, "x", 1), 1);
+    return 0;
+}
+
+static void credentials_come(int type) {
+    int s[2], one = 1;
+    struct ucred u;
+    bool there;
+    OK(socketpair(AF_UNIX, type, 0, s));
+    EQUAL(write(s[0], "x", 1), 1);
+    EQUAL(receive_credentials(s[1], &u, &there), 1);
+    CHECK(!there);
+    OK(setsockopt(s[1], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)));
+    pid_t child = child_start(send_one, &s[0]);
+    EQUAL(receive_credentials(s[1], &u, &there), 1);
+    CHECK(there);
+    EQUAL(u.pid, child);
+    EQUAL(u.uid, getuid());
+    EQUAL(u.gid, getgid());
+    EQUAL(child_wait(child), 0);
+}
+
+TEST(credentials_of_streams) { credentials_come(SOCK_STREAM); }
+TEST(credentials_of_datagrams) { credentials_come(SOCK_DGRAM); }
+TEST(credentials_of_seqpackets) { credentials_come(SOCK_SEQPACKET); }
+
+static int lie(void *socket) {
+    union control control;
+    struct iovec v = {"x", 1};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control.bytes};
+    m.msg_controllen = CMSG_SPACE(sizeof(struct ucred));
+    memset(&control, 0, sizeof(control));
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_CREDENTIALS;
+    c->cmsg_len = (socklen_t)CMSG_LEN(sizeof(struct ucred));
+    OK(setgid(1000));
+    OK(setuid(1000));
+    struct ucred u = {getpid(), 0, 1000};
+    memcpy(CMSG_DATA(c), &u, sizeof(u));
+    FAILS(EPERM, sendmsg(*(int *)socket, &m, 0));
+    u = (struct ucred){1, 1000, 1000};
+    memcpy(CMSG_DATA(c), &u, sizeof(u));
+    FAILS(EPERM, sendmsg(*(int *)socket, &m, 0));
+    u = (struct ucred){getpid(), 1000, 1000};
+    memcpy(CMSG_DATA(c), &u, sizeof(u));
+    EQUAL(sendmsg(*(int *)socket, &m, 0), 1);
+    return 0;
+}
+
+TEST(credentials_cannot_be_forged) {
+    int s[2], one = 1;
+    struct ucred u;
+    bool there;
+    if (getuid() != 0) {
+        SKIP("needs root");
+    }
+    OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+    OK(setsockopt(s[1], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)));
+    EQUAL(child_run(lie, &s[0]), 0);
+    EQUAL(receive_credentials(s[1], &u, &there), 1);
+    CHECK(there);
+    EQUAL(u.uid, 1000);
+}
+
+/* --- circles: sockets that are on their way to themselves --- */
+static int own_circles(void *unused) {
+    (void)unused;
+    for (int i = 0; i < 3000; i++) {
+        int s[2];
+        OK(socketpair(AF_UNIX, i % 2 ? SOCK_STREAM : SOCK_DGRAM, 0, s));
+        for (int tries = 0; send_fds(s[0], "x", 1, s, 2, 0) != 1; tries++) {
+            CHECK(errno == ETOOMANYREFS && tries < 100); /* until the last ones are found */
+        }
+        OK(close(s[0]));
+        OK(close(s[1]));
+    }
+    return 0;
+}
+
+TEST(circles_are_collected) { EQUAL(child_run(own_circles, NULL), 0); }
+
+static int named_circles(void *unused) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "circle"};
+    (void)unused;
+    for (int i = 0; i < 1500; i++) {
+        int l = (int)OK(socket(AF_UNIX, SOCK_STREAM, 0)), s[2];
+        OK(bind(l, (struct sockaddr *)&a, sizeof(a)));
+        OK(listen(l, 1));
+        s[0] = (int)OK(socket(AF_UNIX, SOCK_STREAM, 0));
+        OK(connect(s[0], (struct sockaddr *)&a, sizeof(a)));
+        s[1] = (int)OK(accept(l, NULL, NULL));
+        for (int tries = 0; send_fds(s[0], "x", 1, s, 2, 0) != 1; tries++) {
+            CHECK(errno == ETOOMANYREFS && tries < 100);
+        }
+        OK(close(s[0]));
+        OK(close(s[1]));
+        OK(close(l));
+        OK(unlink("circle"));
+    }
+    return 0;
+}
+
+TEST(circles_of_named_sockets_are_collected) { EQUAL(child_run(named_circles, NULL), 0); }
+
+TEST(sender_is_gone) {
+    int s[2], p[2], got[2], flags = 0;
+    size_t count;
+    char c;
+    OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+    OK(pipe(p));
+    EQUAL(send_fds(s[0], "x", 1, &p[1], 1, 0), 1);
+    OK(close(p[1]));
+    OK(close(s[0]));
+    EQUAL(receive_fds(s[1], &c, 1, got, &count, CMSG_SPACE(sizeof(got)), &flags), 1);
+    EQUAL(count, 1);
+    EQUAL(write(got[0], "y", 1), 1);
+    EQUAL(read(p[0], &c, 1), 1);
+    OK(close(got[0]));
+    EQUAL(read(p[0], &c, 1), 0);
+}
+
+TEST(receiver_is_gone) {
+    int s[2], p[2];
+    char c;
+    OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+    OK(pipe(p));
+    EQUAL(send_fds(s[0], "x", 1, &p[1], 1, 0), 1);
+    OK(close(p[1]));
+    OK(close(s[1]));
+    EQUAL(read(p[0], &c, 1), 0); /* what was on its way is closed */
+}
+
+TEST(descriptor_table_is_full) {
+    int s[2], fds[4] = {0, 1, 2, 0}, got[4], flags = 0;
+    size_t count;
+    char c;
+    OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+    EQUAL(send_fds(s[0], "x", 1, fds, 4, 0), 1);
+    struct rlimit limit = {.rlim_cur = (rlim_t)s[1] + 3, .rlim_max = (rlim_t)s[1] + 3};
+    OK(setrlimit(RLIMIT_NOFILE, &limit));
+    EQUAL(receive_fds(s[1], &c, 1, got, &count, CMSG_SPACE(sizeof(got)), &flags), 1);
+    EQUAL(flags & MSG_CTRUNC, MSG_CTRUNC);
+    EQUAL(count, 2);
+}
