@@ -73,7 +73,7 @@ static void parse_framebuffer(const struct tag *tag, struct bootinfo *out) {
                 t->green_shift <= 24 && t->blue_shift <= 24;
     if (t->type != FRAMEBUFFER_RGB || t->bits != 32 || t->pitch % 4 || !fits) return;
     out->framebuffer =
-        (struct framebuffer_info){t->address,  t->pitch,       t->width,      t->height,     t->bits,     t->red_shift,
+        (struct framebuffer_info){t->address,  t->pitch,       t->width,      t->height,     t->bits,      t->red_shift,
                                   t->red_bits, t->green_shift, t->green_bits, t->blue_shift, t->blue_bits, 0};
 }
 

@@ -92,11 +92,11 @@ static size_t ring_copy(struct queue *q, struct cursor *c, uint32_t at, size_t n
         size_t want = min(c->v->length - c->offset, n - done), span = PAGE_SIZE - in_page;
         uaddr_t user = (uaddr_t)c->v->base + c->offset;
         void **page = &q->pages[at / PAGE_SIZE], **next = page + 1;
-        char *ring = (char *)*page + in_page;
-        for (; span < want && next < q->pages + q->capacity / PAGE_SIZE && *next == ring + span; next++)
+        char *ring = likely(*page) ? (char *)*page + in_page : nullptr;
+        for (; ring && span < want && next < q->pages + q->capacity / PAGE_SIZE && *next == ring + span; next++)
             span += PAGE_SIZE;
         span = min(span, want);
-        if (unlikely(!*page) ||
+        if (unlikely(!ring) ||
             unlikely(out ? copy_to_user_nofault(user, ring, span) : copy_from_user_nofault(ring, user, span))) {
             *snag = (struct snag){page, user, span};
             break;

@@ -84,8 +84,8 @@ static long spawn(const struct spawn_args *a, struct image *image, handle_t hand
 }
 
 long sys_process_spawn(struct spawn_args *user) {
-    const uint32_t known = SPAWN_MASK | SPAWN_DEFAULT | SPAWN_GROUP | SPAWN_SESSION | SPAWN_PRIORITY | SPAWN_HANDLE |
-                           SPAWN_INHERIT;
+    const uint32_t known =
+        SPAWN_MASK | SPAWN_DEFAULT | SPAWN_GROUP | SPAWN_SESSION | SPAWN_PRIORITY | SPAWN_HANDLE | SPAWN_INHERIT;
     struct spawn_args a;
     struct image image;
     if (copy_from_user(&a, (uaddr_t)user, sizeof(a))) return -EFAULT;

@@ -150,7 +150,7 @@ long futex_wake(uaddr_t at, uint32_t count, uint32_t flags) {
     struct bucket *b = bucket_of(key);
     spin_lock(&b->lock);
     uint32_t waiting = 0; /* now: who comes to wait between two steps is not woken */
-    for (struct list *l = b->waiters.next; l != list_of(b) && waiting < count; l = l->next)
+    for (struct list *l = list_of(b)->next; l != &b->waiters && waiting < count; l = l->next)
         waiting += same(list_entry(l, struct waiter, link)->key, key);
     long woken = 0, step;
     do {
