@@ -113,13 +113,14 @@ long sys_call(handle_t h, struct call_args *args) {
     if (unlikely(!copy_words_from_user(&c->request, (uaddr_t)args, ARGS_WORDS))) return -EFAULT;
     c->request.flags &= REQUEST_IDEMPOTENT | REQUEST_NO_RESTART;
     long result = CALL_NOT_MADE;
-    struct file *f = object_as(file, self->called.object);
-    if (likely(handle_is_cached(&self->called, h, process)) && likely(is_direct(f, c)) &&
-        likely(!process->serve_rank || f->scheme->rank < process->serve_rank)) {
-        c->request.object = f->id;
-        c->request.credentials = atomic_load_explicit(&process->cred, memory_order_relaxed)->c.id;
-        c->request.pid = process->pid;
-        result = call_make(self, f->scheme, c, f->incarnation, true);
+    if (likely(handle_is_cached(&self->called, h, process))) {
+        struct file *f = object_as(file, self->called.object);
+        if (likely(is_direct(f, c)) && likely(!process->serve_rank || f->scheme->rank < process->serve_rank)) {
+            c->request.object = f->id;
+            c->request.credentials = atomic_load_explicit(&process->cred, memory_order_relaxed)->c.id;
+            c->request.pid = process->pid;
+            result = call_make(self, f->scheme, c, f->incarnation, true);
+        }
     }
     if (unlikely(result < 0)) result = call_error(h, c, result);
     return likely(copy_words_to_user((uaddr_t)&args->reply, &c->reply, sizeof(c->reply) / 8)) ? result : -EFAULT;

@@ -88,6 +88,7 @@ def measure(options):
     if options.only in ("", IRQ_OFF):
         # Measuring costs each system call some instructions: a boot of its own, with work that takes long.
         rows |= boot(options, "bench irq-off", f"bench {LONG_WORK} >/dev/null; exec bench {IRQ_OFF}")
+    rows.pop("before_kernel", None)
     return rows
 
 
@@ -157,7 +158,6 @@ def main():
         return record(FOLDER / "linux.tsv", "# name, count: Debian's Linux 6.1, by scripts/bench --linux",
                       linux, {name: row[:1] for name, row in measure_linux(options).items()})
     rows = measure(options)
-    rows.pop("before_kernel", None)
     for _ in range(2 if options.check else 0):
         if any(problem for name in rows for problem in worse(name, rows[name], recorded)):
             # Random addresses make a row dearer now and then; what got worse is so every time.
