@@ -167,7 +167,8 @@ def write_entry(out, path, entry, inode, nlink, has_data):
 
 
 def write_archive(archive, output):
-    """Write unless the inputs are those of the last time."""
+    """Write a root file system, unless the inputs are those of the last time."""
+    archive.entries.setdefault(".", Entry(stat.S_IFDIR | 0o755))
     archive.add_parents()
     stamp = pathlib.Path(output + ".inputs")
     inputs = json.dumps(archive.inputs())

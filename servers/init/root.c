@@ -114,7 +114,7 @@ static void links_make(void) {
         {"/dev/rtc0", "/scheme/rtc/0"},     {"/dev/rtc", "rtc0"},
         {"/dev/ptmx", "pts/ptmx"},          {"/dev/fd", "/proc/self/fd"},
         {"/dev/stdin", "/proc/self/fd/0"},  {"/dev/stdout", "/proc/self/fd/1"},
-        {"/dev/stderr", "/proc/self/fd/2"}, {"/etc/mtab", "/proc/mounts"},
+        {"/dev/stderr", "/proc/self/fd/2"},
     };
     for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
         if (symlink(links[i].target, links[i].path) < 0 && errno != EEXIST)

@@ -100,6 +100,7 @@ static int entry_make(struct populate *p, const struct cpio_reader *r, const str
     struct ram_node *first = linked ? link_find(p, r, e) : nullptr;
     struct ram_entry *old = first ? ram_entry_find(p->ramfs, dir, name) : nullptr;
     if (old && old->node == first) return 0;
+    int64_t changed = dir->node.mtime; /* as its own entry said: not by what comes into it now */
     if (!replace(p, dir, name, e)) return type == MODE_DIRECTORY ? 0 : -EEXIST;
     int result;
     if (first && first->node.links) {
@@ -113,6 +114,7 @@ static int entry_make(struct populate *p, const struct cpio_reader *r, const str
         result = fs_make_node(&p->call, &dir->node, name, e->mode, device_number(e->device_major, e->device_minor));
     }
     if (result) return result;
+    dir->node.mtime = dir->node.ctime = changed;
     struct ram_node *n = ram_entry_find(p->ramfs, dir, name)->node;
     attributes_set(&n->node, e);
     if (linked && !first) link_remember(p, r, e, n);

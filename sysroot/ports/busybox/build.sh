@@ -3,11 +3,11 @@
 # busybox: one program, with a link for each of its applets; but sh is dash's.  Those that must be root's whoever runs
 # them are a second, small program, the only one that is set-id.
 set -eu
-# configure KIND CONFIG: changes to "make KIND", "NAME y" or "NAME n" per line
+# configure KIND CONFIG: changes to "make KIND", "NAME=value" per line
 configure() {
     [ ! -e .config ] || return 0
     make -s -C "$SOURCE" O="$PWD" HOSTCC="$HOST_CC" "$1" >configure.log 2>&1
-    sed -n 's/^\([A-Z0-9_]*\)=\([yn]\)$/\1 \2/p' "$2" | while read -r name value; do
+    sed -n 's/^\([A-Z0-9_]*\)=/\1 /p' "$2" | while read -r name value; do
         sed -i "/^CONFIG_$name=/d; /^# CONFIG_$name is not set\$/d" .config
         echo "CONFIG_$name=$value" >>.config
     done
