@@ -24,6 +24,8 @@ static struct object *file_plane(struct file *f) {
 static void file_last_handle(struct object *o) {
     struct file *f = object_as(file, o);
     if (file_plane(f)) object_handle_put(file_plane(f)); /* a channel's peer sees the end now */
+    /* A file with locks is one that others may wait for. */
+    if (f->close_late && !f->detach && scheme_close_late(f->scheme, f->id, f->incarnation)) return;
     f->close_note.request = (struct request){.op = OP_CLOSE, .object = f->id, .args = {f->generation}};
     f->close_note.sent = close_sent;
     object_get(o);

@@ -23,7 +23,7 @@ struct file {
     uint64_t error_seen; /* write-back errors already returned by fsync */
     struct cred *cred; /* at open: reference */
     _Atomic uint32_t ready; /* planeless: mask known ready (WATCH/NOTIFY) */
-    bool detach; /* REPLY_WATCH_DETACH */
+    bool detach, close_late; /* REPLY_WATCH_DETACH, REPLY_CLOSE_LATE */
     struct note close_note, detach_note;
     struct tree_node node; /* scheme->by_id */
     bool listed;

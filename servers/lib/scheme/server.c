@@ -152,12 +152,25 @@ static void answer_send(struct scheme *s) {
     return got == PORT_EVENT || got == -ETIMEDOUT || got == -EINTR || got == -EAGAIN ? 0 : (int)got;
 }
 
+/* The files that were closed before the request at hand. */
+[[gnu::noinline]] static void closed_serve(struct scheme *s, struct port_buffer *b) {
+    struct request next = b->request;
+    for (uint32_t i = 0; i < b->closed_count; i++) {
+        b->request = (struct request){.op = OP_CLOSE, .object = b->closed[i]};
+        s->ops->handler[OP_CLOSE](s, b);
+    }
+    b->request = next;
+}
+
 int scheme_serve(struct scheme *s) {
     struct port_buffer *b = s->buffer;
     b->reply.tag = 0;
     for (;;) {
         long got = sys_port_reply_wait(s->port, 0, s->deadline);
         if (got == PORT_REQUEST) {
+            request_serve(s, b);
+        } else if (got == PORT_CLOSED) {
+            closed_serve(s, b);
             request_serve(s, b);
         } else {
             int error = nothing_serve(s, got);
