@@ -144,12 +144,16 @@ long sys_call(handle_t h, struct call_args *args) {
     struct thread *caller = call_thread(c);
     uint8_t done = CALL_DONE;
     asm_copy(r, &b->reply, sizeof(*r)); /* once: the server may write to it at any time */
-    if (unlikely(r->tag != c->request.tag) || unlikely(r->flags & (REPLY_HANDLE | REPLY_BUSY))) goto slow;
-    if (unlikely(r->length)) {
-        if (!call_answer_data(c, p)) goto slow;
+    if (unlikely(r->tag != c->request.tag)) goto slow;
+    if (unlikely(r->flags & (REPLY_HANDLE | REPLY_BUSY))) {
+        if (!call_answer_object(c, self->process)) goto slow;
         done = CALL_ANSWERED;
     }
-    if (unlikely(!thread_claim_asleep(caller))) goto slow;
+    if (unlikely(r->length)) {
+        if (!call_answer_data(c, p)) goto undo;
+        done = CALL_ANSWERED;
+    }
+    if (unlikely(!thread_claim_asleep(caller))) goto undo;
     b->reply.tag = 0;
     r->handle = HANDLE_NONE;
     atomic_store_explicit(&c->state, done, memory_order_release);
@@ -165,6 +169,9 @@ long sys_call(handle_t h, struct call_args *args) {
     if (unlikely(p->delivered != DELIVERED_REQUEST)) return port_resume(p, thread_awake(self));
     atomic_store_explicit(&self->sleep, SLEEP_AWAKE, memory_order_relaxed);
     return PORT_REQUEST;
+undo:
+    if (c->reply_object) object_handle_put(c->reply_object); /* not the last: the server has one */
+    c->reply_object = nullptr;
 slow:
     spin_unlock(&s->lock);
     return PORT_WAIT;

@@ -31,6 +31,8 @@ SLOW_PATH bool call_answer_data(struct call *c, struct port *p);
 /* The closes that are pending go to the port's buffer. claim: if its thread can be claimed, and nothing is queued. */
 SLOW_PATH bool port_take_closes(struct scheme *s, struct port *p, bool claim) REQUIRES(s -> lock);
 SLOW_PATH void port_close_request(struct port *p); /* the last of them is the request */
+/* The server's handle that goes along, a handle reference, if that can be had without a lock. */
+SLOW_PATH bool call_answer_object(struct call *c, struct process *server);
 struct port *scheme_take_idle(struct scheme *s) REQUIRES(s -> lock); /* its thread is claimed; or null */
 
 /*

@@ -181,6 +181,15 @@ static void answer_object(struct call *c, struct reply *r) {
     r->flags = 0;
 }
 
+bool call_answer_object(struct call *c, struct process *server) {
+    const struct handle_slot *s =
+        c->reply.flags & (REPLY_BUSY | REPLY_MOVE) ? nullptr : handle_peek(server, c->reply.handle);
+    if (!s || !(s->rights & RIGHT_TRANSFER)) return false;
+    object_handle_get(c->reply_object = s->object);
+    c->reply_rights = s->rights;
+    return true;
+}
+
 /*
  * Moves the answer in the buffer to its caller: that caller, claimed, for the switch back; or null.
  * The reply is read from the server's buffer once.  An answer to nobody (killed or given up) is
