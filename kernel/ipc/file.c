@@ -72,8 +72,9 @@ const struct object_ops file_ops = {
 };
 
 struct file *file_prepare(struct scheme *s) {
-    struct file *f = kzalloc(sizeof(*f));
+    struct file *f = kmalloc(sizeof(*f));
     if (!f) return nullptr;
+    __builtin_memset(f, 0, offsetof(struct file, close_note));
     object_init(&f->object, &file_ops);
     list_init(&f->close_note.link);
     list_init(&f->detach_note.link);

@@ -264,7 +264,7 @@ static void take_call(struct port *p) RELEASES(&p->scheme->lock) UNCHECKED {
 bool port_take_closes(struct scheme *s, struct port *p, bool claim) {
     if (claim && (s->indirect & INDIRECT_QUEUED || !thread_claim_asleep(p->thread))) return false;
     p->closed_count = p->buffer->closed_count = s->closed_count;
-    __builtin_memcpy(p->buffer->closed, s->closed, s->closed_count * sizeof(s->closed[0]));
+    for (uint32_t i = 0; i < s->closed_count; i++) p->buffer->closed[i] = s->closed[i];
     s->closed_count = 0;
     s->indirect &= (uint8_t)~INDIRECT_CLOSES;
     p->delivered = DELIVERED_CLOSES;
