@@ -15,8 +15,8 @@
  *   5 copy the answer out                    d  switch to it on this CPU
  *
  * Whatever is not usual leaves before it has changed anything, for client.c or port.c: nobody idle, notes
- * to be heard first, handles that go along, answers by another thread, work for a thread that is about to
- * sleep.
+ * to be heard first, answers by another thread, work for a thread that is about to sleep.  An open comes
+ * here from client.c, with slot and file made; closes that were late and the plane's handle go along.
  *
  * Races.  From 2 and c on, anyone may wake the thread that goes to sleep: a signal, a kill, an event.  It
  * is then on a run queue, goes through its switch all the same, and finds out afterwards: the client by
