@@ -68,7 +68,7 @@ static long range_take(struct handle_range *r, uint32_t at, uint32_t limit) {
     uint32_t from = max(at, r->first_free_hint);
     for (uint32_t c = from / HANDLE_CHUNK; c * HANDLE_CHUNK < limit; c++) {
         if (c < r->chunk_count && (r->full[FULL_WORD(c)] & FULL_BIT(c))) continue;
-        int e = range_grow(r, c);
+        int e = likely(c < r->chunk_count && r->chunks[c]) ? 0 : range_grow(r, c);
         if (e) return e;
         struct handle_slot *chunk = r->chunks[c];
         for (uint32_t i = c == from / HANDLE_CHUNK ? from % HANDLE_CHUNK : 0; i < HANDLE_CHUNK; i++) {

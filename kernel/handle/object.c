@@ -54,10 +54,14 @@ void object_handle_put(struct object *o) {
     else object_put(o);
 }
 
+static void object_end(struct object *o) {
+    object_live_remove(o);
+    o->ops->destroy(o);
+}
+
 static void reap_one(struct object *o) {
     if (atomic_load(&o->refs) == 0) {
-        object_live_remove(o);
-        o->ops->destroy(o);
+        object_end(o);
         return;
     }
     atomic_store(&o->reap_queued, false);
@@ -67,7 +71,7 @@ static void reap_one(struct object *o) {
     } else if (atomic_load(&o->in_flight)) {
         channel_stranded(o);
     }
-    object_put(o);
+    if (atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) == 1) object_end(o);
 }
 
 void object_reap(void) {

@@ -15,8 +15,8 @@
  *   5 copy the answer out                    d  switch to it on this CPU
  *
  * Whatever is not usual leaves before it has changed anything, for client.c or port.c: nobody idle, notes
- * to be heard first, handles that go along, answers by another thread, work for a thread that is about to
- * sleep.
+ * to be heard first, answers by another thread, work for a thread that is about to sleep.  An open comes
+ * here from client.c, with slot and file made; closes that were late and the plane's handle go along.
  *
  * Races.  From 2 and c on, anyone may wake the thread that goes to sleep: a signal, a kill, an event.  It
  * is then on a run queue, goes through its switch all the same, and finds out afterwards: the client by
@@ -72,10 +72,12 @@ static inline bool is_direct(struct file *f, struct call *c) {
     spin_lock(&s->lock);
     struct port *p = s->idle;
     struct thread *server; /* a hostile process may let another thread wait on the port at any time */
-    if (unlikely(!p) || unlikely(incarnation != s->incarnation) || unlikely(s->indirect) ||
-        unlikely(!thread_claim_asleep(server = p->thread))) {
-        spin_unlock(&s->lock);
-        return CALL_NOT_MADE;
+    if (unlikely(!p) || unlikely(incarnation != s->incarnation)) goto not_made;
+    server = p->thread;
+    if (unlikely(s->indirect)) {
+        if (!port_take_closes(s, p, true)) goto not_made;
+    } else if (unlikely(!thread_claim_asleep(server))) {
+        goto not_made;
     }
     s->idle = p->idle_next;
     call_receive(s, c, p);
@@ -87,18 +89,21 @@ static inline bool is_direct(struct file *f, struct call *c) {
     uint32_t length = c->request.length;
     asm_copy(&b->request, &c->request, sizeof(b->request));
     if (length && (length > CALL_DATA_MAX || copy_from_user_nofault(b->data, c->in_address, length)))
-        return call_retract(s, c, server); /* but a page that is not there */
+        return call_retract(s, c, p, server); /* but a page that is not there */
     if (!whole && c->carried) {
         port_carry(p, c->carried, c->carried_rights);
         c->carried = nullptr;
     }
-    p->delivered = true;
+    p->delivered |= DELIVERED_REQUEST;
     switch_to(self, server, true);
     bool done = atomic_peek(uint8_t, &c->state) == CALL_DONE;
     atomic_signal_fence(memory_order_acquire);
     if (unlikely(!done)) return whole ? call_finish(s, c) : call_woken(s, c);
     atomic_store_explicit(&self->sleep, SLEEP_AWAKE, memory_order_relaxed);
     return c->reply.result;
+not_made:
+    spin_unlock(&s->lock);
+    return CALL_NOT_MADE;
 }
 
 long call_try(struct scheme *s, struct call *c) {
@@ -134,22 +139,26 @@ long sys_call(handle_t h, struct call_args *args) {
     struct port_buffer *b = p->buffer;
     spin_lock(&s->lock);
     struct call *c = p->serving; /* null also if the port is detached */
-    if (unlikely(!c) || unlikely(s->indirect)) goto slow;
+    if (unlikely(!c) || unlikely(s->indirect & INDIRECT_QUEUED)) goto slow;
     struct reply *r = &c->reply;
     struct thread *caller = call_thread(c);
     uint8_t done = CALL_DONE;
     asm_copy(r, &b->reply, sizeof(*r)); /* once: the server may write to it at any time */
-    if (unlikely(r->tag != c->request.tag) || unlikely(r->flags & (REPLY_HANDLE | REPLY_BUSY))) goto slow;
-    if (unlikely(r->length)) {
-        if (!call_answer_data(c, p)) goto slow;
+    if (unlikely(r->tag != c->request.tag)) goto slow;
+    if (unlikely(r->flags & (REPLY_HANDLE | REPLY_BUSY))) {
+        if (!call_answer_object(c, self->process)) goto slow;
         done = CALL_ANSWERED;
     }
-    if (unlikely(!thread_claim_asleep(caller))) goto slow;
+    if (unlikely(r->length)) {
+        if (!call_answer_data(c, p)) goto undo;
+        done = CALL_ANSWERED;
+    }
+    if (unlikely(!thread_claim_asleep(caller))) goto undo;
     b->reply.tag = 0;
     r->handle = HANDLE_NONE;
     atomic_store_explicit(&c->state, done, memory_order_release);
     p->serving = nullptr;
-    p->delivered = false;
+    p->delivered = 0;
     p->idle_next = s->idle;
     s->idle = p;
     thread_sleep_begin(self, s);
@@ -157,9 +166,12 @@ long sys_call(handle_t h, struct call_args *args) {
     /* A post at the event either sees us asleep or is seen here. */
     if (unlikely(atomic_peek(bool, &p->event_hint))) thread_wake(self, 0);
     switch_to(self, caller, false);
-    if (unlikely(!p->delivered)) return port_resume(p, thread_awake(self));
+    if (unlikely(p->delivered != DELIVERED_REQUEST)) return port_resume(p, thread_awake(self));
     atomic_store_explicit(&self->sleep, SLEEP_AWAKE, memory_order_relaxed);
     return PORT_REQUEST;
+undo:
+    if (c->reply_object) object_handle_put(c->reply_object); /* not the last: the server has one */
+    c->reply_object = nullptr;
 slow:
     spin_unlock(&s->lock);
     return PORT_WAIT;

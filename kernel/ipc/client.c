@@ -33,7 +33,7 @@ static void queue_insert(struct scheme *s, struct call *c) REQUIRES(s -> lock) {
     list_insert_between(&c->link, at, at->next);
     c->state = CALL_QUEUED;
     s->queued++;
-    s->indirect = true;
+    s->indirect |= INDIRECT_QUEUED;
 }
 
 static void cancel_sent(struct note *n) { thread_put(container_of(n, struct thread, call.cancel)); }
@@ -111,15 +111,17 @@ static long call_wait(struct scheme *s, struct call *c, int woke, nsec_t deadlin
 
 /*
  * The data of a direct call was not in memory.  We are asleep already: whoever wakes us, we must go through
- * the switch.  The server finds nothing delivered and waits again; the caller tries again with pages pinned.
+ * the switch.  The server finds nothing delivered and waits again, or the closes that would have come along;
+ * the caller tries again with pages pinned.
  */
-long call_retract(struct scheme *s, struct call *c, struct thread *server) {
+long call_retract(struct scheme *s, struct call *c, struct port *p, struct thread *server) {
     spin_lock(&s->lock);
     if (c->state == CALL_SERVED) {
         call_unfile(s, c);
         atomic_store(&c->state, CALL_NONE);
     } /* else a server answers what it never got, by a guess */
     spin_unlock(&s->lock);
+    if (p->delivered) port_close_request(p);
     thread_wake(thread_current(), 0);
     thread_switch_to(server);
     thread_awake(thread_current());
@@ -283,6 +285,7 @@ static handle_t accept_handle(struct call *c, struct file *f, handle_t slot, uin
     if (f && (c->reply.flags & REPLY_FILE)) {
         int e = file_open_reply(f, &c->reply, c->served_by, carried, status);
         f->detach = c->reply.flags & REPLY_WATCH_DETACH;
+        f->close_late = c->reply.flags & REPLY_CLOSE_LATE;
         object_handle_get(&f->object);
         if (e) {
             object_handle_put(&f->object); /* sends CLOSE */

@@ -24,6 +24,8 @@ static struct object *file_plane(struct file *f) {
 static void file_last_handle(struct object *o) {
     struct file *f = object_as(file, o);
     if (file_plane(f)) object_handle_put(file_plane(f)); /* a channel's peer sees the end now */
+    /* A file with locks is one that others may wait for. */
+    if (f->close_late && !f->detach && scheme_close_late(f->scheme, f->id, f->incarnation)) return;
     f->close_note.request = (struct request){.op = OP_CLOSE, .object = f->id, .args = {f->generation}};
     f->close_note.sent = close_sent;
     object_get(o);
@@ -70,8 +72,9 @@ const struct object_ops file_ops = {
 };
 
 struct file *file_prepare(struct scheme *s) {
-    struct file *f = kzalloc(sizeof(*f));
+    struct file *f = kmalloc(sizeof(*f));
     if (!f) return nullptr;
+    __builtin_memset(f, 0, offsetof(struct file, close_note));
     object_init(&f->object, &file_ops);
     list_init(&f->close_note.link);
     list_init(&f->detach_note.link);

@@ -11,7 +11,8 @@ long call_try(struct scheme *s, struct call *c); /* call.c: the direct way, if i
 /* thread_switch_to(), the client lending its priority. */
 SLOW_PATH void switch_long(struct thread *next, bool lend);
 /* client.c */
-SLOW_PATH long call_retract(struct scheme *s, struct call *c, struct thread *server); /* committed, not delivered */
+/* committed, not delivered */
+SLOW_PATH long call_retract(struct scheme *s, struct call *c, struct port *p, struct thread *server);
 SLOW_PATH void call_stamp_root(struct scheme *s, struct call *c); /* where the caller's walks of paths end */
 /* After the switch, with or without an answer: its result. finish: with its data and handle delivered. */
 SLOW_PATH long call_woken(struct scheme *s, struct call *c);
@@ -27,6 +28,11 @@ SLOW_PATH long port_resume(struct port *p, int woke); /* woke without a request 
 void port_carry(struct port *p, struct object *carried, uint32_t rights);
 /* The answer's data to where the caller wants it; false if that takes too long for a lock. */
 SLOW_PATH bool call_answer_data(struct call *c, struct port *p);
+/* The closes that are pending go to the port's buffer. claim: if its thread can be claimed, and nothing is queued. */
+SLOW_PATH bool port_take_closes(struct scheme *s, struct port *p, bool claim) REQUIRES(s -> lock);
+SLOW_PATH void port_close_request(struct port *p); /* the last of them is the request */
+/* The server's handle that goes along, a handle reference, if that can be had without a lock. */
+SLOW_PATH bool call_answer_object(struct call *c, struct process *server);
 struct port *scheme_take_idle(struct scheme *s) REQUIRES(s -> lock); /* its thread is claimed; or null */
 
 /*
@@ -41,11 +47,14 @@ static inline void call_receive(struct scheme *s, struct call *c, struct port *p
 }
 static inline struct list *call_bucket(struct scheme *s, uint32_t tag) { return &s->served[tag % CALL_BUCKETS]; }
 static inline void call_park(struct scheme *s, struct port *p) REQUIRES(s -> lock) {
-    if (p->serving) list_push_front(call_bucket(s, p->serving->request.tag), &p->serving->link);
+    if (!p->serving) return;
+    list_push_front(call_bucket(s, p->serving->request.tag), &p->serving->link);
+    s->parked++;
     p->serving = nullptr;
 }
 /* Off the port or the table. */
 static inline void call_unfile(struct scheme *s, struct call *c) REQUIRES(s -> lock) {
+    if (!list_empty(&c->link)) s->parked--;
     list_remove(&c->link);
     list_for_each (l, &s->ports) {
         struct port *p = list_entry(l, struct port, link);

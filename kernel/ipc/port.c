@@ -79,6 +79,8 @@ static int port_buffer_init(struct port *p) {
 /* Calls on files of the last instance that nobody received: their files are reopened first. */
 static void scheme_reincarnate(struct scheme *s) REQUIRES(s -> lock) {
     s->incarnation++;
+    s->closed_count = 0; /* the old one's ids may mean other files now */
+    s->indirect &= (uint8_t)~INDIRECT_CLOSES;
     list_for_each_safe (l, &s->queue) {
         struct call *c = list_entry(l, struct call, link);
         if (!c->incarnation) continue;
@@ -179,6 +181,15 @@ static void answer_object(struct call *c, struct reply *r) {
     r->flags = 0;
 }
 
+bool call_answer_object(struct call *c, struct process *server) {
+    const struct handle_slot *s =
+        c->reply.flags & (REPLY_BUSY | REPLY_MOVE) ? nullptr : handle_peek(server, c->reply.handle);
+    if (!s || !(s->rights & RIGHT_TRANSFER)) return false;
+    object_handle_get(c->reply_object = s->object);
+    c->reply_rights = s->rights;
+    return true;
+}
+
 /*
  * Moves the answer in the buffer to its caller: that caller, claimed, for the switch back; or null.
  * The reply is read from the server's buffer once.  An answer to nobody (killed or given up) is
@@ -250,6 +261,24 @@ static void take_call(struct port *p) RELEASES(&p->scheme->lock) UNCHECKED {
     if (priority > thread_current()->priority) thread_lend_priority(thread_current(), priority);
 }
 
+bool port_take_closes(struct scheme *s, struct port *p, bool claim) {
+    if (claim && (s->indirect & INDIRECT_QUEUED || !thread_claim_asleep(p->thread))) return false;
+    p->closed_count = p->buffer->closed_count = s->closed_count;
+    for (uint32_t i = 0; i < s->closed_count; i++) p->buffer->closed[i] = s->closed[i];
+    s->closed_count = 0;
+    s->indirect &= (uint8_t)~INDIRECT_CLOSES;
+    p->delivered = DELIVERED_CLOSES;
+    return true;
+}
+
+void port_close_request(struct port *p) {
+    struct port_buffer *b = p->buffer;
+    uint32_t last = p->closed_count - 1;
+    if (last >= PORT_CLOSES) return; /* none: a second thread waited on the port meanwhile */
+    b->closed_count = last;
+    b->request = (struct request){.op = OP_CLOSE, .object = b->closed[last]};
+}
+
 static bool port_event_ready(struct port *p) {
     if (!atomic_exchange(&p->event_hint, false)) return false;
     bool ready = event_ready(p->event);
@@ -264,8 +293,16 @@ static long port_next(struct port *p, bool wait) UNCHECKED {
     if (port_event_ready(p)) return PORT_EVENT;
     spin_lock(&s->lock);
     call_park(s, p);
-    if (!p->detached && !list_empty(&s->notes)) return take_note(p), PORT_REQUEST;
-    if (!p->detached && !list_empty(&s->queue)) return take_call(p), PORT_REQUEST;
+    if (!p->detached) {
+        bool closes = unlikely(s->closed_count) && port_take_closes(s, p, false);
+        if (!list_empty(&s->notes)) return take_note(p), closes ? PORT_CLOSED : PORT_REQUEST;
+        if (!list_empty(&s->queue)) return take_call(p), closes ? PORT_CLOSED : PORT_REQUEST;
+        if (closes) {
+            port_close_request(p);
+            spin_unlock(&s->lock);
+            return PORT_CLOSED;
+        }
+    }
     long result = p->detached ? -EINVAL : wait ? PORT_WAIT : -EAGAIN;
     if (result == PORT_WAIT && p->thread != self && idle_remove(s, p)) {
         p->idle_next = s->idle; /* another thread waits on this port */
@@ -273,9 +310,9 @@ static long port_next(struct port *p, bool wait) UNCHECKED {
         result = -EBUSY;
     }
     if (result == PORT_WAIT) {
-        s->indirect = s->failed;
+        s->indirect = s->failed ? INDIRECT_QUEUED : 0;
         thread_block_prepare(s, true);
-        p->delivered = false;
+        p->delivered = 0;
         if (p->thread != self && p->event) event_set_port_waiter(p->event, self, &p->event_hint);
         p->thread = self;
         p->idle_next = s->idle;
@@ -287,7 +324,7 @@ static long port_next(struct port *p, bool wait) UNCHECKED {
 
 /* Only a client that has claimed the thread delivers: woken by anyone else, it finds its port idle. */
 long port_resume(struct port *p, int woke) {
-    if (likely(p->delivered)) return PORT_REQUEST;
+    if (likely(p->delivered)) return p->delivered & DELIVERED_CLOSES ? PORT_CLOSED : PORT_REQUEST;
     spin_lock(&p->scheme->lock);
     idle_remove(p->scheme, p);
     bool detached = p->detached;

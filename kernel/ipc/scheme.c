@@ -6,10 +6,13 @@
  * A scheme lives as long as anything refers to it; when its last *handle* goes (supervisor and
  * servers hold those) it has failed: nobody can serve it again.
  */
+#include <kernel/clock.h>
 #include <kernel/file.h>
 #include <kernel/mm.h>
 #include <kernel/process.h>
 #include "ipc.h"
+
+#define CLOSE_LATE_NS 50000000LL
 
 static struct spinlock schemes_lock = SPINLOCK_INIT(RANK_HANDLES);
 static struct list schemes = {&schemes, &schemes};
@@ -41,7 +44,9 @@ static void scheme_flush_notes(struct scheme *s) {
 static void scheme_last_handle(struct object *o) {
     struct scheme *s = object_as(scheme, o);
     spin_lock(&s->lock);
-    s->failed = s->indirect = true;
+    s->failed = true;
+    s->indirect = INDIRECT_QUEUED;
+    s->closed_count = 0;
     spin_unlock(&s->lock);
     scheme_flush_queue(s);
     scheme_flush_notes(s);
@@ -53,7 +58,19 @@ static void scheme_destroy(struct object *o) {
     spin_lock(&schemes_lock);
     list_remove(&s->link);
     spin_unlock(&schemes_lock);
+    timer_stop(&s->close_timer);
     kfree(s);
+}
+
+/* No request has taken them along. A server at work finds them when it has answered. */
+static void close_timer_fire(struct timer *t) {
+    struct scheme *s = container_of(t, struct scheme, close_timer);
+    spin_lock(&s->lock);
+    s->close_timed = false;
+    if (s->closed_count) s->indirect |= INDIRECT_QUEUED;
+    struct port *server = s->closed_count ? scheme_take_idle(s) : nullptr;
+    spin_unlock(&s->lock);
+    if (server) thread_wake_claimed(server->thread, 0);
 }
 
 static const struct object_ops scheme_ops = {
@@ -78,6 +95,7 @@ struct scheme *scheme_create(const char *name, uint32_t rank, uint32_t flags) {
     list_init(&s->queue);
     list_init(&s->notes);
     for (unsigned i = 0; i < CALL_BUCKETS; i++) list_init(&s->served[i]);
+    timer_init(&s->close_timer, close_timer_fire);
     list_init(&s->memory_low.link);
     s->memory_low.request.op = OP_MEMORY_LOW;
     spin_lock(&schemes_lock);
@@ -120,13 +138,30 @@ bool scheme_note(struct scheme *s, struct note *n, uint32_t pid) {
     if (!queued) n->request.pid = pid;
     if (!queued && !drop) {
         list_push_back(&s->notes, &n->link);
-        s->indirect = true;
+        s->indirect |= INDIRECT_QUEUED;
     }
     struct port *server = queued || drop ? nullptr : scheme_take_idle(s);
     spin_unlock(&s->lock);
     if (drop && n->sent) n->sent(n);
     if (server) thread_wake_claimed(server->thread, 0); /* it looks at the queues itself */
     return !queued;
+}
+
+/*
+ * Not if somebody waits for an answer: the close may be what for.  The timer is left to run out, however many
+ * requests took closes along meanwhile.
+ */
+bool scheme_close_late(struct scheme *s, uint64_t id, uint32_t incarnation) {
+    spin_lock(&s->lock);
+    bool late = incarnation == s->incarnation && !s->failed && !s->parked && s->closed_count < PORT_CLOSES;
+    if (late) {
+        s->closed[s->closed_count++] = id;
+        s->indirect |= INDIRECT_CLOSES;
+        if (!s->close_timed) timer_start(&s->close_timer, clock_now() + CLOSE_LATE_NS);
+        s->close_timed = true;
+    }
+    spin_unlock(&s->lock);
+    return late;
 }
 
 void scheme_note_remove(struct scheme *s, struct note *n) {
@@ -162,6 +197,7 @@ void scheme_server_lost(struct scheme *s) {
     for (unsigned i = 0; i < CALL_BUCKETS; i++)
         while (!list_empty(&s->served[i]))
             call_end(list_entry(list_pop_front(&s->served[i]), struct call, link), -ENOLINK);
+    s->parked = 0;
     spin_unlock(&s->lock);
     memory_pager_lost(s);
     scheme_files_lost(s);

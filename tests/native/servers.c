@@ -27,11 +27,17 @@ enum misbehaviour {
     OPEN_NOTHING, /* claims to have opened a file with a plane that isn't there */
     WHICH, /* not wrong: the object id */
     SUM, /* nor this: the sum of the data's bytes */
+    CLOSES, /* how many closes came before it */
 };
+
+/* OPEN's flags, 4 times a number: the file's id is 100 more than that number. */
+#define LATE 0x1000 /* its CLOSE may come late */
+#define LATE_FILES 100
 
 static handle_t scheme;
 struct shared {
     _Atomic int instances, reopens, cancels, closes, received;
+    _Atomic uint64_t closed[LATE_FILES]; /* in the order in which they were told */
 };
 static struct shared *shared;
 
@@ -62,10 +68,13 @@ static void serve_one(handle_t port, struct port_buffer *b) {
     shared->received++;
     server_answer(b, 7);
     switch (b->request.op) {
-    case OP_OPEN: server_answer_file(b, 100 + b->request.args[0] / 4, 0); break;
+    case OP_OPEN:
+        server_answer_file(b, 100 + b->request.args[0] / 4, 0);
+        if (b->request.args[0] & LATE) b->reply.flags |= REPLY_CLOSE_LATE;
+        break;
     case OP_REOPEN:
         shared->reopens++;
-        server_answer(b, b->request.object == 100 ? 0 : -ESTALE);
+        server_answer(b, b->request.object == 100 || b->request.object == 100 + LATE / 4 ? 0 : -ESTALE);
         break;
     case OP_CANCEL: b->reply.tag = 0; break;
     case DIE: _exit(1);
@@ -92,6 +101,7 @@ static void serve_one(handle_t port, struct port_buffer *b) {
         break;
     case BAD_RESULT: b->reply.result = -512; break;
     case BAD_LENGTH: b->reply.length = UINT32_MAX; break;
+    case CLOSES: b->reply.result = shared->closes; break;
     case WHICH: b->reply.result = (int64_t)b->request.object; break;
     case SUM:
         b->reply.result = 0;
@@ -104,12 +114,17 @@ static void serve_one(handle_t port, struct port_buffer *b) {
     }
 }
 
+static void closed(uint64_t id) { shared->closed[shared->closes++ % LATE_FILES] = id; }
+
 static void serve(handle_t port, struct port_buffer *b) {
     shared->instances++;
     for (;;) {
-        while (sys_port_reply_wait(port, 0, DEADLINE_NEVER) != PORT_REQUEST) b->reply.tag = 0;
-        if (b->request.op == OP_CLOSE) {
-            shared->closes++;
+        long got = sys_port_reply_wait(port, 0, DEADLINE_NEVER);
+        for (uint32_t i = 0; got == PORT_CLOSED && i < b->closed_count; i++) closed(b->closed[i]);
+        if (got != PORT_REQUEST && got != PORT_CLOSED) {
+            b->reply.tag = 0;
+        } else if (b->request.op == OP_CLOSE) {
+            closed(b->request.object);
             b->reply.tag = 0;
         } else {
             serve_one(port, b);
@@ -430,6 +445,111 @@ TEST(direct_calls_follow_the_handle) {
         GIVES(-EBADF, direct(fd, WHICH));
         GIVES(100, direct(file, WHICH));
     }
+}
+
+/* --- closes that may come late ------------------------------------------------------------------------ */
+
+static void late_close(int count) {
+    handle_t files[LATE_FILES];
+    for (int i = 0; i < count; i++) files[i] = client_open(scheme, LATE | (uint32_t)i * 4);
+    for (int i = 0; i < count; i++) close(files[i]);
+}
+static void expect_closed(int before, int count) {
+    for (int i = 0; i < count; i++) EQUAL(shared->closed[(before + i) % LATE_FILES], 100 + LATE / 4 + (uint64_t)i);
+}
+
+TEST(late_closes_come_before_the_next_request) {
+    setup();
+    server_start(scheme, serve);
+    file = client_open(scheme, 0);
+    for (int i = 0; i < 50; i++) {
+        late_close(i % 5 + 1);
+        GIVES(i % 5 + 1, i % 2 ? direct(file, CLOSES) : user(file, CLOSES));
+        expect_closed(0, i % 5 + 1);
+        shared->closes = 0;
+    }
+    late_close(LATE_FILES); /* more than can go along at once */
+    GIVES(LATE_FILES, direct(file, CLOSES));
+    bool seen[LATE_FILES] = {};
+    for (int i = 0; i < LATE_FILES; i++) seen[shared->closed[i] - 100 - LATE / 4] = true;
+    for (int i = 0; i < LATE_FILES; i++) CHECK(seen[i]);
+}
+TEST(late_closes_come_without_a_request) {
+    setup();
+    server_start(scheme, serve);
+    for (int i = 1; i <= 3; i++) {
+        late_close(i);
+        for (int n = 0; n < 300 && shared->closes < i; n++) sleep_ms(10);
+        EQUAL(shared->closes, i);
+        expect_closed(0, i);
+        shared->closes = 0;
+    }
+    close(client_open(scheme, 0));
+    late_close(1); /* behind one that is on its way */
+    GIVES(2, user(scheme, CLOSES));
+}
+TEST(late_closes_outlive_a_call_that_is_not_delivered) {
+    setup();
+    server_start(scheme, serve);
+    file = client_open(scheme, 0);
+    for (int i = 0; i < 20; i++) {
+        uint8_t *data = mmap(nullptr, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CHECK(data != MAP_FAILED);
+        struct call_args args = {
+            .request = {.op = SUM, .length = PAGE}, .in = data, .carry = HANDLE_NONE, .deadline = DEADLINE_NEVER};
+        late_close(i % 3 + 1);
+        GIVES(0, sys_call(file, &args));
+        EQUAL(shared->closes, i % 3 + 1);
+        expect_closed(0, i % 3 + 1);
+        shared->closes = 0;
+        munmap(data, PAGE);
+    }
+}
+static handle_t known;
+static void serve_next(handle_t port, struct port_buffer *b) {
+    close(known); /* inherited */
+    serve(port, b);
+}
+TEST(late_closes_are_of_one_instance) {
+    setup();
+    pid_t server = server_start(scheme, serve);
+    known = client_open(scheme, LATE);
+    handle_t gone = client_open(scheme, LATE | 4);
+    file = client_open(scheme, 0);
+    kill(server, SIGSTOP);
+    close(gone);
+    server_kill(server); /* with the close pending: the next instance may have a file of that id */
+    server_start(scheme, serve_next);
+    GIVES(0, direct(file, CLOSES));
+    GIVES(7, direct(known, ANSWER)); /* reopened */
+    close(known);
+    GIVES(1, direct(file, CLOSES));
+    expect_closed(0, 1);
+}
+TEST(late_closes_of_a_failed_scheme) {
+    setup();
+    pid_t server = server_start(scheme, serve);
+    file = client_open(scheme, 0);
+    handle_t late = client_open(scheme, LATE);
+    late_close(5);
+    server_kill(server);
+    GOOD(sys_handle_close(scheme));
+    close(late);
+    GIVES(-ECONNREFUSED, user(file, CLOSES));
+}
+TEST(late_closes_of_many_clients) {
+    setup();
+    server_start(scheme, serve);
+    pid_t clients[4];
+    for (int i = 0; i < 4; i++)
+        if ((clients[i] = (pid_t)OK(fork())) == 0) {
+            for (int n = 0; n < 50; n++) late_close(n % 40);
+            _exit(0);
+        }
+    int count = 0;
+    for (int n = 0; n < 50; n++) count += n % 40;
+    for (int i = 0; i < 4; i++) EQUAL(child_wait(clients[i]), 0);
+    GIVES(4 * count, user(scheme, CLOSES));
 }
 
 TEST(two_processes_cannot_serve) {

@@ -38,6 +38,7 @@ enum reply_flags {
     REPLY_CUT = 64, /* set by the kernel: there was more data than room */
     REPLY_MOVE = 128, /* with HANDLE: the server keeps it not: it is closed there */
     REPLY_BUSY = 32, /* not an answer: a cancelled call goes on, the caller waits another second */
+    REPLY_CLOSE_LATE = 256, /* OPEN: its CLOSE may come with the next request, or a little later */
 };
 enum file_kind {
     FILE_KIND_SEEKABLE = 1, /* the kernel keeps an offset */

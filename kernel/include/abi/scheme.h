@@ -45,10 +45,13 @@ enum request_flags {
     REQUEST_RENEWED = 0x8000, /* the kernel's own */
 };
 
+#define PORT_CLOSES 32
 struct port_buffer {
     struct request request;
     struct reply reply;
-    uint8_t reserved[4096 - 128];
+    uint64_t closed[PORT_CLOSES]; /* PORT_CLOSED: objects that were closed before the request was made, */
+    uint32_t closed_count; /* so many */
+    uint8_t reserved[4096 - 128 - 8 * PORT_CLOSES - 4];
     uint8_t data[CALL_DATA_MAX];
 };
 #define PORT_BUFFER_SIZE sizeof(struct port_buffer)
@@ -140,7 +143,11 @@ struct call_args {
 
 /* Result of port_reply_wait. */
 enum port_flags { PORT_NO_WAIT = 1, PORT_REPLY_ONLY = 2 }; /* -EAGAIN: nothing to take; REPLY_ONLY takes nothing */
-enum port_result { PORT_REQUEST = 0, PORT_EVENT = 1 }; /* EVENT: the port's bound event object is ready */
+enum port_result {
+    PORT_REQUEST = 0,
+    PORT_EVENT = 1, /* the port's bound event object is ready */
+    PORT_CLOSED = 3, /* a request, and files closed before it; only where REPLY_CLOSE_LATE is used */
+};
 
 struct caller_info {
     uint32_t pid, tid, group, session;

@@ -23,11 +23,11 @@ struct file {
     uint64_t error_seen; /* write-back errors already returned by fsync */
     struct cred *cred; /* at open: reference */
     _Atomic uint32_t ready; /* planeless: mask known ready (WATCH/NOTIFY) */
-    bool detach; /* REPLY_WATCH_DETACH */
-    struct note close_note, detach_note;
+    bool detach, close_late; /* REPLY_WATCH_DETACH, REPLY_CLOSE_LATE */
     struct tree_node node; /* scheme->by_id */
     bool listed;
     bool counted; /* by channel_collect_cycles, under its lock */
+    struct note close_note, detach_note; /* last: set when they are needed */
 };
 extern const struct object_ops file_ops;
 struct file *file_prepare(struct scheme *s); /* before the server is asked; null: no memory */

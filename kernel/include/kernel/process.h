@@ -112,18 +112,20 @@ static inline struct process *process_current(void) { return thread_current()->p
  * thread needs neither the table's lock nor a reference: the slot is read as it is.  handle_return()
  * knows whether there is a reference to drop.  object: or err_ptr(-EBADF), -EINVAL as handle_lookup.
  */
-static inline struct borrowed handle_borrow(struct process *p, handle_t h, enum object_type type) UNCHECKED {
+static inline const struct handle_slot *handle_peek(struct process *p, handle_t h) UNCHECKED { /* null: not so */
     uint32_t upper = (uint32_t)h / HANDLE_UPPER, chunk = (uint32_t)h % HANDLE_UPPER / HANDLE_CHUNK;
-    if (unlikely(p->thread_count != 1 || upper > 1)) return handle_borrow_counted(h, type);
+    if (unlikely(p->thread_count != 1 || upper > 1)) return nullptr;
     const struct handle_range *r = &p->handles.ranges[upper];
-    if (unlikely(chunk >= __atomic_load_n(&r->chunk_count, __ATOMIC_ACQUIRE))) return handle_borrow_counted(h, type);
+    if (unlikely(chunk >= __atomic_load_n(&r->chunk_count, __ATOMIC_ACQUIRE))) return nullptr;
     const struct handle_slot *slots = __atomic_load_n(&r->chunks, __ATOMIC_ACQUIRE)[chunk];
-    if (unlikely(!slots)) return handle_borrow_counted(h, type);
+    if (unlikely(!slots)) return nullptr;
     const struct handle_slot *s = &slots[(uint32_t)h % HANDLE_CHUNK];
-    struct object *o = s->object;
-    if (unlikely((uintptr_t)o <= (uintptr_t)HANDLE_RESERVED || (type && o->ops->type != type)))
-        return handle_borrow_counted(h, type);
-    return (struct borrowed){o, s->rights, false};
+    return likely((uintptr_t)s->object > (uintptr_t)HANDLE_RESERVED) ? s : nullptr;
+}
+static inline struct borrowed handle_borrow(struct process *p, handle_t h, enum object_type type) {
+    const struct handle_slot *s = handle_peek(p, h);
+    if (unlikely(!s) || unlikely(type && s->object->ops->type != type)) return handle_borrow_counted(h, type);
+    return (struct borrowed){s->object, s->rights, false};
 }
 /* Whether h is what is cached still. Fill it in with what was borrowed. */
 static inline bool handle_is_cached(const struct handle_cache *c, handle_t h, const struct process *p) {

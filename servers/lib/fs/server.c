@@ -85,6 +85,8 @@ static int64_t serve_open(struct scheme *s, struct port_buffer *b) {
     bool for_child = r->args[1] & OPEN_FOR_CHILD;
     if (for_child) o->pid = 0;
     b->reply.flags = o->node->locks && !for_child ? REPLY_FILE | REPLY_WATCH_DETACH : REPLY_FILE;
+    /* Nobody waits for the close of a file without locks; it comes before any other request. */
+    if (!o->node->locks && !o->node->flocks && !node_is(o->node, MODE_FIFO)) b->reply.flags |= REPLY_CLOSE_LATE;
     b->reply.args[0] = o->id;
     b->reply.args[2] = plane.plane;
     b->reply.args[3] = plane.kind;

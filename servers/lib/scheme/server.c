@@ -142,8 +142,20 @@ static void answer_send(struct scheme *s) {
     }
 }
 
-/* What reply_wait says when it brings no request: 0, or the error that ends the loop. */
-[[gnu::noinline]] static int nothing_serve(struct scheme *s, long got) {
+/* The request, after the files that were closed before it. */
+static void closed_serve(struct scheme *s, struct port_buffer *b) {
+    struct request next = b->request;
+    for (uint32_t i = 0; i < b->closed_count; i++) {
+        b->request = (struct request){.op = OP_CLOSE, .object = b->closed[i]};
+        s->ops->handler[OP_CLOSE](s, b);
+    }
+    b->request = next;
+    request_serve(s, b);
+}
+
+/* What reply_wait says beside PORT_REQUEST: 0, or the error that ends the loop. */
+[[gnu::noinline]] static int other_serve(struct scheme *s, long got) {
+    if (got == PORT_CLOSED) return closed_serve(s, s->buffer), 0;
     struct event ready[16];
     s->buffer->reply.tag = 0;
     long count = got == PORT_EVENT ? sys_event_wait(s->event, ready, 16, 0) : 0;
@@ -160,7 +172,7 @@ int scheme_serve(struct scheme *s) {
         if (got == PORT_REQUEST) {
             request_serve(s, b);
         } else {
-            int error = nothing_serve(s, got);
+            int error = other_serve(s, got);
             if (error) return error;
         }
         if (s->woken.first) woken_serve(s);
