@@ -34,6 +34,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+struct timer_event; /* time.c */
 #define ROW(name, parameters) long row_##name parameters;
 #define NONE(name)
 #include "rows.def"

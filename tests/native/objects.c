@@ -29,7 +29,7 @@ void objects_make(struct objects *o) {
     h[OBJECT_CHANNEL] = ends[0];
     h[OBJECT_EVENT] = (handle_t)GOOD(sys_event_create(1, 0));
     GOOD(sys_event_control(h[OBJECT_EVENT], EVENT_ADD, ends[0], &(struct event){.mask = EVENT_OUT}));
-    h[OBJECT_TIMER] = (handle_t)GOOD(sys_timer_create(CLOCK_MONOTONIC, 0));
+    h[OBJECT_TIMER] = (handle_t)GOOD(sys_timer_create(CLOCK_MONOTONIC, 0, 0));
     h[OBJECT_SCHEME] = scheme_new("native", 40);
     h[OBJECT_PORT] = (handle_t)GOOD(sys_scheme_attach(h[OBJECT_SCHEME], HANDLE_NONE, &buffer));
     h[OBJECT_NAMESPACE] =

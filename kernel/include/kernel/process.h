@@ -155,6 +155,18 @@ static inline bool cred_privileged(const struct cred *c) { return c->c.privilege
 void signal_send_process(struct process *p, int signal, const struct signal_info *info);
 void signal_send_thread(struct thread *t, int signal, const struct signal_info *info);
 void signal_send_fault(int signal, int code, uaddr_t address); /* to the current thread, forced */
+
+/* What sends one signal again and again (a timer): queued at most once, with memory of its own. */
+struct signal_source {
+    struct signal_entry entry;
+    struct process *process; /* references */
+    struct thread *thread; /* null: to the process */
+    _Atomic int32_t overruns; /* those told with the signal taken last */
+};
+/* To thread tid (0: any) of the caller's process; value as si_value, id as si_timerid. err_ptr. */
+struct signal_source *signal_source_create(int signal, uint32_t tid, uint64_t value, int32_t id);
+void signal_source_destroy(struct signal_source *s); /* what is pending stays so */
+void signal_source_post(struct signal_source *s, uint64_t times);
 bool signal_pending_slow(struct thread *t);
 /* A deliverable one, exit, stop, or a cancelled cancellation point: blocking calls return -EINTR. */
 static inline bool signal_pending(struct thread *t) {
