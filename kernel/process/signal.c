@@ -260,6 +260,7 @@ static int post(struct process *p, struct thread *t, int signal, const struct si
     if (signal_dropped(p, t, signal)) return 0;
     int e = pending_add(p, t ? &t->pending : &p->pending, signal, info, own);
     if (!e) signal_route(p, t, bit);
+    if (!e && unlikely(p->signals_watched)) signal_news();
     return e;
 }
 

@@ -68,7 +68,7 @@ static void rows_handles(const handle_t *h, char *page) {
     ROW(call, .not_good = true, .arguments = {h[OBJECT_FILE], A(page)},
         .types = BIT(OBJECT_FILE) | BIT(OBJECT_SCHEME) | BIT(OBJECT_NAMESPACE));
     uint32_t readable = BIT(OBJECT_FILE) | BIT(OBJECT_MEMORY) | BIT(OBJECT_CHANNEL) | BIT(OBJECT_EVENT) |
-                        BIT(OBJECT_TIMER) | BIT(OBJECT_LOG);
+                        BIT(OBJECT_TIMER) | BIT(OBJECT_LOG) | BIT(OBJECT_SIGNALS);
     ROW(read, .arguments = {h[OBJECT_MEMORY], A(page), 64, 0, 0, 0}, .types = readable, .needs_right = true);
     ROW(write, .arguments = {h[OBJECT_MEMORY], A(page), 64, 0, 0, 0}, .types = readable, .needs_right = true);
     struct io_vector *v = (struct io_vector *)(page + 256);
@@ -164,6 +164,8 @@ static void rows_processes(const handle_t *h, char *page) {
     ROW(signal_send, .arguments = {getpid(), 0, 0}, .optional = info, .leave = BIT(0) | BIT(1));
     ROW(signal_send_thread, .arguments = {getpid(), 0, 0}, .optional = info, .leave = BIT(1));
     ROW(signal_action, .arguments = {SIGUSR1, A(page + 2560), A(page)}, .optional = BIT(1) | BIT(2));
+    ROW(signal_open, .arguments = {h[OBJECT_SIGNALS], 0, 0}, .types = BIT(OBJECT_SIGNALS), .needs_right = true,
+        .optional = BIT(0));
     ROW(signal_check, .never = true);
     ROW(signal_suspend, .never = true);
     ROW(signal_wait, .not_good = true, .arguments = {SIGNAL_BIT(SIGUSR1), A(page), 0}, .optional = BIT(1),
@@ -279,7 +281,7 @@ TEST(closed_handles) { each_call(try_closed); }
 
 static void try_wrong_types(const struct call_line *c, const struct row *r) {
     if (c->count == 0 || kind_of(&c->arguments[0]) != KIND_HANDLE || r->leave & BIT(0)) return;
-    for (unsigned type = 1; type <= OBJECT_TERMINAL; type++) {
+    for (unsigned type = 1; type <= OBJECT_SIGNALS; type++) {
         handle_t h = objects.of_type[type];
         if (h >= 0 && !(r->types & BIT(type)) && attempt_with(c, r, 0, h) >= 0)
             test_fail(__FILE__, __LINE__, "%s takes an object of type %u", c->name, type);

@@ -12,7 +12,7 @@ static char *pages(void) {
 void objects_make(struct objects *o) {
     handle_t *h = o->of_type, ends[2];
     uintptr_t buffer;
-    for (int i = 0; i <= OBJECT_TERMINAL; i++) h[i] = HANDLE_NONE;
+    for (int i = 0; i <= OBJECT_SIGNALS; i++) h[i] = HANDLE_NONE;
     char *p = pages();
     o->page = p + PAGE;
     o->unmapped = p + 2 * PAGE;
@@ -35,6 +35,7 @@ void objects_make(struct objects *o) {
     h[OBJECT_NAMESPACE] =
         (handle_t)GOOD(sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_CLONE, nullptr, 0, HANDLE_NONE));
     h[OBJECT_PROCESS] = (handle_t)GOOD(sys_process_open(getpid(), 0));
+    h[OBJECT_SIGNALS] = (handle_t)GOOD(sys_signal_open(HANDLE_NONE, 0, 0));
     h[OBJECT_SYSTEM] = HANDLE_INIT_SYSTEM;
     o->zombie = (pid_t)OK(fork());
     if (o->zombie == 0) _exit(0);

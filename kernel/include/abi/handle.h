@@ -20,6 +20,7 @@ enum object_type {
     OBJECT_LOG, /* kernel log: read from any position, write adds a record */
     OBJECT_SYSTEM, /* authority over power, clock, processes of others, schemes */
     OBJECT_TERMINAL, /* a session, as a tty server holds it */
+    OBJECT_SIGNALS, /* the signals of a mask that whoever reads it has pending */
 };
 
 enum handle_rights {
