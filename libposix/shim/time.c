@@ -6,6 +6,7 @@
 #include "shim.h"
 #include <stdatomic.h>
 #include <sys/timerfd.h>
+#include <sys/timex.h>
 #include <unistd.h>
 
 static const struct time_page *const time_page = (const struct time_page *)TIME_PAGE;
@@ -174,6 +175,48 @@ long row_clock_settime(clockid_t clock, const struct timespec *time) {
     sys_handle_close((handle_t)h);
     return result < 0 ? result : 0;
 }
+
+/* The clock's rate is fixed: its state can be read, and the clock be stepped, but not slewed. */
+long row_clock_adjtime(clockid_t clock, struct timex *t) {
+    const unsigned known = ADJ_SETOFFSET | ADJ_NANO | ADJ_MICRO;
+    struct timespec now;
+    if (clock != CLOCK_REALTIME) {
+        return row_clock_gettime(clock, &now) < 0 ? -EINVAL : -EOPNOTSUPP;
+    }
+    if (t->modes != ADJ_OFFSET_SS_READ && t->modes & ~known) {
+        return -EPERM;
+    }
+    bool nano = t->modes & ADJ_NANO;
+    if (t->modes != ADJ_OFFSET_SS_READ && t->modes & ADJ_SETOFFSET) {
+        int64_t fraction = nano ? t->time.tv_usec : t->time.tv_usec * 1000, step;
+        if (fraction < 0 || fraction >= NS_PER_SECOND || __builtin_mul_overflow(t->time.tv_sec, NS_PER_SECOND, &step) ||
+            __builtin_add_overflow(step, fraction + clock_wall(), &step) || step < 0) {
+            return -EINVAL;
+        }
+        now = timespec_from_ns(step);
+        long error = row_clock_settime(CLOCK_REALTIME, &now);
+        if (error < 0) {
+            return error;
+        }
+    } else if (t->modes & known && t->modes != ADJ_OFFSET_SS_READ) {
+        return -EPERM; /* the unit is not kept */
+    }
+    now = timespec_from_ns(clock_wall());
+    *t = (struct timex){
+        .modes = t->modes,
+        .maxerror = 16000000,
+        .esterror = 16000000,
+        .status = STA_UNSYNC | (nano ? STA_NANO : 0),
+        .constant = 2,
+        .precision = 1,
+        .tolerance = 500 << 16, /* ppm */
+        .time = {now.tv_sec, nano ? now.tv_nsec : now.tv_nsec / 1000},
+        .tick = 10000,
+    };
+    return TIME_ERROR; /* nobody has said that the time is right */
+}
+
+long row_adjtimex(struct timex *t) { return row_clock_adjtime(CLOCK_REALTIME, t); }
 
 long row_gettimeofday(struct timeval *out, void *zone) {
     if (out) {

@@ -133,6 +133,7 @@ static void rows_events(const handle_t *h, char *page) {
     ROW(timer_set, .arguments = {h[OBJECT_TIMER], 0, 0, 0, A(page)}, .types = BIT(OBJECT_TIMER), .needs_right = true,
         .optional = BIT(4), .leave = BIT(1));
     ROW(timer_signal, .arguments = {h[OBJECT_TIMER], 0, 0, 0}, .types = BIT(OBJECT_TIMER), .needs_right = true);
+    ROW(thread_barrier, .never = true);
     ROW(futex_wait, .not_good = true, .arguments = {A(page + 2048), 0, 0, 0});
     ROW(futex_wake, .arguments = {A(page + 2048), 1, 0}, .leave = BIT(0)); /* only a key */
     ROW(futex_requeue, .arguments = {A(page + 2048), 0, 1, 1, A(page + 2052), 0}, .leave = BIT(4));
