@@ -4,6 +4,7 @@
  * chunks makes "lowest free" quick.  Nothing is called with the table's lock held: objects that
  * leave the table are put down after it is released.
  */
+#include <kernel/event.h>
 #include <kernel/handle.h>
 #include <kernel/mm.h>
 #include <kernel/process.h>
@@ -313,7 +314,9 @@ static int range_copy(struct handle_table *to, struct handle_table *from, bool u
             struct handle_slot *s = &r->chunks[c][i];
             bool skip = for_exec && (upper ? drop_unkept(s) : drop_cloexec(s));
             if ((uintptr_t)s->object <= (uintptr_t)HANDLE_RESERVED || skip) continue;
-            if (s->object->ops->type == OBJECT_PORT) continue; /* a port is its process's own */
+            enum object_type type = s->object->ops->type;
+            if (type == OBJECT_PORT || (type == OBJECT_TIMER && timer_object_own(s->object)))
+                continue; /* its process's own */
             object_handle_get(s->object);
             w->chunks[c][i] = *s;
             to->open_count++;

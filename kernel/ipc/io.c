@@ -237,6 +237,11 @@ long object_read(struct object *o, struct io_request *r) {
                                            : -ESPIPE;
     case OBJECT_MEMORY: return memory_io(o, r, stream_read_step);
     case OBJECT_LOG: return r->offset < 0 ? -EINVAL : for_each_vector(r, r->offset, log_step, nullptr);
+    case OBJECT_SIGNALS: {
+        const struct io_vector *v = r->vectors;
+        if (!r->count) return -EINVAL;
+        return signal_object_read(o, (uaddr_t)v->base, v->length, r->flags & IO_NONBLOCK, r->deadline);
+    }
     default: return number_read(o, r);
     }
 }

@@ -103,7 +103,11 @@ void signal_mask_set(struct thread *t, uint64_t mask);
 MUST_CHECK int control_register(struct thread *t, uaddr_t address);
 void control_release(struct thread *t);
 
+/* signal_object.c */
+void signal_news(void); /* somebody who looks at signal objects has a new signal; any signal_lock held */
+
 /* signal_send.c */
+MUST_CHECK long signal_wait(uint64_t set, struct signal_info *out, nsec_t deadline); /* -EAGAIN, -ERESTARTNOHAND */
 int32_t signal_stack_flags(const struct thread *t, const struct trapframe *f); /* SS_* */
 void signal_exec(struct process *p, struct thread *t, uint64_t defaults); /* handlers, and these, become default */
 struct thread *user_thread_find(uint32_t tid); /* of any process, with a reference; err_ptr */

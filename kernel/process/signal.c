@@ -121,11 +121,13 @@ static struct signal_entry *entry_get(struct process *p, struct signal_pending *
 }
 
 static void entry_put(struct signal_pending *from, struct signal_entry *e) {
-    if (e != &from->slot) {
+    if (e == &from->slot) {
+        from->slot_used = false;
+    } else if (e->account) {
         atomic_fetch_sub(&e->account->signals, 1);
         kfree(e);
     } else {
-        from->slot_used = false;
+        container_of(e, struct signal_source, entry)->overruns = e->info.timer.overrun;
     }
 }
 
@@ -135,11 +137,15 @@ static void info_copy(struct signal_info *to, const struct signal_info *from) {
     __builtin_memcpy(to, from, INFO_USED); /* inline */
 }
 
-static int pending_add(struct process *p, struct signal_pending *to, int signal, const struct signal_info *info) {
+/* own: the entry of a source, which is not queued; else null. */
+static int pending_add(struct process *p, struct signal_pending *to, int signal, const struct signal_info *info,
+                       struct signal_entry *own) {
     uint64_t bit = SIGNAL_BIT(signal);
-    if (to->set & bit && signal < SIGNAL_REALTIME) return 0; /* merged */
-    struct signal_entry *e = entry_get(p, to);
-    if (e) {
+    if (to->set & bit && signal < SIGNAL_REALTIME && !own) return 0; /* merged */
+    struct signal_entry *e = own ? own : entry_get(p, to);
+    if (own) {
+        list_push_back(&to->queue, &own->link);
+    } else if (e) {
         info_copy(&e->info, info);
         list_push_back(&to->queue, &e->link);
     } else if (signal >= SIGNAL_REALTIME && info->code != SI_USER) {
@@ -241,7 +247,8 @@ static bool signal_dropped(struct process *p, struct thread *t, int signal) REQU
     return !t || !(signal_mask_raw(t) & SIGNAL_BIT(signal));
 }
 
-int signal_post(struct process *p, struct thread *t, int signal, const struct signal_info *info) {
+static int post(struct process *p, struct thread *t, int signal, const struct signal_info *info,
+                struct signal_entry *own) REQUIRES(p -> signal_lock) {
     uint64_t bit = SIGNAL_BIT(signal);
     if (p->group_exit || (t && list_empty(&t->process_link))) return 0;
     if (signal == SIGKILL) {
@@ -251,9 +258,63 @@ int signal_post(struct process *p, struct thread *t, int signal, const struct si
     if (signal == SIGCONT) process_continue(p);
     else if (bit & SIGNALS_STOP) signal_discard(p, SIGNAL_BIT(SIGCONT));
     if (signal_dropped(p, t, signal)) return 0;
-    int e = pending_add(p, t ? &t->pending : &p->pending, signal, info);
+    int e = pending_add(p, t ? &t->pending : &p->pending, signal, info, own);
     if (!e) signal_route(p, t, bit);
+    if (!e && unlikely(p->signals_watched)) signal_news();
     return e;
+}
+
+int signal_post(struct process *p, struct thread *t, int signal, const struct signal_info *info) {
+    return post(p, t, signal, info, nullptr);
+}
+
+/* --- sources ------------------------------------------------------------------------------------- */
+
+struct signal_source *signal_source_create(int signal, uint32_t tid, uint64_t value, int32_t id) {
+    struct process *p = process_current();
+    struct thread *t = tid ? user_thread_find(tid) : nullptr;
+    if (signal < 1 || signal > SIGNAL_COUNT || is_err(t) || (t && t->process != p)) {
+        if (t && !is_err(t)) thread_put(t);
+        return err_ptr(-EINVAL);
+    }
+    struct signal_source *s = kzalloc(sizeof(*s));
+    if (!s) {
+        if (t) thread_put(t);
+        return err_ptr(-ENOMEM);
+    }
+    list_init(&s->entry.link);
+    s->entry.info = (struct signal_info){.signal = signal, .code = SI_TIMER, .timer = {.id = id, .value = value}};
+    s->thread = t;
+    s->process = p;
+    object_get(&p->object);
+    return s;
+}
+
+void signal_source_post(struct signal_source *s, uint64_t times) {
+    struct process *p = s->process;
+    int32_t *overrun = &s->entry.info.timer.overrun;
+    spin_lock(&p->signal_lock);
+    bool queued = !list_empty(&s->entry.link);
+    *overrun = (int32_t)min((queued ? (uint64_t)*overrun : 0) + times - !queued, (uint64_t)INT32_MAX);
+    if (!queued) (void)post(p, s->thread, s->entry.info.signal, &s->entry.info, &s->entry);
+    spin_unlock(&p->signal_lock);
+}
+
+void signal_source_destroy(struct signal_source *s) {
+    struct process *p = s->process;
+    spin_lock(&p->signal_lock);
+    if (!list_empty(&s->entry.link)) {
+        struct signal_entry *e = entry_get(p, s->thread ? &s->thread->pending : &p->pending);
+        if (e) { /* else the bit alone remains */
+            info_copy(&e->info, &s->entry.info);
+            list_push_back(&s->entry.link, &e->link); /* just before it */
+        }
+        list_remove(&s->entry.link);
+    }
+    spin_unlock(&p->signal_lock);
+    if (s->thread) thread_put(s->thread);
+    object_put(&p->object);
+    kfree(s);
 }
 
 /* --- for the rest of the kernel ------------------------------------------------------------------ */
@@ -290,6 +351,6 @@ void signal_send_fault(int signal, int code, uaddr_t address) {
         a->handler = SIG_DFL;
         signal_mask_set(t, mask & ~bit);
     }
-    if (pending_add(p, &t->pending, signal, &info) == 0) signal_route(p, t, bit);
+    if (pending_add(p, &t->pending, signal, &info, nullptr) == 0) signal_route(p, t, bit);
     spin_unlock(&p->signal_lock);
 }

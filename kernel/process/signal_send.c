@@ -178,23 +178,28 @@ long sys_signal_suspend(uint64_t mask) {
     return -ERESTARTNOHAND;
 }
 
-long sys_signal_wait(uint64_t set, struct signal_info *out, int64_t deadline) {
+long signal_wait(uint64_t set, struct signal_info *out, nsec_t deadline) {
     struct thread *t = thread_current();
     struct process *p = t->process;
-    struct signal_info info;
     int woke = deadline == 0 ? -ETIMEDOUT : 0;
     set &= ~SIGNALS_UNBLOCKABLE;
     for (;;) {
         spin_lock(&p->signal_lock);
-        int signal = signal_take(p, t, set, &info);
+        int signal = signal_take(p, t, set, out);
         t->signal_waiting = signal || woke == -ETIMEDOUT ? 0 : set;
         bool other = woke == -EINTR && !signal && signal_pending(t);
         if (other) t->signal_waiting = 0;
         spin_unlock(&p->signal_lock);
-        if (signal) return out && copy_to_user((uaddr_t)out, &info, sizeof(info)) ? -EFAULT : signal;
+        if (signal) return signal;
         if (woke == -ETIMEDOUT) return -EAGAIN;
         if (other) return -ERESTARTNOHAND;
         thread_block_prepare(t, true);
         woke = thread_block(deadline);
     }
+}
+
+long sys_signal_wait(uint64_t set, struct signal_info *out, int64_t deadline) {
+    struct signal_info info = {}; /* all of it goes to user memory */
+    long signal = signal_wait(set, &info, deadline);
+    return signal > 0 && out && copy_to_user((uaddr_t)out, &info, sizeof(info)) ? -EFAULT : signal;
 }

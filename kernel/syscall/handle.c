@@ -55,6 +55,7 @@ void handle_info_fill(struct object *o, uint32_t rights, uint32_t flags, struct 
         i->object = object_as(process, o)->pid;
     } else if (o->ops == &timer_ops) {
         i->plane = timer_object_clock(o);
+        i->object = (uint64_t)timer_object_overruns(o);
     } else if (o->ops->type == OBJECT_LOG) {
         i->object = log_start();
     }

@@ -8,10 +8,11 @@
 #include <kernel/system.h>
 #include <kernel/syscall.h>
 
+#define NAME_SIZE 65 /* as struct utsname */
 static struct {
     struct spinlock lock;
-    char name[65];
-} hostname = {.lock = SPINLOCK_INIT(RANK_HANDLES), .name = "cathode"};
+    char host[NAME_SIZE], domain[NAME_SIZE];
+} names = {.lock = SPINLOCK_INIT(RANK_HANDLES), .host = "cathode", .domain = "(none)"};
 
 static void plain_destroy(struct object *) {}
 static const struct object_ops system_ops = {.type = OBJECT_SYSTEM, .name = "system", .destroy = plain_destroy};
@@ -77,12 +78,16 @@ static size_t info_load(char *buf, size_t size) {
     return put(buf, size, v, sizeof(v));
 }
 
-static size_t info_hostname(char *buf, size_t size) {
-    spin_lock(&hostname.lock);
-    size_t n = put(buf, size, hostname.name, __builtin_strlen(hostname.name));
-    spin_unlock(&hostname.lock);
+static size_t put_name(char *buf, size_t size, const char *name) {
+    spin_lock(&names.lock);
+    size_t n = put(buf, size, name, __builtin_strlen(name));
+    spin_unlock(&names.lock);
     return n;
 }
+
+static size_t info_hostname(char *buf, size_t size) { return put_name(buf, size, names.host); }
+
+static size_t info_domainname(char *buf, size_t size) { return put_name(buf, size, names.domain); }
 
 static size_t info_schemes(char *buf, size_t size) {
     const size_t one = sizeof(struct scheme_info);
@@ -91,8 +96,13 @@ static size_t info_schemes(char *buf, size_t size) {
 
 static long info_fill(uint32_t topic, char *buf, size_t size) {
     static size_t (*const fill[])(char *buf, size_t size) = {
-        [SYSTEM_MEMORY] = info_memory, [SYSTEM_COUNTERS] = info_counters, [SYSTEM_CPUS] = info_cpus,
-        [SYSTEM_LOAD] = info_load,     [SYSTEM_HOSTNAME] = info_hostname, [SYSTEM_SCHEMES] = info_schemes,
+        [SYSTEM_MEMORY] = info_memory,
+        [SYSTEM_COUNTERS] = info_counters,
+        [SYSTEM_CPUS] = info_cpus,
+        [SYSTEM_LOAD] = info_load,
+        [SYSTEM_HOSTNAME] = info_hostname,
+        [SYSTEM_SCHEMES] = info_schemes,
+        [SYSTEM_DOMAINNAME] = info_domainname,
     };
     const struct framebuffer_info *f = &boot->framebuffer;
     if (topic < array_size(fill) && fill[topic]) return (long)fill[topic](buf, size);
@@ -120,14 +130,14 @@ long sys_system_info(uint32_t topic, void *out, size_t size) {
 
 /* --- control -------------------------------------------------------------------------------------- */
 
-static int set_hostname(uaddr_t text, size_t length) {
-    char name[65] = {};
+static int set_name(char *out, uaddr_t text, size_t length) {
+    char name[NAME_SIZE] = {};
     if (length >= sizeof(name)) return -EINVAL;
     int e = copy_from_user(name, text, length);
     if (e) return e;
-    spin_lock(&hostname.lock);
-    __builtin_memcpy(hostname.name, name, sizeof(name));
-    spin_unlock(&hostname.lock);
+    spin_lock(&names.lock);
+    __builtin_memcpy(out, name, sizeof(name));
+    spin_unlock(&names.lock);
     return 0;
 }
 
@@ -139,7 +149,8 @@ long sys_system_control(struct object *, uint32_t op, uint64_t a, uint64_t b) {
     case SYSTEM_CLOCK_SET: clock_set_realtime((nsec_t)a); return 0;
     case SYSTEM_CLOCK_ADJUST: clock_set_realtime(clock_realtime() + (nsec_t)a); return 0;
     case SYSTEM_LOG_LEVEL: log_set_console_level((enum log_level)min(a, (uint64_t)LOG_DEBUG)); return 0;
-    case SYSTEM_SET_HOSTNAME: return set_hostname(a, b);
+    case SYSTEM_SET_HOSTNAME: return set_name(names.host, a, b);
+    case SYSTEM_SET_DOMAINNAME: return set_name(names.domain, a, b);
     case SYSTEM_CONSOLE_RELEASE: arch_console_release(); return 0;
 #if CATHODE_DEBUG
     case SYSTEM_DUMP_OBJECTS: objects_dump(); return 0;

@@ -107,3 +107,21 @@ long sys_thread_info(uint32_t tid, struct thread_info *out) {
     thread_put(t);
     return copy_to_user((uaddr_t)out, &i, sizeof(i));
 }
+
+static void barrier_pass(void *) {} /* the interrupt is the barrier */
+
+/* A CPU that loads the process's page table after the look passes one by that. */
+long sys_thread_barrier(uint32_t everybody) {
+    const struct pagetable *pt = &space_current()->table;
+    uint64_t cpus = 0;
+    atomic_thread_fence(memory_order_seq_cst);
+    for (uint32_t i = 0; i < cpu_online(); i++) {
+        const struct cpu *c = cpu_get(i);
+        bool loaded = __atomic_load_n(&c->pagetable_left, __ATOMIC_ACQUIRE) == pt ||
+                      __atomic_load_n(&c->pagetable, __ATOMIC_RELAXED) == pt;
+        if (loaded || everybody) cpus |= 1ULL << i;
+    }
+    arch_ipi_call(cpus, barrier_pass, nullptr);
+    atomic_thread_fence(memory_order_seq_cst);
+    return 0;
+}

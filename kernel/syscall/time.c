@@ -2,8 +2,9 @@
 /* Clocks, timers, sleeping, random numbers. */
 #include <kernel/clock.h>
 #include <kernel/event.h>
-#include <kernel/process.h>
 #include <kernel/syscall.h>
+
+#include "../process/process_impl.h"
 
 #define RANDOM_CHUNK 256
 
@@ -49,16 +50,43 @@ long sys_thread_sleep(int64_t deadline) {
     return 0;
 }
 
-long sys_timer_create(uint32_t clock, uint32_t flags) {
-    if (clock != CLOCK_WALL && clock != CLOCK_MONO && clock != CLOCK_BOOT) return -EINVAL;
-    struct object *o = timer_object_create(clock);
+static struct object *cpu_timer_create(uint32_t clock, uint32_t id) {
+    struct object *o = err_ptr(-EINVAL);
+    if (clock == CLOCK_THREAD_CPU) {
+        struct thread *t = user_thread_find(id ? id : thread_current()->tid);
+        if (is_err(t)) return o;
+        if (t->process == process_current()) o = timer_object_create(clock, nullptr, t);
+        thread_put(t);
+    } else {
+        struct process *p = process_find(id ? id : process_current()->pid);
+        if (!p) return o;
+        o = timer_object_create(clock, p, nullptr);
+        object_put(&p->object);
+    }
+    return o;
+}
+
+long sys_timer_create(uint32_t clock, uint32_t flags, uint32_t id) {
+    bool cpu = clock == CLOCK_PROCESS_CPU || clock == CLOCK_THREAD_CPU;
+    if (!cpu && clock != CLOCK_WALL && clock != CLOCK_MONO && clock != CLOCK_BOOT) return -EINVAL;
+    struct object *o = cpu ? cpu_timer_create(clock, id) : timer_object_create(clock, nullptr, nullptr);
+    if (is_err(o)) return ptr_err(o);
     const uint32_t rights = RIGHT_READ | RIGHT_WRITE | RIGHT_WAIT | RIGHT_DUPLICATE | RIGHT_TRANSFER;
     return o ? object_install(o, rights, flags) : -ENOMEM;
 }
 
-long sys_timer_set(struct object *o, int64_t deadline, int64_t period, int64_t *old) {
-    if (period < 0) return -EINVAL;
+long sys_timer_set(struct object *o, int64_t deadline, int64_t period, uint32_t flags, int64_t *old) {
+    if (period < 0 || flags & ~(uint32_t)TIMER_RELATIVE) return -EINVAL;
     nsec_t before[2];
-    timer_object_set(o, deadline, period, before);
+    timer_object_set(o, deadline, period, flags & TIMER_RELATIVE, before);
     return old ? copy_to_user((uaddr_t)old, before, sizeof(before)) : 0;
+}
+
+long sys_timer_signal(handle_t h, int32_t signal, uint32_t tid, uint64_t value) {
+    struct object *o;
+    int e = handle_lookup(h, OBJECT_TIMER, RIGHT_WRITE, &o, nullptr);
+    if (e) return e;
+    e = timer_object_signal(o, signal, tid, value, h);
+    object_put(o);
+    return e;
 }

@@ -221,16 +221,16 @@ KTEST(timers_fire_in_order_or_not_at_all) {
 }
 
 KTEST(timer_objects_expire) {
-    struct object *o = timer_object_create(1 /* CLOCK_MONO */);
+    struct object *o = timer_object_create(1 /* CLOCK_MONO */, nullptr, nullptr);
     nsec_t old[2];
     uint64_t n = 0;
     EXPECT(timer_object_read(o, &n, true, 0) == -EAGAIN);
-    timer_object_set(o, clock_now() + 2 * MS, MS, old);
+    timer_object_set(o, clock_now() + 2 * MS, MS, false, old);
     EXPECT(old[0] == 0 && o->ops->poll(o) == 0);
     EXPECT(timer_object_read(o, &n, false, DEADLINE_NEVER) == 8 && n >= 1);
     sleep_until(clock_now() + 5 * MS);
     EXPECT(timer_object_read(o, &n, true, 0) == 8 && n >= 4);
-    timer_object_set(o, 0, 0, old);
+    timer_object_set(o, 0, 0, false, old);
     EXPECT(old[1] == MS);
     EXPECT(timer_object_read(o, &n, true, 0) == -EAGAIN);
     object_put(o);

@@ -5,6 +5,7 @@
  * arguments is decided here.
  */
 #include "shim.h"
+#include <linux/capability.h>
 
 static long credentials_get(struct credentials *out) {
     long error = sys_process_info(0, PROCESS_CREDENTIALS, out, sizeof(*out), 0);
@@ -175,5 +176,82 @@ long row_setgroups(size_t count, const gid_t *groups) {
     for (size_t i = 0; i < count; i++) {
         c.groups[i] = groups[i];
     }
+    return credentials_set(&c);
+}
+
+/* --- capabilities: privilege is one bit, so one has all of them or none ------------------------- */
+
+#define CAPABILITIES ((1ULL << (CAP_LAST_CAP + 1)) - 1)
+
+/* Words of data in this version; 0: unknown, and the header tells ours. */
+static int capability_words(cap_user_header_t header) {
+    switch (header->version) {
+    case _LINUX_CAPABILITY_VERSION_1: return 1;
+    case _LINUX_CAPABILITY_VERSION_2:
+    case _LINUX_CAPABILITY_VERSION_3: return 2;
+    default: header->version = _LINUX_CAPABILITY_VERSION_3; return 0;
+    }
+}
+
+static uint64_t capabilities_permitted(const struct credentials *c) {
+    bool returnable = c->euid != 0 && (c->uid == 0 || c->suid == 0);
+    return c->privileges & PRIVILEGE_ROOT || returnable ? CAPABILITIES : 0;
+}
+
+static uint64_t capabilities_effective(const struct credentials *c) {
+    return c->privileges & PRIVILEGE_ROOT ? CAPABILITIES : 0;
+}
+
+long row_capget(cap_user_header_t header, cap_user_data_t data) {
+    struct credentials c;
+    int words = capability_words(header);
+    if (!words) {
+        return data ? -EINVAL : 0;
+    }
+    if (header->pid < 0) {
+        return -EINVAL;
+    }
+    long error = sys_process_info(header->pid, PROCESS_CREDENTIALS, &c, sizeof(c), 0);
+    if (error < 0 || !data) {
+        return error < 0 ? error : 0;
+    }
+    uint64_t effective = capabilities_effective(&c), permitted = capabilities_permitted(&c);
+    for (int i = 0; i < words; i++, effective >>= 32, permitted >>= 32) {
+        data[i].effective = (uint32_t)effective;
+        data[i].permitted = (uint32_t)permitted;
+        data[i].inheritable = 0;
+    }
+    return 0;
+}
+
+/* What can be had: all as it is, or nothing at all while the effective id is 0. */
+long row_capset(cap_user_header_t header, cap_user_data_t data) {
+    struct credentials c;
+    uint64_t effective = 0, permitted = 0, inheritable = 0;
+    int words = capability_words(header);
+    if (!words) {
+        return -EINVAL;
+    }
+    long error = credentials_get(&c);
+    if (error < 0) {
+        return error;
+    }
+    if (header->pid && header->pid != process_pid()) {
+        return -EPERM;
+    }
+    for (int i = 0; i < words; i++) {
+        effective |= (uint64_t)data[i].effective << 32 * i;
+        permitted |= (uint64_t)data[i].permitted << 32 * i;
+        inheritable |= (uint64_t)data[i].inheritable << 32 * i;
+    }
+    effective &= CAPABILITIES;
+    permitted &= CAPABILITIES;
+    if (effective == capabilities_effective(&c) && permitted == capabilities_permitted(&c) && !inheritable) {
+        return 0;
+    }
+    if (effective || permitted || inheritable || c.euid != 0) {
+        return -EPERM;
+    }
+    c.privileges = 0;
     return credentials_set(&c);
 }

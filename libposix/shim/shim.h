@@ -34,6 +34,10 @@
 #include <sys/wait.h>
 #include <time.h>
 
+struct timer_event;
+struct timex;
+struct __user_cap_header_struct;
+struct __user_cap_data_struct;
 #define ROW(name, parameters) long row_##name parameters;
 #define NONE(name)
 #include "rows.def"

@@ -7,6 +7,7 @@
 #include "shim.h"
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/signalfd.h>
 
 #define SIGSET_BYTES 8 /* the kernel's sigset_t */
 _Static_assert(SYSCALL_signal_return == 0x104f, "SIGNAL_RETURN in entry.S");
@@ -67,6 +68,22 @@ long row_rt_sigtimedwait(const uint64_t *set, struct signal_info *out, const str
     long result = sys_signal_wait(*set & ~NEVER_BLOCKED, out ? out : &unused, deadline);
     return result == -ETIMEDOUT ? -EAGAIN : result;
 }
+
+long row_signalfd4(int fd, const uint64_t *mask, size_t size, int flags) {
+    if (size != SIGSET_BYTES || flags & ~(SFD_CLOEXEC | SFD_NONBLOCK)) {
+        return -EINVAL;
+    }
+    if (fd != -1 && !is_fd(fd)) {
+        return -EBADF;
+    }
+    long result = sys_signal_open(fd, *mask, flags & SFD_CLOEXEC ? HANDLE_CLOEXEC : 0);
+    if (fd == -1 && result >= 0 && flags & SFD_NONBLOCK) {
+        sys_handle_set((handle_t)result, 1, FILE_NONBLOCK, FILE_NONBLOCK);
+    }
+    return result;
+}
+
+long row_signalfd(int fd, const uint64_t *mask, size_t size) { return row_signalfd4(fd, mask, size, 0); }
 
 long row_rt_sigqueueinfo(pid_t pid, int signal, const struct signal_info *info) {
     /* A code ≥ 0 would claim to come from the kernel or from kill(). */

@@ -264,9 +264,13 @@ long row_accept4(int fd, void *address, socklen_t *length, int flags) {
     call.handle_flags = flags & SOCK_CLOEXEC ? HANDLE_CLOEXEC : 0;
     call.out = peer;
     call.out_size = sizeof(peer);
+    long timeout = sys_channel_control(fd, CHANNEL_READ_TIMEOUT, UINT64_MAX);
+    if (timeout > 0) {
+        call.deadline = clock_monotonic() + timeout;
+    }
     error = call_send(fd, &call);
     if (error < 0) {
-        return error;
+        return error == -ETIMEDOUT ? -EAGAIN : error;
     }
     if (call.reply.length > 0) {
         address_answer(address, length, peer, call.reply.length);

@@ -23,7 +23,7 @@ long row_uname(struct utsname *out) {
     memset(out, 0, sizeof(*out));
     strlcpy(out->sysname, "Cathode", sizeof(out->sysname));
     strlcpy(out->machine, "x86_64", sizeof(out->machine));
-    strlcpy(out->domainname, "(none)", sizeof(out->domainname));
+    text_of(SYSTEM_DOMAINNAME, out->domainname, sizeof(out->domainname), "");
     text_of(SYSTEM_HOSTNAME, out->nodename, sizeof(out->nodename), "cathode");
     text_of(SYSTEM_VERSION, out->release, sizeof(out->release), "0");
     char *rest = strchrnul(out->release, ' ');
@@ -56,11 +56,13 @@ long row_sysinfo(struct sysinfo *out) {
     return 0;
 }
 
-long row_sethostname(const char *name, size_t size) {
-    if (size > HOST_NAME_MAX) {
+#define NAME_MOST 64 /* of struct utsname, without the NUL */
+
+static long name_set(const char *file, const char *name, size_t size) {
+    if (size > NAME_MOST) {
         return -EINVAL;
     }
-    long h = path_open(AT_FDCWD, "/proc/sys/kernel/hostname", O_WRONLY);
+    long h = path_open(AT_FDCWD, file, O_WRONLY);
     if (h < 0) {
         return -EPERM;
     }
@@ -68,6 +70,10 @@ long row_sethostname(const char *name, size_t size) {
     sys_handle_close((handle_t)h);
     return result < 0 ? result : 0;
 }
+
+long row_sethostname(const char *name, size_t size) { return name_set("/proc/sys/kernel/hostname", name, size); }
+
+long row_setdomainname(const char *name, size_t size) { return name_set("/proc/sys/kernel/domainname", name, size); }
 
 /* --- log: syslog(2), by which dmesg reads ----------------------------------------------------- */
 

@@ -7,6 +7,7 @@
  * whose area is main_control. The area of any other thread lies at the top of its stack.
  */
 #include "shim.h"
+#include <sys/membarrier.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -207,6 +208,23 @@ long row_get_robust_list(pid_t tid, void **head, size_t *size) {
 /* --- scheduling ------------------------------------------------------------------------------- */
 
 /* One policy, round robin in fixed priorities; SCHED_OTHER is what programs know it as. */
+
+/* exec forgets it, fork doesn't: as it should be */
+static _Atomic bool barrier_registered;
+
+long row_membarrier(int command, unsigned flags, int cpu) {
+    if (flags) {
+        return -EINVAL;
+    }
+    switch (command) {
+    case MEMBARRIER_CMD_QUERY:
+        return MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
+    case MEMBARRIER_CMD_GLOBAL: return sys_thread_barrier(1);
+    case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED: barrier_registered = true; return 0;
+    case MEMBARRIER_CMD_PRIVATE_EXPEDITED: return barrier_registered ? sys_thread_barrier(0) : -EPERM;
+    default: return -EINVAL;
+    }
+}
 
 long row_sched_yield(void) { return sys_thread_yield(); }
 

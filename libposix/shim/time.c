@@ -6,6 +6,7 @@
 #include "shim.h"
 #include <stdatomic.h>
 #include <sys/timerfd.h>
+#include <sys/timex.h>
 #include <unistd.h>
 
 static const struct time_page *const time_page = (const struct time_page *)TIME_PAGE;
@@ -175,6 +176,48 @@ long row_clock_settime(clockid_t clock, const struct timespec *time) {
     return result < 0 ? result : 0;
 }
 
+/* The clock's rate is fixed: its state can be read, and the clock be stepped, but not slewed. */
+long row_clock_adjtime(clockid_t clock, struct timex *t) {
+    const unsigned known = ADJ_SETOFFSET | ADJ_NANO | ADJ_MICRO;
+    struct timespec now;
+    if (clock != CLOCK_REALTIME) {
+        return row_clock_gettime(clock, &now) < 0 ? -EINVAL : -EOPNOTSUPP;
+    }
+    if (t->modes != ADJ_OFFSET_SS_READ && t->modes & ~known) {
+        return -EPERM;
+    }
+    bool nano = t->modes & ADJ_NANO;
+    if (t->modes != ADJ_OFFSET_SS_READ && t->modes & ADJ_SETOFFSET) {
+        int64_t fraction = nano ? t->time.tv_usec : t->time.tv_usec * 1000, step;
+        if (fraction < 0 || fraction >= NS_PER_SECOND || __builtin_mul_overflow(t->time.tv_sec, NS_PER_SECOND, &step) ||
+            __builtin_add_overflow(step, fraction + clock_wall(), &step) || step < 0) {
+            return -EINVAL;
+        }
+        now = timespec_from_ns(step);
+        long error = row_clock_settime(CLOCK_REALTIME, &now);
+        if (error < 0) {
+            return error;
+        }
+    } else if (t->modes & known && t->modes != ADJ_OFFSET_SS_READ) {
+        return -EPERM; /* the unit is not kept */
+    }
+    now = timespec_from_ns(clock_wall());
+    *t = (struct timex){
+        .modes = t->modes,
+        .maxerror = 16000000,
+        .esterror = 16000000,
+        .status = STA_UNSYNC | (nano ? STA_NANO : 0),
+        .constant = 2,
+        .precision = 1,
+        .tolerance = 500 << 16, /* ppm */
+        .time = {now.tv_sec, nano ? now.tv_nsec : now.tv_nsec / 1000},
+        .tick = 10000,
+    };
+    return TIME_ERROR; /* nobody has said that the time is right */
+}
+
+long row_adjtimex(struct timex *t) { return row_clock_adjtime(CLOCK_REALTIME, t); }
+
 long row_gettimeofday(struct timeval *out, void *zone) {
     if (out) {
         struct timespec now = timespec_from_ns(clock_wall());
@@ -284,7 +327,7 @@ long row_timerfd_create(int clock, int flags) {
         return -EINVAL;
     }
     uint32_t native = clock == CLOCK_REALTIME ? CLOCK_WALL : CLOCK_MONO;
-    long fd = sys_timer_create(native, flags & TFD_CLOEXEC ? HANDLE_CLOEXEC : 0);
+    long fd = sys_timer_create(native, flags & TFD_CLOEXEC ? HANDLE_CLOEXEC : 0, 0);
     if (fd >= 0 && flags & TFD_NONBLOCK) {
         sys_handle_set((handle_t)fd, 1, FILE_NONBLOCK, FILE_NONBLOCK);
     }
@@ -293,50 +336,113 @@ long row_timerfd_create(int clock, int flags) {
 
 #define TIMER_KEEP (-1) /* timer_set: changes nothing, only tells */
 
-/* `left` from now on the clock of this timer. */
-static int64_t timer_deadline(int fd, int64_t left) {
-    struct handle_info info;
-    int64_t deadline;
-    bool wall = sys_handle_info(fd, &info) >= 0 && info.plane == CLOCK_WALL;
-    if (__builtin_add_overflow(wall ? clock_wall() : clock_monotonic(), left, &deadline)) {
-        return DEADLINE_NEVER;
-    }
-    return deadline;
-}
-
 static void itimerspec_from_ns(const int64_t *remaining_and_period, struct itimerspec *out) {
     out->it_value = timespec_from_ns(remaining_and_period[0]);
     out->it_interval = timespec_from_ns(remaining_and_period[1]);
 }
 
-long row_timerfd_settime(int fd, int flags, const struct itimerspec *in, struct itimerspec *old) {
-    int64_t before[2], deadline = 0;
-    if (!is_fd(fd)) {
-        return -EBADF;
-    }
-    if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) || !timespec_valid(&in->it_value) ||
-        !timespec_valid(&in->it_interval)) {
+static long timer_set_spec(handle_t h, bool absolute, const struct itimerspec *in, struct itimerspec *old) {
+    int64_t before[2];
+    if (!timespec_valid(&in->it_value) || !timespec_valid(&in->it_interval)) {
         return -EINVAL;
     }
-    if (in->it_value.tv_sec || in->it_value.tv_nsec) {
-        deadline = ns_from_timespec(&in->it_value);
-        if (!(flags & TFD_TIMER_ABSTIME)) {
-            deadline = timer_deadline(fd, deadline);
-        }
-    }
-    long error = sys_timer_set(fd, deadline, ns_from_timespec(&in->it_interval), before);
+    long error = sys_timer_set(h, ns_from_timespec(&in->it_value), ns_from_timespec(&in->it_interval),
+                               absolute ? 0 : TIMER_RELATIVE, before);
     if (error >= 0 && old) {
         itimerspec_from_ns(before, old);
     }
     return error < 0 ? error : 0;
 }
 
-long row_timerfd_gettime(int fd, struct itimerspec *out) {
+static long timer_get_spec(handle_t h, struct itimerspec *out) {
     int64_t now[2];
-    long error = is_fd(fd) ? sys_timer_set(fd, TIMER_KEEP, 0, now) : -EBADF;
+    long error = sys_timer_set(h, TIMER_KEEP, 0, 0, now);
     if (error < 0) {
         return error;
     }
     itimerspec_from_ns(now, out);
     return 0;
 }
+
+long row_timerfd_settime(int fd, int flags, const struct itimerspec *in, struct itimerspec *old) {
+    if (!is_fd(fd)) {
+        return -EBADF;
+    }
+    if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) {
+        return -EINVAL;
+    }
+    return timer_set_spec(fd, flags & TFD_TIMER_ABSTIME, in, old);
+}
+
+long row_timerfd_gettime(int fd, struct itimerspec *out) { return is_fd(fd) ? timer_get_spec(fd, out) : -EBADF; }
+
+/* --- timers that send signals: timer objects of the upper range -------------------------------- */
+
+struct timer_event { /* struct sigevent as the kernel of Linux has it */
+    uint64_t value;
+    int32_t signal, notify, tid;
+};
+
+/* The native clock, and whose; -errno. */
+static long timer_clock(clockid_t clock, uint32_t *id) {
+    *id = 0;
+    switch (clock) {
+    case CLOCK_REALTIME: return CLOCK_WALL;
+    case CLOCK_MONOTONIC:
+    case CLOCK_BOOTTIME: return CLOCK_MONO;
+    case CLOCK_PROCESS_CPUTIME_ID: return CLOCK_PROCESS_CPU;
+    case CLOCK_THREAD_CPUTIME_ID: return CLOCK_THREAD_CPU;
+    }
+    if (clock >= 0) {
+        return MONOTONIC_CLOCKS >> clock & 1 ? -EOPNOTSUPP : -EINVAL;
+    }
+    *id = (uint32_t)~(clock >> 3);
+    return clock & 4 ? CLOCK_THREAD_CPU : CLOCK_PROCESS_CPU;
+}
+
+long row_timer_create(clockid_t clock, const struct timer_event *event, int *out) {
+    uint32_t of;
+    long native = timer_clock(clock, &of);
+    if (native < 0) {
+        return native;
+    }
+    long h = sys_timer_create((uint32_t)native, HANDLE_IN_UPPER, of);
+    if (h < 0) {
+        return h == -EMFILE || h == -ENOMEM ? -EAGAIN : h;
+    }
+    struct timer_event e = {(uint64_t)h, SIGALRM, SIGEV_SIGNAL, 0};
+    if (event) {
+        e = *event;
+    }
+    bool to_thread = e.notify == SIGEV_THREAD_ID, none = e.notify == SIGEV_NONE;
+    long error = (!to_thread && !none && e.notify != SIGEV_SIGNAL && e.notify != SIGEV_THREAD) ||
+                         (!none && (e.signal < 1 || e.signal > SIGNAL_COUNT)) || (to_thread && e.tid <= 0)
+                     ? -EINVAL
+                     : sys_timer_signal((handle_t)h, none ? 0 : e.signal, to_thread ? (uint32_t)e.tid : 0, e.value);
+    if (error < 0) {
+        sys_handle_close((handle_t)h);
+        return error;
+    }
+    *out = (int)h;
+    return 0;
+}
+
+static bool is_timer(int timer) { return timer >= HANDLE_FREE && handle_type(timer) == OBJECT_TIMER; }
+
+long row_timer_settime(int timer, int flags, const struct itimerspec *in, struct itimerspec *old) {
+    return is_timer(timer) ? timer_set_spec(timer, flags & TIMER_ABSTIME, in, old) : -EINVAL;
+}
+
+long row_timer_gettime(int timer, struct itimerspec *out) {
+    return is_timer(timer) ? timer_get_spec(timer, out) : -EINVAL;
+}
+
+long row_timer_getoverrun(int timer) {
+    struct handle_info info;
+    if (timer < HANDLE_FREE || sys_handle_info(timer, &info) < 0 || info.type != OBJECT_TIMER) {
+        return -EINVAL;
+    }
+    return (long)info.object;
+}
+
+long row_timer_delete(int timer) { return is_timer(timer) ? sys_handle_close(timer) : -EINVAL; }

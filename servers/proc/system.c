@@ -194,18 +194,26 @@ static int show_kernel_log(struct text *t, uint32_t pid, uint32_t index) {
 }
 
 /* --- /proc/sys ------------------------------------------------------------------------------------ */
-static int show_hostname(struct text *t, uint32_t pid, uint32_t index) {
+static int show_name(struct text *t, uint32_t topic) {
     char name[80] = {};
-    sys_system_info(SYSTEM_HOSTNAME, name, sizeof(name) - 1);
+    sys_system_info(topic, name, sizeof(name) - 1);
     text_add(t, "%s\n", name);
     return 0;
 }
 
-static int store_hostname(const char *text, size_t size) {
+static int store_name(uint32_t op, const char *text, size_t size) {
     size_t length = size && text[size - 1] == '\n' ? size - 1 : size;
     if (length > 64) return -EINVAL;
-    return (int)sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_SET_HOSTNAME, (uint64_t)(uintptr_t)text, length);
+    return (int)sys_system_control(HANDLE_INIT_SYSTEM, op, (uint64_t)(uintptr_t)text, length);
 }
+
+static int show_hostname(struct text *t, uint32_t pid, uint32_t index) { return show_name(t, SYSTEM_HOSTNAME); }
+
+static int store_hostname(const char *text, size_t size) { return store_name(SYSTEM_SET_HOSTNAME, text, size); }
+
+static int show_domainname(struct text *t, uint32_t pid, uint32_t index) { return show_name(t, SYSTEM_DOMAINNAME); }
+
+static int store_domainname(const char *text, size_t size) { return store_name(SYSTEM_SET_DOMAINNAME, text, size); }
 
 static int show_release(struct text *t, uint32_t pid, uint32_t index) {
     char version[64] = {};
@@ -239,6 +247,7 @@ static const struct proc_file random_files[] = {
     {},
 };
 static const struct proc_file sys_kernel_files[] = {
+    {"domainname", 0644, PROC_FILE, .show = show_domainname, .store = store_domainname},
     {"hostname", 0644, PROC_FILE, .show = show_hostname, .store = store_hostname},
     {"osrelease", 0444, PROC_FILE, .show = show_release},
     {"ostype", 0444, PROC_FILE, .show = show_type},

@@ -140,9 +140,10 @@ static bool number_parse(struct fs_name name, uint32_t *out) {
 
 static const char *handle_kind(uint32_t type) {
     static const char *const names[] = {
-        [OBJECT_FILE] = "file",   [OBJECT_MEMORY] = "memory",       [OBJECT_CHANNEL] = "channel",
-        [OBJECT_EVENT] = "event", [OBJECT_TIMER] = "timer",         [OBJECT_SCHEME] = "scheme",
-        [OBJECT_PORT] = "port",   [OBJECT_NAMESPACE] = "namespace", [OBJECT_PROCESS] = "process",
+        [OBJECT_FILE] = "file",       [OBJECT_MEMORY] = "memory",       [OBJECT_CHANNEL] = "channel",
+        [OBJECT_EVENT] = "event",     [OBJECT_TIMER] = "timer",         [OBJECT_SCHEME] = "scheme",
+        [OBJECT_PORT] = "port",       [OBJECT_NAMESPACE] = "namespace", [OBJECT_PROCESS] = "process",
+        [OBJECT_SIGNALS] = "signals",
     };
     return type < sizeof(names) / sizeof(names[0]) && names[type] ? names[type] : "handle";
 }

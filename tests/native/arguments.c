@@ -68,7 +68,7 @@ static void rows_handles(const handle_t *h, char *page) {
     ROW(call, .not_good = true, .arguments = {h[OBJECT_FILE], A(page)},
         .types = BIT(OBJECT_FILE) | BIT(OBJECT_SCHEME) | BIT(OBJECT_NAMESPACE));
     uint32_t readable = BIT(OBJECT_FILE) | BIT(OBJECT_MEMORY) | BIT(OBJECT_CHANNEL) | BIT(OBJECT_EVENT) |
-                        BIT(OBJECT_TIMER) | BIT(OBJECT_LOG);
+                        BIT(OBJECT_TIMER) | BIT(OBJECT_LOG) | BIT(OBJECT_SIGNALS);
     ROW(read, .arguments = {h[OBJECT_MEMORY], A(page), 64, 0, 0, 0}, .types = readable, .needs_right = true);
     ROW(write, .arguments = {h[OBJECT_MEMORY], A(page), 64, 0, 0, 0}, .types = readable, .needs_right = true);
     struct io_vector *v = (struct io_vector *)(page + 256);
@@ -129,9 +129,11 @@ static void rows_events(const handle_t *h, char *page) {
     ROW(event_wait, .arguments = {h[OBJECT_EVENT], A(page), 1, 0}, .types = event, .needs_right = true);
     ROW(event_post, .arguments = {h[OBJECT_EVENT], 1}, .types = event, .needs_right = true);
     ROW(event_poll, .arguments = {A(poll), 1, 0, 0}, .optional = BIT(2));
-    ROW(timer_create, .arguments = {CLOCK_MONOTONIC, 0});
-    ROW(timer_set, .arguments = {h[OBJECT_TIMER], 0, 0, A(page)}, .types = BIT(OBJECT_TIMER), .needs_right = true,
-        .optional = BIT(3), .leave = BIT(1));
+    ROW(timer_create, .arguments = {CLOCK_MONOTONIC, 0, 0});
+    ROW(timer_set, .arguments = {h[OBJECT_TIMER], 0, 0, 0, A(page)}, .types = BIT(OBJECT_TIMER), .needs_right = true,
+        .optional = BIT(4), .leave = BIT(1));
+    ROW(timer_signal, .arguments = {h[OBJECT_TIMER], 0, 0, 0}, .types = BIT(OBJECT_TIMER), .needs_right = true);
+    ROW(thread_barrier, .never = true);
     ROW(futex_wait, .not_good = true, .arguments = {A(page + 2048), 0, 0, 0});
     ROW(futex_wake, .arguments = {A(page + 2048), 1, 0}, .leave = BIT(0)); /* only a key */
     ROW(futex_requeue, .arguments = {A(page + 2048), 0, 1, 1, A(page + 2052), 0}, .leave = BIT(4));
@@ -163,6 +165,8 @@ static void rows_processes(const handle_t *h, char *page) {
     ROW(signal_send, .arguments = {getpid(), 0, 0}, .optional = info, .leave = BIT(0) | BIT(1));
     ROW(signal_send_thread, .arguments = {getpid(), 0, 0}, .optional = info, .leave = BIT(1));
     ROW(signal_action, .arguments = {SIGUSR1, A(page + 2560), A(page)}, .optional = BIT(1) | BIT(2));
+    ROW(signal_open, .arguments = {h[OBJECT_SIGNALS], 0, 0}, .types = BIT(OBJECT_SIGNALS), .needs_right = true,
+        .optional = BIT(0));
     ROW(signal_check, .never = true);
     ROW(signal_suspend, .never = true);
     ROW(signal_wait, .not_good = true, .arguments = {SIGNAL_BIT(SIGUSR1), A(page), 0}, .optional = BIT(1),
@@ -278,7 +282,7 @@ TEST(closed_handles) { each_call(try_closed); }
 
 static void try_wrong_types(const struct call_line *c, const struct row *r) {
     if (c->count == 0 || kind_of(&c->arguments[0]) != KIND_HANDLE || r->leave & BIT(0)) return;
-    for (unsigned type = 1; type <= OBJECT_TERMINAL; type++) {
+    for (unsigned type = 1; type <= OBJECT_SIGNALS; type++) {
         handle_t h = objects.of_type[type];
         if (h >= 0 && !(r->types & BIT(type)) && attempt_with(c, r, 0, h) >= 0)
             test_fail(__FILE__, __LINE__, "%s takes an object of type %u", c->name, type);

@@ -62,7 +62,7 @@ static long draw_size(void) {
 static long draw_argument(void) {
     switch (draw_below(8)) {
     case 0:
-    case 1: return objects.of_type[draw_below(OBJECT_TERMINAL + 1)];
+    case 1: return objects.of_type[draw_below(OBJECT_SIGNALS + 1)];
     case 2:
     case 3: return draw_address();
     case 4: return draw_size();

@@ -12,7 +12,7 @@ static char *pages(void) {
 void objects_make(struct objects *o) {
     handle_t *h = o->of_type, ends[2];
     uintptr_t buffer;
-    for (int i = 0; i <= OBJECT_TERMINAL; i++) h[i] = HANDLE_NONE;
+    for (int i = 0; i <= OBJECT_SIGNALS; i++) h[i] = HANDLE_NONE;
     char *p = pages();
     o->page = p + PAGE;
     o->unmapped = p + 2 * PAGE;
@@ -29,12 +29,13 @@ void objects_make(struct objects *o) {
     h[OBJECT_CHANNEL] = ends[0];
     h[OBJECT_EVENT] = (handle_t)GOOD(sys_event_create(1, 0));
     GOOD(sys_event_control(h[OBJECT_EVENT], EVENT_ADD, ends[0], &(struct event){.mask = EVENT_OUT}));
-    h[OBJECT_TIMER] = (handle_t)GOOD(sys_timer_create(CLOCK_MONOTONIC, 0));
+    h[OBJECT_TIMER] = (handle_t)GOOD(sys_timer_create(CLOCK_MONOTONIC, 0, 0));
     h[OBJECT_SCHEME] = scheme_new("native", 40);
     h[OBJECT_PORT] = (handle_t)GOOD(sys_scheme_attach(h[OBJECT_SCHEME], HANDLE_NONE, &buffer));
     h[OBJECT_NAMESPACE] =
         (handle_t)GOOD(sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_CLONE, nullptr, 0, HANDLE_NONE));
     h[OBJECT_PROCESS] = (handle_t)GOOD(sys_process_open(getpid(), 0));
+    h[OBJECT_SIGNALS] = (handle_t)GOOD(sys_signal_open(HANDLE_NONE, 0, 0));
     h[OBJECT_SYSTEM] = HANDLE_INIT_SYSTEM;
     o->zombie = (pid_t)OK(fork());
     if (o->zombie == 0) _exit(0);

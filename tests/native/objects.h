@@ -4,7 +4,7 @@
 #include "native.h"
 
 struct objects {
-    handle_t of_type[OBJECT_TERMINAL + 1]; /* by enum object_type; HANDLE_NONE: can't be had */
+    handle_t of_type[OBJECT_SIGNALS + 1]; /* by enum object_type; HANDLE_NONE: can't be had */
     char *page; /* one page that can be written, nothing after it */
     char *read_only, *no_access, *unmapped; /* pages */
     pid_t zombie; /* a child that has ended */

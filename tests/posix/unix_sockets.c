@@ -326,6 +326,20 @@ TEST(accept_waits) {
 
 static void on_alarm(int signal) { (void)signal; }
 
+TEST(accept_gives_up) {
+    struct timeval t = {.tv_usec = 50000};
+    int l = listening(SOCK_STREAM, "s", 4);
+    OK(setsockopt(l, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)));
+    int64_t start = now_ms();
+    FAILS(EAGAIN, accept(l, NULL, NULL));
+    CHECK(now_ms() - start >= 49);
+    int c = connected(SOCK_STREAM, "s"); /* nothing is left of the one that gave up */
+    int s = (int)OK(accept(l, NULL, NULL));
+    OK(write(c, "x", 1));
+    char got;
+    EQUAL(read(s, &got, 1), 1);
+}
+
 TEST(signals_interrupt_accept_and_connect) {
     struct sigaction action = {.sa_handler = on_alarm};
     OK(sigaction(SIGALRM, &action, NULL));

@@ -16,6 +16,7 @@ enum event_mask {
     EVENT_EDGE = 1u << 31,
 };
 #define EVENT_SEMAPHORE (1u << 16) /* flag of event_create: a read takes 1 from the counter, not all */
+enum timer_flags { TIMER_RELATIVE = 1 };
 enum event_op { EVENT_ADD = 1, EVENT_DELETE, EVENT_MODIFY }; /* EPOLL_CTL_* */
 
 struct event { /* struct epoll_event, unpacked */

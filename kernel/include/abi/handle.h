@@ -20,6 +20,7 @@ enum object_type {
     OBJECT_LOG, /* kernel log: read from any position, write adds a record */
     OBJECT_SYSTEM, /* authority over power, clock, processes of others, schemes */
     OBJECT_TERMINAL, /* a session, as a tty server holds it */
+    OBJECT_SIGNALS, /* the signals of a mask that whoever reads it has pending */
 };
 
 enum handle_rights {
@@ -65,7 +66,7 @@ struct handle_info {
     uint32_t flags; /* CLOEXEC, KEEP, PRIVILEGED */
     uint32_t status; /* file: FILE_* status and access flags; channel: likewise */
     uint64_t object; /* file: server's object id; memory: size; process: pid; channel: bytes readable;
-                      * log: oldest position that can be read */
+                      * log: oldest position that can be read; timer: overruns told with its last signal */
     uint64_t scheme; /* file: an id that is the same for files of one scheme; channel: uid | gid << 32 of its maker */
     int64_t offset; /* file: offset; channel: pid of its maker */
     uint32_t plane; /* file: enum file_plane | FILE_KIND_* << 8 | its channel's flags << 16; channel: CHANNEL_* flags;

@@ -39,6 +39,16 @@ struct signal_info { /* siginfo_t: 128 bytes */
 };
 _Static_assert(sizeof(struct signal_info) == 128, "siginfo_t");
 
+struct signal_record { /* struct signalfd_siginfo: what a read of a signal object gives */
+    uint32_t signal;
+    int32_t error, code;
+    uint32_t pid, uid, fd, timer, band, overrun, trap;
+    int32_t status, value_int;
+    uint64_t value, utime, stime, address;
+    uint8_t reserved[48];
+};
+_Static_assert(sizeof(struct signal_record) == 128, "signalfd_siginfo");
+
 struct stack_info { /* stack_t */
     uint64_t base;
     int32_t flags, pad;

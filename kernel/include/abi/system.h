@@ -31,6 +31,7 @@ enum system_topic { /* system_info(topic, buffer, size) → bytes */
                     SYSTEM_HOSTNAME, /* text */
                     SYSTEM_TRACE, /* struct trace_record[] */
                     SYSTEM_SCHEMES, /* struct scheme_info[] */
+                    SYSTEM_DOMAINNAME, /* text */
 };
 struct memory_totals {
     uint64_t total, free, cache, kernel, private_pages, shared; /* bytes */
@@ -67,6 +68,7 @@ enum system_op { /* system_control(h, op, a, b): h is a SYSTEM handle with RIGHT
                  SYSTEM_FAIL_ALLOCATION, /* debug: the a-th allocation from now fails in process b (0: caller) */
                  SYSTEM_CLOCK_ADJUST, /* a: ns to add to CLOCK_REALTIME */
                  SYSTEM_DUMP_OBJECTS, /* debug: every object with its counts, to the log */
+                 SYSTEM_SET_DOMAINNAME, /* as SYSTEM_SET_HOSTNAME */
 };
 
 enum hardware_kind { /* hardware_create(root, kind, a, b, c) → handle, upper range */

@@ -31,9 +31,13 @@ MUST_CHECK long event_read(struct object *ev, uint64_t *value, bool nonblock, ns
 MUST_CHECK long event_write(struct object *ev, uint64_t value, bool nonblock, nsec_t deadline);
 void watch_remove_all(struct object *source); /* description's last handle went */
 
-struct object *timer_object_create(uint32_t clock);
-/* deadline and period on its clock, 0: disarm, once; old: remaining time and period before. */
-void timer_object_set(struct object *t, nsec_t deadline, nsec_t period, nsec_t old[2]);
+struct process;
+struct object *timer_object_create(uint32_t clock, struct process *p, struct thread *t); /* of whom: CPU time */
+/* deadline (or span of time) and period on its clock, 0: disarm, once; old: remaining time and period before. */
+void timer_object_set(struct object *t, nsec_t deadline, nsec_t period, bool relative, nsec_t old[2]);
+MUST_CHECK int timer_object_signal(struct object *o, int signal, uint32_t tid, uint64_t value, int32_t id);
+bool timer_object_own(struct object *o); /* timer_object_signal() made it its process's own */
+int32_t timer_object_overruns(struct object *o); /* as told with its signal that was taken last */
 void timer_objects_clock_set(void); /* the wall clock was set */
 uint32_t timer_object_clock(struct object *t); /* enum clock */
 MUST_CHECK long timer_object_read(struct object *t, uint64_t *expirations, bool nonblock, nsec_t deadline);

@@ -79,7 +79,7 @@ struct process {
     struct signal_action actions[SIGNAL_COUNT]; /* under signal_lock */
     struct process_limit limits[LIMIT_COUNT];
     uint32_t umask, nice;
-    bool dumpable;
+    bool dumpable, signals_watched; /* the latter under signal_lock; see signal_object.c */
     uaddr_t foreign_handler;
     vaddr_t arguments, arguments_end, environment_end; /* in user memory, for /proc */
     char name[32];
@@ -157,6 +157,21 @@ static inline bool cred_privileged(const struct cred *c) { return c->c.privilege
 void signal_send_process(struct process *p, int signal, const struct signal_info *info);
 void signal_send_thread(struct thread *t, int signal, const struct signal_info *info);
 void signal_send_fault(int signal, int code, uaddr_t address); /* to the current thread, forced */
+
+extern const struct object_ops signal_object_ops;
+MUST_CHECK long signal_object_read(struct object *o, uaddr_t to, size_t size, bool nonblock, nsec_t deadline);
+
+/* What sends one signal again and again (a timer): queued at most once, with memory of its own. */
+struct signal_source {
+    struct signal_entry entry;
+    struct process *process; /* references */
+    struct thread *thread; /* null: to the process */
+    _Atomic int32_t overruns; /* those told with the signal taken last */
+};
+/* To thread tid (0: any) of the caller's process; value as si_value, id as si_timerid. err_ptr. */
+struct signal_source *signal_source_create(int signal, uint32_t tid, uint64_t value, int32_t id);
+void signal_source_destroy(struct signal_source *s); /* what is pending stays so */
+void signal_source_post(struct signal_source *s, uint64_t times);
 bool signal_pending_slow(struct thread *t);
 /* A deliverable one, exit, stop, or a cancelled cancellation point: blocking calls return -EINTR. */
 static inline bool signal_pending(struct thread *t) {
