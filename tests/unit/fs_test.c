@@ -387,6 +387,30 @@ TEST(extended_attributes) {
     CHECK(fs_xattr(&root_call, f, XATTR_REMOVE, 0, "user.a", nullptr, 0, nullptr, 0) == 0);
     CHECK(fs_xattr(&root_call, f, XATTR_GET, 0, "user.a", nullptr, 0, out, 3) == -ENODATA);
     CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "system.x", "", 0, nullptr, 0) == -EOPNOTSUPP);
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "security.x", "1", 1, nullptr, 0) == 0);
+    CHECK(fs_xattr(&user, f, XATTR_GET, 0, "security.x", nullptr, 0, out, 1) == 1);
+    CHECK(fs_xattr(&user, f, XATTR_REMOVE, 0, "security.x", nullptr, 0, nullptr, 0) == -EPERM);
+    CHECK(fs_xattr(&user, f, XATTR_SET, 0, "trusted.x", "1", 1, nullptr, 0) == -EPERM);
+    host_fs.fs.flags |= FS_READ_ONLY;
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.a", "1", 1, nullptr, 0) == -EROFS);
+    CHECK(fs_xattr(&root_call, f, XATTR_REMOVE, 0, "security.x", nullptr, 0, nullptr, 0) == -EROFS);
+    host_fs.fs.flags &= ~(uint32_t)FS_READ_ONLY;
+    finish();
+}
+
+/* Replacing a value needs room for the difference only. */
+TEST(extended_attributes_have_limits) {
+    static char big[65536];
+    start();
+    CHECK(make("f", MODE_REGULAR | 0644) == 0);
+    struct fs_node *f = node("f");
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.a", big, 65000, nullptr, 0) == 0);
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.b", big, 65000, nullptr, 0) == 0);
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.c", big, 2000, nullptr, 0) == -ENOSPC);
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.a", big, 65000, nullptr, 0) == 0);
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.a", big, 65001, nullptr, 0) == -ENOSPC);
+    CHECK(fs_xattr(&root_call, f, XATTR_REMOVE, 0, "user.b", nullptr, 0, nullptr, 0) == 0);
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.c", big, 2000, nullptr, 0) == 0);
     finish();
 }
 
