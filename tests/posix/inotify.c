@@ -354,6 +354,16 @@ TEST(watching_needs_permission_to_read) {
     EQUAL(child_run(as_nobody, NULL), 0);
 }
 
+TEST(instances_have_a_limit) {
+    int fds[2000], count = 0;
+    while (count < 2000 && (fds[count] = inotify_init1(0)) >= 0) count++;
+    EQUAL(errno, EMFILE);
+    CHECK(count > 0 && count < 2000);
+    OK(close(fds[--count]));
+    fds[count++] = (int)OK(inotify_init1(0));
+    while (count) OK(close(fds[--count]));
+}
+
 TEST(two_instances_and_many_watches) {
     char name[32];
     start();

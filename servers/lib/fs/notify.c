@@ -15,6 +15,7 @@
 
 #define EVENTS_MAX 16384
 #define WATCHES_MAX 8192 /* per instance */
+#define INSTANCES_MAX 128 /* per user */
 #define LOOK_NS 100000000LL
 enum { /* flags of inotify_add_watch, and of events */
        ONLY_DIRECTORY = 0x01000000,
@@ -48,7 +49,7 @@ struct fs_notify { /* one instance */
     struct fs_open *open;
     struct fs_notify_watch *watches;
     struct notify_event *first, *last;
-    uint32_t event_count, watch_count;
+    uint32_t event_count, watch_count, uid;
     int32_t bytes, last_id;
     struct scheme_queue readers;
 };
@@ -271,9 +272,14 @@ int fs_notify_remove(struct fs_open *o, int32_t id) {
 }
 
 /* --- instances, and the names of opens ----------------------------------------------------------- */
-int fs_notify_init(struct fs_open *o) {
+int fs_notify_init(struct fs_open *o, uint32_t uid) {
+    uint32_t count = 0;
+    for (const struct fs_open *other = o->node->opens; other; other = other->next)
+        count += other->notify && other->notify->uid == uid;
+    if (count >= INSTANCES_MAX) return -EMFILE;
     if (!(o->notify = calloc(1, sizeof(*o->notify)))) return -ENOMEM;
     o->notify->open = o;
+    o->notify->uid = uid;
     o->node->fs->notify_count++;
     return 0;
 }

@@ -105,7 +105,7 @@ int fs_open_notify(struct fs_call *c, uint32_t flags, struct fs_open **out) {
     if (c->fs->flags & FS_NO_NOTIFY) return -EOPNOTSUPP;
     struct fs_open *o = open_create(c->fs, &c->fs->notify_node, flags & FILE_NONBLOCK);
     if (!o) return -ENOMEM;
-    int result = fs_notify_init(o);
+    int result = fs_notify_init(o, c->who->uid);
     if (result) open_destroy(c->fs, o);
     else *out = o;
     return result;

@@ -337,7 +337,7 @@ void fs_notify_entry(struct fs_node *dir, struct fs_name name, const struct fs_n
 void fs_notify_opened(struct fs_open *o);
 void fs_notify_look(struct scheme *s); /* for changes that nobody told us about */
 void fs_notify_gone(struct fs_node *n); /* a reference or a name went: perhaps the last */
-int fs_notify_init(struct fs_open *o);
+int fs_notify_init(struct fs_open *o, uint32_t uid);
 void fs_notify_fini(struct fs_open *o);
 int64_t fs_notify_read(struct fs_call *c, struct fs_open *o, void *out, size_t size, bool nonblock);
 uint32_t fs_notify_ready(const struct fs_open *o);
