@@ -476,6 +476,8 @@ void channel_describe(struct object *o, struct handle_info *i) {
     i->plane = e->channel->flags | (e->in->stamped ? CHANNEL_STAMPED : 0);
 }
 
+bool channel_is(struct object *a, struct object *b) { return channel_end_of(a)->channel == channel_end_of(b)->channel; }
+
 static uint32_t capacity_round(size_t capacity) {
     return (uint32_t)align_up(max(min(capacity, (size_t)CAPACITY_MAX), (size_t)1), PAGE_SIZE);
 }

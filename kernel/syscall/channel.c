@@ -180,15 +180,26 @@ static long set_route(struct object *o, handle_t h) {
     return e;
 }
 
+static long is_same(struct object *o, handle_t h) {
+    struct object *other;
+    uint32_t io_flags = 0;
+    int e = lookup_channel(h, 0, &other, &io_flags);
+    if (e) return e;
+    bool same = channel_is(o, other);
+    object_put(other);
+    return same;
+}
+
 /* Who may only send on an end (a datagram socket's, passed by its server) says nothing about it. */
 long sys_channel_control(handle_t h, uint32_t op, uint64_t argument) {
     struct object *o;
     uint32_t io_flags = 0;
-    bool query = op == CHANNEL_READABLE || op == CHANNEL_WRITABLE || op == CHANNEL_CAPACITY;
+    bool query = op == CHANNEL_READABLE || op == CHANNEL_WRITABLE || op == CHANNEL_CAPACITY || op == CHANNEL_IS;
     int e = lookup_channel(h, query ? 0 : RIGHT_CONTROL, &o, &io_flags);
     if (e) return e;
     long result = op == CHANNEL_NAME    ? set_name(o, argument)
                   : op == CHANNEL_ROUTE ? set_route(o, (handle_t)argument)
+                  : op == CHANNEL_IS    ? is_same(o, (handle_t)argument)
                                         : channel_control(o, op, argument);
     object_put(o);
     return result;

@@ -6,6 +6,7 @@
 #include "shim.h"
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 
 _Static_assert(sizeof(struct pollfd) == sizeof(struct poll_entry), "one layout");
 
@@ -242,3 +243,45 @@ long row_eventfd2(unsigned initial, int flags) {
 }
 
 long row_eventfd(unsigned initial) { return row_eventfd2(initial, 0); }
+
+/* --- inotify: the root's file system keeps the queue (servers/lib/fs/notify.c) and watches its own files only --- */
+
+long row_inotify_init1(int flags) {
+    struct call_args call;
+    if (flags & ~(IN_CLOEXEC | IN_NONBLOCK)) {
+        return -EINVAL;
+    }
+    call_prepare(&call, OP_OPEN, flags & IN_NONBLOCK, OPEN_NOTIFY, 0);
+    call.request.flags = REQUEST_IDEMPOTENT;
+    call.handle_flags = flags & IN_CLOEXEC ? HANDLE_CLOEXEC : 0;
+    long error = call_send(HANDLE_ROOT, &call);
+    return error < 0 ? error : call.reply.handle;
+}
+
+long row_inotify_init(void) { return row_inotify_init1(0); }
+
+static long inotify_check(int fd) {
+    long type = is_fd(fd) ? handle_type(fd) : -EBADF;
+    return type < 0 ? type : type == OBJECT_FILE ? 0 : -EINVAL;
+}
+
+long row_inotify_add_watch(int fd, const char *path, uint32_t mask) {
+    struct path_call p;
+    long error = inotify_check(fd);
+    if (error < 0) {
+        return error;
+    }
+    path_prepare(&p, OP_NOTIFY, path, mask & IN_DONT_FOLLOW ? FILE_NOFOLLOW : 0, mask);
+    p.call.carry = fd;
+    long watch = path_send(&p, AT_FDCWD);
+    return watch == -EXDEV || watch == -ENOSYS ? -EOPNOTSUPP : watch;
+}
+
+long row_inotify_rm_watch(int fd, int watch) {
+    long error = inotify_check(fd);
+    if (error < 0) {
+        return error;
+    }
+    error = call_simple(fd, OP_NOTIFY, 0, (uint64_t)(int64_t)watch, 0);
+    return error == -ENOSYS ? -EINVAL : error;
+}

@@ -279,6 +279,6 @@ int proc_fs_init(struct fs *fs, const char *mount_point) {
     root.index = NUMBER_NONE;
     fs->root = &root.node;
     fs->device = 2;
-    fs->flags = FS_NO_XATTR | FS_FIXED_ATTRIBUTES;
+    fs->flags = FS_NO_XATTR | FS_FIXED_ATTRIBUTES | FS_NO_NOTIFY;
     return 0;
 }

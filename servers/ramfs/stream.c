@@ -17,8 +17,10 @@ static void refresh_from(struct fs_node *n, const struct memory_info *info) {
     n->size = (int64_t)info->size;
     ram_pages_count(n, (int64_t)info->pages);
     if (info->mtime_ns) {
+        bool changed = n->mtime != info->mtime_ns;
         n->mtime = info->mtime_ns;
         if (n->ctime < n->mtime) n->ctime = n->mtime;
+        if (changed) fs_notify_modified(n);
     }
     if (info->atime_ns > n->atime && (n->atime <= n->mtime || n->atime <= n->ctime)) {
         n->atime = info->atime_ns; /* relatime: not again until the next change, also for fstat */

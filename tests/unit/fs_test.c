@@ -387,6 +387,94 @@ TEST(extended_attributes) {
     CHECK(fs_xattr(&root_call, f, XATTR_REMOVE, 0, "user.a", nullptr, 0, nullptr, 0) == 0);
     CHECK(fs_xattr(&root_call, f, XATTR_GET, 0, "user.a", nullptr, 0, out, 3) == -ENODATA);
     CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "system.x", "", 0, nullptr, 0) == -EOPNOTSUPP);
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "security.x", "1", 1, nullptr, 0) == 0);
+    CHECK(fs_xattr(&user, f, XATTR_GET, 0, "security.x", nullptr, 0, out, 1) == 1);
+    CHECK(fs_xattr(&user, f, XATTR_REMOVE, 0, "security.x", nullptr, 0, nullptr, 0) == -EPERM);
+    CHECK(fs_xattr(&user, f, XATTR_SET, 0, "trusted.x", "1", 1, nullptr, 0) == -EPERM);
+    host_fs.fs.flags |= FS_READ_ONLY;
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.a", "1", 1, nullptr, 0) == -EROFS);
+    CHECK(fs_xattr(&root_call, f, XATTR_REMOVE, 0, "security.x", nullptr, 0, nullptr, 0) == -EROFS);
+    host_fs.fs.flags &= ~(uint32_t)FS_READ_ONLY;
+    finish();
+}
+
+/* Replacing a value needs room for the difference only. */
+TEST(extended_attributes_have_limits) {
+    static char big[65536];
+    start();
+    CHECK(make("f", MODE_REGULAR | 0644) == 0);
+    struct fs_node *f = node("f");
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.a", big, 65000, nullptr, 0) == 0);
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.b", big, 65000, nullptr, 0) == 0);
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.c", big, 2000, nullptr, 0) == -ENOSPC);
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.a", big, 65000, nullptr, 0) == 0);
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.a", big, 65001, nullptr, 0) == -ENOSPC);
+    CHECK(fs_xattr(&root_call, f, XATTR_REMOVE, 0, "user.b", nullptr, 0, nullptr, 0) == 0);
+    CHECK(fs_xattr(&root_call, f, XATTR_SET, 0, "user.c", big, 2000, nullptr, 0) == 0);
+    finish();
+}
+
+/* --- inotify ------------------------------------------------------------------------------------- */
+static struct fs_open *notify_open(void) {
+    struct fs_open *o = nullptr;
+    CHECK(fs_open_notify(&root_call, FILE_NONBLOCK, &o) == 0 && o);
+    return o;
+}
+
+static int watch(struct fs_open *o, const char *path, uint32_t mask) {
+    return (int)fs_notify_add(&root_call, o, top(), host_name(path), mask);
+}
+
+/* The next event's mask, whose watch it is told by; 0: none. */
+static uint32_t event(struct fs_open *o, int wanted) {
+    uint32_t e[64];
+    int64_t next, size = fs_read(&root_call, o, e, 16, 0, IO_NONBLOCK, &next);
+    if (size == -EINVAL) size = fs_read(&root_call, o, e, 32, 0, IO_NONBLOCK, &next); /* with a name */
+    if (size == -EAGAIN) return 0;
+    CHECK(size >= 16 && (int)e[0] == wanted);
+    return e[1];
+}
+
+TEST(inotify_lives_as_long_as_its_node) {
+    enum { ONCE = (int)0x80000000, GONE = 0x8000 };
+    start();
+    CHECK(make("d", MODE_DIRECTORY | 0755) == 0 && make("d/f", MODE_REGULAR | 0644) == 0);
+    CHECK(make("d/g", MODE_REGULAR | 0644) == 0);
+    struct fs_open *i = notify_open(), *j = notify_open(), *f = must_open("d/f", FILE_READ_ONLY);
+    CHECK(watch(i, "d/f", NOTIFY_DELETE_SELF) == 1 && watch(j, "d/f", NOTIFY_DELETE_SELF | (uint32_t)ONCE) == 1);
+    CHECK(watch(i, "d/f", 0) == -EINVAL && watch(i, "none", 1) == -ENOENT);
+    CHECK(fs_rename(&root_call, top(), host_name("d/g"), top(), host_name("d/f"), 0) == 0); /* f has no name now */
+    CHECK(event(i, 1) == 0);
+    done(f);
+    CHECK(event(i, 1) == NOTIFY_DELETE_SELF);
+    CHECK(event(j, 1) == NOTIFY_DELETE_SELF);
+    CHECK(fs_notify_bytes(i) == 16 && fs_notify_remove(i, 1) == -EINVAL);
+    CHECK(watch(i, "d/f", NOTIFY_ATTRIBUTES | (uint32_t)ONCE) == 2); /* ends while the node goes */
+    CHECK(fs_remove(&root_call, top(), host_name("d/f"), false) == 0);
+    done(i);
+    CHECK(watch(j, "d", NOTIFY_ALL) == 2);
+    f = must_open("d", FILE_READ_ONLY | FILE_DIRECTORY);
+    CHECK(fs_remove(&root_call, top(), host_name("d"), true) == 0);
+    done(f);
+    done(j);
+    finish();
+}
+
+TEST(opens_remember_names) {
+    start();
+    struct fs_open *i = notify_open();
+    CHECK(make("d", MODE_DIRECTORY | 0755) == 0 && make("e", MODE_DIRECTORY | 0755) == 0);
+    CHECK(make("d/f", MODE_REGULAR | 0644) == 0);
+    CHECK(watch(i, "e", NOTIFY_CLOSE_NOWRITE) == 1);
+    struct fs_open *f = must_open("d/f", FILE_READ_ONLY);
+    CHECK(fs_rename(&root_call, top(), host_name("d/f"), top(), host_name("e/g"), 0) == 0);
+    done(f);
+    CHECK(event(i, 1) == NOTIFY_CLOSE_NOWRITE);
+    f = must_open("e/g", FILE_READ_ONLY);
+    CHECK(fs_remove(&root_call, top(), host_name("e/g"), false) == 0);
+    CHECK(fs_remove(&root_call, top(), host_name("e"), true) == 0);
+    done(i);
+    done(f);
     finish();
 }
 

@@ -54,5 +54,6 @@ enum channel_op {
     CHANNEL_LIMITS, /* of CHANNEL_PRIORITY, once: messages | bytes of each << 32. Less room to receive: EMSGSIZE */
     CHANNEL_NEWS, /* result 1: a message came to its empty queue and nobody waited; EVENT_PRIORITY here until asked */
     CHANNEL_ROUTE, /* argument: what it sends goes where what is sent on this end goes; HANDLE_NONE: to its peer */
+    CHANNEL_IS, /* argument: a handle; result 1: it is an end of the same channel, 0: of another */
 };
 #define CHANNEL_HELD(read, write, events) ((read) | (write) << 8 | (events) << 16)

@@ -80,7 +80,7 @@ enum scheme_op {
     OP_EXECUTE, /* from the kernel, of a FILE_KIND_SETID: reply.args[0], args[1] effective ids, or SETID_NONE */
 
     /* paths; object = the directory to start at (0: scheme root) */
-    OP_OPEN = 32, /* args[0] FILE_* flags; args[1] creation mode (umask applied), OPEN_FOR_CHILD; see REPLY_FILE */
+    OP_OPEN = 32, /* args[0] FILE_* flags; args[1] creation mode (umask applied), OPEN_*; see REPLY_FILE */
     OP_MAKE_NODE, /* args[0] flags, args[1] mode with S_IFMT (directory, fifo, device, socket), args[3] device */
     OP_REMOVE, /* args[1] 1 = directory (rmdir), 0 = not a directory (unlink) */
     OP_LINK, /* data: old path NUL new path; args[1] length of the old path; handle: new path's directory */
@@ -91,6 +91,7 @@ enum scheme_op {
     OP_XATTR, /* args[0] flags, args[1] 0 get 1 set 2 list 3 remove, args[3] room; data path NUL name NUL value */
     OP_MOUNT, /* data: path; handle: directory file of another scheme put there; args[1] 1 = unmount */
     OP_PATH, /* answers the absolute path of directory `object` within this scheme (getcwd) */
+    OP_NOTIFY, /* inotify: args[1] IN_* mask; handle: the OPEN_NOTIFY file. Without: ends the watch args[1] of it */
 
     /* one-way: tag 0, never answered */
     OP_CLOSE = 64, /* last handle to the file is gone */
@@ -108,6 +109,7 @@ enum scheme_op {
 
 enum attribute_set { SET_MODE = 1, SET_UID = 2, SET_GID = 4, SET_SIZE = 8, SET_ATIME = 16, SET_MTIME = 32 };
 #define ACCESS_EFFECTIVE 0x200 /* AT_EACCESS */
+#define OPEN_NOTIFY (1u << 30) /* an inotify descriptor of this scheme, whatever the path */
 #define OPEN_FOR_CHILD (1u << 31) /* spawn: closing it is not the caller's close, which would drop its record locks */
 
 struct file_attributes { /* struct stat of x86-64, then what it lacks */

@@ -46,6 +46,7 @@ MUST_CHECK long channel_receive(struct object *end, struct message **came, const
                                 uint32_t io_flags, nsec_t deadline);
 MUST_CHECK long channel_control(struct object *end, uint32_t op, uint64_t argument); /* all but the next two */
 MUST_CHECK int channel_set_name(struct object *end, const char *bytes, size_t length); /* CHANNEL_NAME */
+bool channel_is(struct object *a, struct object *b); /* ends of one channel? */
 MUST_CHECK int channel_route(struct object *end, struct object *via); /* CHANNEL_ROUTE; null: HANDLE_NONE */
 void channel_describe(struct object *end, struct handle_info *i);
 void channel_charge(struct object *end, struct quota *quota); /* opened through a server that has none itself */

@@ -149,6 +149,15 @@ static void times_change(struct fs_node *n, uint32_t set, const struct file_attr
     if (n->fs->ops->times_set) n->fs->ops->times_set(n);
 }
 
+static uint32_t notify_of(uint32_t set) {
+    uint32_t times = set & (SET_ATIME | SET_MTIME);
+    uint32_t mask = times == SET_ATIME   ? NOTIFY_ACCESS
+                    : times == SET_MTIME ? NOTIFY_MODIFY
+                    : times              ? NOTIFY_ATTRIBUTES
+                                         : 0;
+    return mask | (set & SET_SIZE ? NOTIFY_MODIFY : 0) | (set & (SET_UID | SET_GID | SET_MODE) ? NOTIFY_ATTRIBUTES : 0);
+}
+
 int fs_set_attributes(struct fs_call *c, struct fs_node *start, struct fs_open *o, struct fs_name path, uint32_t flags,
                       uint32_t set, const struct file_attributes *a) {
     struct fs_walk w;
@@ -170,5 +179,7 @@ int fs_set_attributes(struct fs_call *c, struct fs_node *start, struct fs_open *
     if (set & (SET_ATIME | SET_MTIME)) times_change(n, set, a);
     fs_touch(n, TOUCH_CTIME | (set & SET_SIZE ? TOUCH_MTIME : 0));
     if (set & SET_SIZE && c->fs->ops->times_set) c->fs->ops->times_set(n);
+    if (path.length || !o) fs_notify(n, w.dir, w.name, notify_of(set));
+    else fs_notify_open(o, notify_of(set));
     return 0;
 }

@@ -108,6 +108,7 @@ int64_t fs_fifo_read(struct fs_call *c, struct fs_open *o, void *out, size_t siz
     scheme_wake(&c->fs->scheme, &f->write_queue);
     fifo_changed(o->node);
     fs_atime_update(o->node);
+    fs_notify_open(o, NOTIFY_ACCESS);
     return (int64_t)n;
 }
 
@@ -132,6 +133,7 @@ int64_t fs_fifo_write(struct fs_call *c, struct fs_open *o, const void *in, size
         scheme_wake(&c->fs->scheme, &f->read_queue);
         fifo_changed(o->node);
         fs_touch(o->node, TOUCH_MTIME | TOUCH_CTIME);
+        fs_notify_open(o, NOTIFY_MODIFY);
     }
     if (*done == size || (nonblock && *done)) return (int64_t)*done;
     c->wait = &f->write_queue;

@@ -51,7 +51,10 @@ int fs_create(struct fs_call *c, const struct fs_walk *w, uint32_t mode, uint64_
         dir->links++;
         fs_parent_set(*out, dir);
     }
-    if (w->name.length) fs_touch(dir, TOUCH_MTIME | TOUCH_CTIME);
+    if (w->name.length) {
+        fs_touch(dir, TOUCH_MTIME | TOUCH_CTIME);
+        fs_notify_entry(dir, w->name, *out, NOTIFY_CREATE, 0);
+    }
     return 0;
 }
 
@@ -106,6 +109,7 @@ int fs_readlink(struct fs_call *c, struct fs_node *start, struct fs_name path, c
 
 /* The link count went down: the node goes when nobody has it open. */
 static void node_unlinked(struct fs_node *n) {
+    fs_node_get(n);
     if (node_is(n, MODE_DIRECTORY)) {
         n->links = 0;
         n->parent->links--;
@@ -113,7 +117,8 @@ static void node_unlinked(struct fs_node *n) {
         n->links--;
     }
     fs_touch(n, TOUCH_CTIME);
-    if (!n->refs) n->fs->ops->release(n);
+    if (!node_is(n, MODE_DIRECTORY)) fs_notify_self(n, NOTIFY_ATTRIBUTES);
+    fs_node_put(n);
 }
 
 int fs_remove(struct fs_call *c, struct fs_node *start, struct fs_name path, bool directory) {
@@ -127,6 +132,7 @@ int fs_remove(struct fs_call *c, struct fs_node *start, struct fs_name path, boo
     if (directory && !dir_empty(w.node)) return -ENOTEMPTY;
     if ((result = c->fs->ops->remove(w.dir, w.name, w.node))) return result;
     fs_touch(w.dir, TOUCH_MTIME | TOUCH_CTIME);
+    fs_notify_entry(w.dir, w.name, w.node, NOTIFY_DELETE, 0);
     node_unlinked(w.node);
     return 0;
 }
@@ -139,12 +145,15 @@ int fs_link(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
     if (!result) result = dir_permit(c, new.dir);
     if (result) return result;
     if (node_is(old.node, MODE_DIRECTORY)) return -EPERM;
+    if (old.node == &c->fs->notify_node) return -EXDEV;
     if (!old.node->links) return -ENOENT;
     if (old.node->links >= FS_LINK_MAX) return -EMLINK;
     if ((result = c->fs->ops->insert(new.dir, new.name, old.node))) return result;
     old.node->links++;
     fs_touch(old.node, TOUCH_CTIME);
     fs_touch(new.dir, TOUCH_MTIME | TOUCH_CTIME);
+    fs_notify_self(old.node, NOTIFY_ATTRIBUTES);
+    fs_notify_entry(new.dir, new.name, old.node, NOTIFY_CREATE, 0);
     return 0;
 }
 
@@ -190,14 +199,27 @@ static void parent_change(struct fs_node *n, struct fs_node *from, struct fs_nod
     fs_parent_set(n, to);
 }
 
+/* What was `old` is now `new`. */
+static void rename_notify(struct fs_node *n, struct fs_walk *old, struct fs_walk *new) {
+    struct fs *fs = n->fs;
+    if (!fs->notify_count) return;
+    fs->notify_cookie += fs->notify_cookie == UINT32_MAX ? 2 : 1; /* never 0 */
+    fs_via_move(n, old->dir, old->name, new->dir, new->name);
+    fs_notify_entry(old->dir, old->name, n, NOTIFY_MOVED_FROM, fs->notify_cookie);
+    fs_notify_entry(new->dir, new->name, n, NOTIFY_MOVED_TO, fs->notify_cookie);
+    fs_notify_self(n, NOTIFY_MOVE_SELF);
+}
+
 static void rename_finish(struct fs_walk *from, struct fs_walk *to, uint32_t flags) {
     parent_change(from->node, from->dir, to->dir);
     fs_touch(from->dir, TOUCH_MTIME | TOUCH_CTIME);
     if (to->dir != from->dir) fs_touch(to->dir, TOUCH_MTIME | TOUCH_CTIME);
     fs_touch(from->node, TOUCH_CTIME);
+    rename_notify(from->node, from, to);
     if (flags & RENAME_SWAP) {
         parent_change(to->node, to->dir, from->dir);
         fs_touch(to->node, TOUCH_CTIME);
+        rename_notify(to->node, to, from);
     } else if (to->node) {
         node_unlinked(to->node);
     }

@@ -15,6 +15,7 @@ int fs_init(struct fs *fs, const struct fs_ops *ops, const char *mount_point) {
     fs->ops = ops;
     fs->now = wall_clock;
     fs->open_pool = POOL_OF(struct fs_open);
+    fs->notify_node = (struct fs_node){.fs = fs, .mode = 0600, .links = 1, .refs = 1};
     if (!mount_point) return 0;
     fs->mount_point = strdup(mount_point);
     fs->above = strdup(mount_point);
@@ -39,6 +40,7 @@ void fs_node_init(struct fs *fs, struct fs_node *n, const struct fs_new *what) {
 
 void fs_node_put(struct fs_node *n) {
     if (--n->refs == 0) n->fs->ops->release(n);
+    else if (n->watches) fs_notify_gone(n);
 }
 
 void fs_node_fini(struct fs_node *n) {

@@ -46,6 +46,7 @@ static void open_destroy(struct fs *fs, struct fs_open *o) {
     while (*p != o) p = &(*p)->next;
     *p = o->next;
     object_remove(&fs->opens, o->id);
+    if (o->via) fs_via_drop(o->via);
     pool_put(&fs->open_pool, o);
     while (!n->opens && n->locks) /* of processes whose DETACH is yet to come */
         lock_drop(&n->locks, n->locks->owner);
@@ -89,21 +90,41 @@ static int plane_get(struct fs_call *c, struct fs_open *o, bool again, struct fs
     }
 }
 
-int fs_open_continue(struct fs_call *c, struct fs_open *o, struct fs_plane *plane) {
-    return plane_get(c, o, true, plane);
+static void opened(struct fs_open *o) {
+    o->announced = true;
+    if (o->node->fs->notify_count) fs_notify_opened(o);
 }
 
-/* Opens n, which the caller may open. */
-static int node_open(struct fs_call *c, struct fs_node *n, uint32_t flags, struct fs_open **out,
+int fs_open_continue(struct fs_call *c, struct fs_open *o, struct fs_plane *plane) {
+    int result = plane_get(c, o, true, plane);
+    if (result == 0) opened(o);
+    return result;
+}
+
+int fs_open_notify(struct fs_call *c, uint32_t flags, struct fs_open **out) {
+    if (c->fs->flags & FS_NO_NOTIFY) return -EOPNOTSUPP;
+    struct fs_open *o = open_create(c->fs, &c->fs->notify_node, flags & FILE_NONBLOCK);
+    if (!o) return -ENOMEM;
+    int result = fs_notify_init(o, c->who->uid);
+    if (result) open_destroy(c->fs, o);
+    else *out = o;
+    return result;
+}
+
+/* Opens the node at w, which the caller may open. */
+static int node_open(struct fs_call *c, struct fs_walk *w, uint32_t flags, struct fs_open **out,
                      struct fs_plane *plane) {
     struct fs *fs = c->fs;
+    struct fs_node *n = w->node;
     struct fs_open *o = open_create(fs, n, flags);
     if (!o) return -ENOMEM;
+    if (fs->notify_count && w->dir && !node_is(n, MODE_DIRECTORY)) fs_via_set(o, w->dir, w->name);
     int result = fs->ops->opened && !(flags & FILE_PATH) ? fs->ops->opened(c, o) : 0;
     if (result == 0) result = plane_get(c, o, false, plane);
     if (result == 0 && flags & FILE_TRUNCATE && node_is(n, MODE_REGULAR) && fs->ops->resize) {
         result = fs->ops->resize(n, 0);
         fs_touch(n, TOUCH_MTIME | TOUCH_CTIME);
+        fs_notify_open(o, NOTIFY_MODIFY);
     }
     if (result && result != FS_WAIT) {
         fs_close(fs, o);
@@ -111,6 +132,7 @@ static int node_open(struct fs_call *c, struct fs_node *n, uint32_t flags, struc
     }
     o->pid = c->pid;
     *out = o;
+    if (result == 0 && !(flags & FILE_PATH)) opened(o);
     return result;
 }
 
@@ -124,7 +146,7 @@ static int open_temporary(struct fs_call *c, struct fs_walk *w, uint32_t flags, 
     int result = fs_create(c, &nameless, MODE_REGULAR | (mode & MODE_BITS), 0, (struct fs_name){}, &n);
     if (result) return result;
     n->links = 0;
-    result = node_open(c, n, flags & ~(uint32_t)FILE_TMPFILE, out, plane);
+    result = node_open(c, &(struct fs_walk){.node = n}, flags & ~(uint32_t)FILE_TMPFILE, out, plane);
     if (result && !n->refs) c->fs->ops->release(n);
     return result;
 }
@@ -146,7 +168,7 @@ int fs_open(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
         flags &= ~(uint32_t)FILE_TRUNCATE;
         result = fs_create(c, &w, MODE_REGULAR | (mode & MODE_BITS), 0, (struct fs_name){}, &w.node);
     }
-    return result ? result : node_open(c, w.node, flags, out, plane);
+    return result ? result : node_open(c, &w, flags, out, plane);
 }
 
 /* MODE_SETGID without execution by the group marks something else (mandatory locks). */
@@ -169,7 +191,10 @@ void fs_close(struct fs *fs, struct fs_open *o) {
         fs_locks_drop(n, o->id, true);
     }
     if (o->in_fifo) fs_fifo_close(o);
-    if (fs->ops->closed && !(o->flags & FILE_PATH)) fs->ops->closed(o);
+    if (o->notify) fs_notify_fini(o);
+    else if (fs->ops->closed && !(o->flags & FILE_PATH)) fs->ops->closed(o);
+    if (o->announced)
+        fs_notify_open(o, access_wanted(o->flags) & MAY_WRITE ? NOTIFY_CLOSE_WRITE : NOTIFY_CLOSE_NOWRITE);
     open_destroy(fs, o);
 }
 
@@ -215,6 +240,7 @@ static int64_t directory_read(struct fs_open *o, void *out, size_t size, int64_t
     if (used == 0 && !room) return -EINVAL;
     if (result && result != -ENOENT && !used) return result;
     if (!(o->flags & FILE_NOATIME)) fs_atime_update(dir);
+    fs_notify_open(o, NOTIFY_ACCESS);
     *next = offset;
     return (int64_t)used;
 }
@@ -222,6 +248,7 @@ static int64_t directory_read(struct fs_open *o, void *out, size_t size, int64_t
 int64_t fs_read(struct fs_call *c, struct fs_open *o, void *out, size_t size, int64_t offset, uint32_t io_flags,
                 int64_t *next) {
     if (o->flags & FILE_PATH || (o->flags & FILE_ACCESS_MASK) == FILE_WRITE_ONLY) return -EBADF;
+    if (o->notify) return fs_notify_read(c, o, out, size, io_flags & IO_NONBLOCK);
     switch (o->node->mode & MODE_TYPE) {
     case MODE_DIRECTORY: return io_flags & IO_DIRECTORY ? directory_read(o, out, size, offset, next) : -EISDIR;
     case MODE_FIFO: return fs_fifo_read(c, o, out, size, io_flags & IO_NONBLOCK);
@@ -231,6 +258,7 @@ int64_t fs_read(struct fs_call *c, struct fs_open *o, void *out, size_t size, in
     if (!c->fs->ops->read || offset < 0) return -EINVAL;
     int64_t done = c->fs->ops->read(c, o, out, size, offset);
     if (done >= 0) *next = offset + done;
+    if (done > 0) fs_notify_open(o, NOTIFY_ACCESS);
     return done;
 }
 
@@ -241,7 +269,11 @@ int64_t fs_write(struct fs_call *c, struct fs_open *o, const void *in, size_t si
     if (!c->fs->ops->write) return -EINVAL;
     int64_t written = c->fs->ops->write(c, o, in, size, offset);
     if (written >= 0) *next = offset + written;
+    if (written > 0) fs_notify_open(o, NOTIFY_MODIFY);
     return written;
 }
 
-uint32_t fs_ready(struct fs_open *o) { return node_is(o->node, MODE_FIFO) ? fs_fifo_ready(o) : EVENT_IN | EVENT_OUT; }
+uint32_t fs_ready(struct fs_open *o) {
+    if (o->notify) return fs_notify_ready(o);
+    return node_is(o->node, MODE_FIFO) ? fs_fifo_ready(o) : EVENT_IN | EVENT_OUT;
+}

@@ -68,7 +68,10 @@ static int64_t serve_open(struct scheme *s, struct port_buffer *b) {
     struct fs_plane plane;
     int result = path_begin(s, b, &c, &start);
     if (result) return result;
-    if (scheme_again(s)) { /* a named pipe that waited for its other side */
+    if (r->args[1] & OPEN_NOTIFY) {
+        plane = (struct fs_plane){.plane = PLANE_NONE, .kind = FILE_KIND_WATCHABLE, .handle = HANDLE_NONE};
+        result = fs_open_notify(&c, (uint32_t)r->args[0], &o);
+    } else if (scheme_again(s)) { /* a named pipe that waited for its other side */
         o = object_get(&c.fs->opens, r->args[3]);
         result = fs_open_continue(&c, o, &plane);
     } else {
@@ -213,7 +216,26 @@ static int64_t serve_xattr(struct scheme *s, struct port_buffer *b) {
     int64_t size = fs_xattr(&c, w.node, (enum fs_xattr_op)r->args[1], (uint32_t)r->args[0] & ~(uint32_t)FILE_NOFOLLOW,
                             copy, value + 1, (size_t)(end - value - 1), b->data, room);
     if (size > 0 && room) b->reply.length = (uint32_t)size;
+    if (size < 0 || r->args[1] == XATTR_GET || r->args[1] == XATTR_LIST) return size;
+    struct fs_open *o = name == path ? object_get(&c.fs->opens, r->object) : nullptr;
+    if (o) fs_notify_open(o, NOTIFY_ATTRIBUTES);
+    else fs_notify(w.node, w.dir, w.name, NOTIFY_ATTRIBUTES);
     return size;
+}
+
+/* The carried file is the inotify descriptor. Without one: the end of a watch of the called file. */
+static int64_t serve_notify(struct scheme *s, struct port_buffer *b) {
+    const struct request *r = &b->request;
+    struct fs_call c;
+    struct fs_node *start;
+    int result = path_begin(s, b, &c, &start);
+    if (result) return result;
+    if (r->flags & REQUEST_HANDLE && !(r->flags & REQUEST_OWN_FILE)) return -EXDEV;
+    bool add = r->flags & REQUEST_OWN_FILE;
+    struct fs_open *o = object_get(&c.fs->opens, add ? r->args[3] : r->object);
+    if (!o || !o->notify) return -EINVAL;
+    if (!add) return fs_notify_remove(o, (int32_t)r->args[1]);
+    return answer(s, b, &c, fs_notify_add(&c, o, start, data_path(b), (uint32_t)r->args[1]));
 }
 
 static int64_t serve_mount(struct scheme *s, struct port_buffer *b) {
@@ -299,8 +321,8 @@ static int64_t serve_control(struct scheme *s, struct port_buffer *b) {
     struct fs_open *o;
     int result = file_begin(s, b, &c, &o);
     if (result) return result;
-    if (b->request.args[0] != FIONREAD || !node_is(o->node, MODE_FIFO)) return -ENOTTY;
-    int32_t bytes = fs_fifo_bytes(o);
+    if (b->request.args[0] != FIONREAD || !(node_is(o->node, MODE_FIFO) || o->notify)) return -ENOTTY;
+    int32_t bytes = o->notify ? fs_notify_bytes(o) : fs_fifo_bytes(o);
     memcpy(b->data, &bytes, sizeof(bytes));
     b->reply.length = sizeof(bytes);
     return 0;
@@ -348,7 +370,9 @@ static int64_t serve_allocate(struct scheme *s, struct port_buffer *b) {
     if (r->args[0] & ~(uint64_t)KEEP_SIZE || !c.fs->ops->allocate) return -EOPNOTSUPP;
     if ((result = c.fs->ops->allocate(o->node, end)) || r->args[0] & KEEP_SIZE) return result;
     if (c.fs->ops->refresh) c.fs->ops->refresh(o->node);
-    return end > o->node->size ? c.fs->ops->resize(o->node, end) : 0;
+    result = end > o->node->size ? c.fs->ops->resize(o->node, end) : 0;
+    if (result == 0) fs_notify_open(o, NOTIFY_MODIFY);
+    return result;
 }
 
 static int64_t serve_statfs(struct scheme *s, struct port_buffer *b) {
@@ -416,11 +440,13 @@ const struct scheme_ops fs_scheme_ops = {
             [OP_XATTR] = serve_xattr,
             [OP_MOUNT] = serve_mount,
             [OP_PATH] = serve_path,
+            [OP_NOTIFY] = serve_notify,
             [OP_CLOSE] = serve_close,
             [OP_DETACH] = serve_detach,
             [OP_REOPEN] = serve_reopen,
         },
     .cancel = serve_cancel,
+    .timeout = fs_notify_look,
 };
 
 int fs_serve(struct fs *fs, handle_t scheme) {

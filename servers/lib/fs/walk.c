@@ -100,7 +100,7 @@ int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
     out->name = (struct fs_name){};
     if (path.length >= FS_PATH_MAX) return -ENAMETOOLONG;
     at = slashes_skip(at, end);
-    at = walk_plain(c, at, end, !(flags & (WALK_PARENT | WALK_CREATE)), &node);
+    at = walk_plain(c, at, end, !(flags & (WALK_PARENT | WALK_CREATE) || c->fs->notify_count), &node);
     while (at < end) {
         if (!node_is(node, MODE_DIRECTORY)) return -ENOTDIR;
         if ((result = fs_permit(c, node, MAY_EXECUTE))) return result;
@@ -131,6 +131,10 @@ int fs_walk(struct fs_call *c, struct fs_node *start, struct fs_name path, uint3
             continue;
         }
         if (last && slash && !node_is(child, MODE_DIRECTORY)) return -ENOTDIR;
+        if (last && c->fs->notify_count) {
+            out->dir = node;
+            out->name = name;
+        }
         node = child;
     }
     out->node = node;

@@ -28,9 +28,12 @@ static bool has_prefix(const char *name, const char *prefix) {
     return strncmp(name, prefix, strlen(prefix)) == 0 && name[strlen(prefix)];
 }
 
-/* user.*: by the file's permissions, on files and directories; trusted.*: the privileged only. */
+/* user.*: by the file's permissions, on files and directories; trusted.*: the privileged only; security.*: anybody
+ * reads what the privileged set. */
 static int xattr_permit(struct fs_call *c, struct fs_node *n, enum fs_xattr_op op, const char *name) {
     bool change = op == XATTR_SET || op == XATTR_REMOVE;
+    if (change && c->fs->flags & FS_READ_ONLY) return -EROFS;
+    if (has_prefix(name, "security.")) return !change || fs_privileged(c) ? 0 : -EPERM;
     if (has_prefix(name, "trusted.")) return fs_privileged(c) ? 0 : change ? -EPERM : -ENODATA;
     if (!has_prefix(name, "user.")) return -EOPNOTSUPP;
     if (!node_is(n, MODE_REGULAR) && !node_is(n, MODE_DIRECTORY)) return change ? -EPERM : -ENODATA;
@@ -69,8 +72,8 @@ static int xattr_set(struct fs_node *n, uint32_t flags, const char *name, const 
     size_t name_size = strlen(name) + 1;
     if (flags & ~(uint32_t)(XATTR_MUST_CREATE | XATTR_MUST_REPLACE)) return -EINVAL;
     if (old ? flags & XATTR_MUST_CREATE : flags & XATTR_MUST_REPLACE) return old ? -EEXIST : -ENODATA;
-    if (size > XATTR_VALUE_MAX) return -E2BIG;
-    if (xattr_total(n) + size + name_size > XATTR_TOTAL_MAX) return -ENOSPC;
+    size_t total = xattr_total(n) - (old ? old->size + name_size : 0);
+    if (size > XATTR_VALUE_MAX || total + size + name_size > XATTR_TOTAL_MAX) return -ENOSPC;
     struct fs_xattr *x = malloc(sizeof(*x) + size + name_size);
     if (!x) return -ENOSPC;
     x->size = size;

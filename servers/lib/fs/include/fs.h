@@ -42,6 +42,8 @@ enum { MAY_EXECUTE = 1, MAY_WRITE = 2, MAY_READ = 4 }; /* X_OK W_OK R_OK */
 struct fs_open;
 struct fs_xattr;
 struct fs_fifo;
+struct fs_notify;
+struct fs_notify_watch;
 
 struct fs_node {
     struct fs *fs;
@@ -57,6 +59,7 @@ struct fs_node {
     struct scheme_queue lock_queue;
     struct fs_fifo *fifo; /* while open */
     struct fs_xattr *xattrs;
+    struct fs_notify_watch *watches; /* each with a reference */
 };
 
 struct fs_open { /* one open file: what the object ids of calls name */
@@ -69,6 +72,9 @@ struct fs_open { /* one open file: what the object ids of calls name */
     void *data; /* the file system's own */
     uint64_t peers_seen; /* FIFO: how many peers had opened it before */
     bool in_fifo; /* FIFO: counted as reader or writer */
+    bool announced; /* watches were told that it was opened */
+    struct fs_notify *notify; /* an inotify descriptor */
+    struct fs_via *via; /* or null: opened while there was no inotify descriptor */
 };
 
 struct fs_call { /* who asks */
@@ -83,6 +89,12 @@ struct fs_name { /* a name, or a path */
     const char *text;
     uint32_t length;
     uint32_t hash; /* of a name, from a walk; else 0: fs_name_hash() knows it anyhow */
+};
+
+struct fs_via { /* the name by which a file was opened */
+    struct fs_node *dir; /* with a reference */
+    struct fs_name name;
+    char text[];
 };
 
 static inline struct fs_name fs_name(const char *text, size_t length) {
@@ -152,6 +164,7 @@ enum fs_flags {
     FS_READ_ONLY = 1,
     FS_NO_XATTR = 2,
     FS_FIXED_ATTRIBUTES = 4, /* owners, modes and times are not the users' */
+    FS_NO_NOTIFY = 8, /* changes by itself: no watches */
 };
 
 struct fs {
@@ -165,6 +178,8 @@ struct fs {
     struct object_map opens; /* struct fs_open */
     struct pool open_pool;
     struct fs_lock_wait *lock_waits;
+    struct fs_node notify_node; /* what inotify descriptors are open files of; stays */
+    uint32_t notify_count, notify_cookie; /* inotify descriptors; of the last rename */
     struct scheme scheme;
     char path[FS_PATH_MAX]; /* see FS_REDIRECT, FS_UP */
     size_t path_length;
@@ -182,6 +197,7 @@ static inline void fs_node_get(struct fs_node *n) { n->refs++; }
 void fs_node_put(struct fs_node *n); /* ops->release at the last */
 void fs_node_fini(struct fs_node *n); /* frees what the library hung on it */
 void fs_parent_set(struct fs_node *dir, struct fs_node *parent); /* moves the reference */
+void fs_notify_modified(struct fs_node *n); /* its bytes turn out to have changed */
 static inline bool node_is(const struct fs_node *n, uint32_t type) { return (n->mode & MODE_TYPE) == type; }
 static inline uint32_t fs_load4(const char *p) {
     uint32_t word;
@@ -247,6 +263,10 @@ enum fs_xattr_op { XATTR_GET, XATTR_SET, XATTR_LIST, XATTR_REMOVE };
 int64_t fs_xattr(struct fs_call *c, struct fs_node *n, enum fs_xattr_op op, uint32_t flags, const char *name,
                  const void *value, size_t size, void *out, size_t room);
 uint32_t fs_ready(struct fs_open *o); /* EVENT_* */
+/* inotify: a descriptor; a watch's number (mask: IN_*); the end of one. */
+int fs_open_notify(struct fs_call *c, uint32_t flags, struct fs_open **out);
+int64_t fs_notify_add(struct fs_call *c, struct fs_open *o, struct fs_node *start, struct fs_name path, uint32_t mask);
+int fs_notify_remove(struct fs_open *o, int32_t id);
 
 /* --- inside the library -------------------------------------------------------------------------- */
 enum walk_flags {
@@ -257,7 +277,8 @@ enum walk_flags {
 };
 enum walk_last { LAST_NOTHING, LAST_DOT, LAST_DOTDOT, LAST_NAME };
 struct fs_walk {
-    struct fs_node *dir, *node; /* dir only with LAST_NAME */
+    struct fs_node *dir,
+        *node; /* dir with LAST_NAME; also, while fs->notify_count, of another walk that ended at a name */
     struct fs_name name; /* in the path or in fs->expand: until the next walk */
     enum walk_last last;
     bool slash; /* a slash follows the name */
@@ -288,4 +309,41 @@ int64_t fs_fifo_write(struct fs_call *c, struct fs_open *o, const void *in, size
 uint32_t fs_fifo_ready(struct fs_open *o);
 int32_t fs_fifo_bytes(struct fs_open *o);
 void fs_xattrs_free(struct fs_node *n);
+
+enum notify_mask { /* IN_* */
+                   NOTIFY_ACCESS = 1,
+                   NOTIFY_MODIFY = 2,
+                   NOTIFY_ATTRIBUTES = 4,
+                   NOTIFY_CLOSE_WRITE = 8,
+                   NOTIFY_CLOSE_NOWRITE = 0x10,
+                   NOTIFY_OPEN = 0x20,
+                   NOTIFY_MOVED_FROM = 0x40,
+                   NOTIFY_MOVED_TO = 0x80,
+                   NOTIFY_CREATE = 0x100,
+                   NOTIFY_DELETE = 0x200,
+                   NOTIFY_DELETE_SELF = 0x400,
+                   NOTIFY_MOVE_SELF = 0x800,
+                   NOTIFY_ALL = 0xfff,
+};
+/* Something happened to n, which is `name` in dir (null: not known, or a directory). */
+void fs_notify_slow(struct fs_node *n, struct fs_node *dir, struct fs_name name, uint32_t mask);
+static inline void fs_notify(struct fs_node *n, struct fs_node *dir, struct fs_name name, uint32_t mask) {
+    if (n->fs->notify_count) fs_notify_slow(n, dir, name, mask);
+}
+void fs_notify_self(struct fs_node *n, uint32_t mask); /* its own watches only */
+void fs_notify_open(struct fs_open *o, uint32_t mask); /* to the node of an open file */
+/* The entry for n in dir came or went. */
+void fs_notify_entry(struct fs_node *dir, struct fs_name name, const struct fs_node *n, uint32_t mask, uint32_t cookie);
+void fs_notify_opened(struct fs_open *o);
+void fs_notify_look(struct scheme *s); /* for changes that nobody told us about */
+void fs_notify_gone(struct fs_node *n); /* a reference or a name went: perhaps the last */
+int fs_notify_init(struct fs_open *o, uint32_t uid);
+void fs_notify_fini(struct fs_open *o);
+int64_t fs_notify_read(struct fs_call *c, struct fs_open *o, void *out, size_t size, bool nonblock);
+uint32_t fs_notify_ready(const struct fs_open *o);
+int32_t fs_notify_bytes(const struct fs_open *o);
+void fs_via_set(struct fs_open *o, struct fs_node *dir, struct fs_name name);
+void fs_via_drop(struct fs_via *v);
+/* n was renamed: what its opens remember follows. */
+void fs_via_move(struct fs_node *n, struct fs_node *from, struct fs_name old, struct fs_node *to, struct fs_name new);
 extern const struct scheme_ops fs_scheme_ops;
