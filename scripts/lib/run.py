@@ -63,7 +63,7 @@ def make_overlay(options):
     for name in filter(None, options.packages.split(",")):
         folder = build.build_folder("debug") / "packages" / name
         if not folder.is_dir():
-            raise machine.HostError(f"--with {name}: not built")
+            raise machine.HostError(f"--with {name}: not a package, or not built")
         archive.add_tree("", folder)
     if options.overlay:
         if not os.path.isdir(options.overlay):
