@@ -11,6 +11,7 @@ import sys
 import time
 
 import build
+import cpio
 import machine
 from exec_channel import ExecChannel, ProtocolError, Pump
 
@@ -40,6 +41,8 @@ def parse(arguments):
     parser.add_argument("--preset", default="debug", help="debug, release, kasan, race (debug)")
     parser.add_argument("--boot", choices=("uefi", "direct"), default="uefi")
     parser.add_argument("--overlay", metavar="DIR", help="add a folder's files to the root")
+    parser.add_argument("--with", metavar="NAMES", default="", dest="packages",
+                        help="build and add packages: python3,vim (sysroot/ports)")
     parser.add_argument("--exec", metavar="COMMAND", help="run COMMAND in the shell, then end")
     parser.add_argument("--timeout", type=float, metavar="S", help="end after S seconds")
     parser.add_argument("--append", default="", metavar="ARGS", help="kernel command line")
@@ -52,11 +55,39 @@ def parse(arguments):
     return options
 
 
+def make_overlay(options):
+    """The packages' files and, over them, the overlay's; None without any."""
+    if not options.packages:
+        return options.overlay
+    archive = cpio.Archive()
+    for name in filter(None, options.packages.split(",")):
+        folder = build.build_folder("debug") / "packages" / name
+        if not folder.is_dir():
+            raise machine.HostError(f"--with {name}: not a package, or not built")
+        archive.add_tree("", folder)
+    if options.overlay:
+        if not os.path.isdir(options.overlay):
+            raise machine.HostError(f"--overlay {options.overlay}: no such folder")
+        archive.add_tree("", options.overlay)
+    return archive
+
+
+def build_packages(names):
+    """Packages are of the debug preset's build folder, as all user programs."""
+    names = list(filter(None, names.split(",")))
+    ports = build.ROOT / "sysroot" / "ports"
+    for name in names:
+        if not (ports / name / "build.sh").exists():
+            raise machine.HostError(f"--with {name}: no such port in {ports}")
+    if names:
+        build.build("debug", [f"port_{name}" for name in names])
+
+
 def make_machine(options, folder, **more):
     append = " ".join(filter(None, [more.pop("append", ""), options.append]))
     return machine.Machine(
         folder, boot=options.boot, smp=options.smp, memory=options.memory, append=append,
-        overlay=options.overlay, icount=options.icount, gdb=options.gdb, extra=options.extra, **more)
+        overlay=make_overlay(options), icount=options.icount, gdb=options.gdb, extra=options.extra, **more)
 
 
 def run_console(options, folder):
@@ -152,6 +183,7 @@ def main():
             folder = build.build_folder(options.preset)
         else:
             folder = build.build(options.preset)
+            build_packages(options.packages)
         if options.gdb:
             build.say(f"waiting for: gdb {folder}/kernel.elf -ex 'target remote :1234'")
         return run_console(options, folder) if options.exec is None else run_command(options, folder)

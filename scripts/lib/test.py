@@ -74,6 +74,12 @@ def presets_of(tests):
     return presets
 
 
+def packages_of(tests):
+    """The targets of the packages that the tests add by --with."""
+    return sorted({f"port_{name}" for _, _, command in tests for word, names in zip(command, command[1:])
+                   if word == "--with" for name in names.split(",")})
+
+
 class Passed:
     """Names of the tests that passed in earlier runs on this very commit, for --long."""
 
@@ -121,6 +127,9 @@ def prepare(options):
     for preset in sorted(presets_of(tests), key=lambda name: (name != "debug", name)):
         targets = ("kernel",) if preset == "aarch64" else ("kernel", "initfs")
         build.build(preset, targets, verbose=True)
+    packages = packages_of(tests)
+    if packages:
+        build.build("debug", packages, verbose=True)
     return folder, tests, passed
 
 

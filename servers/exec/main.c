@@ -38,7 +38,7 @@ static void on_child(int signal) { child_ended = 1; }
 
 /* --- the command --- */
 static const char *const environment[] = {
-    "PATH=/bin:/sbin:/usr/bin:/usr/sbin",
+    "PATH=/usr/local/bin:/bin:/sbin:/usr/bin:/usr/sbin",
     "HOME=/root",
     "USER=root",
     "LOGNAME=root",

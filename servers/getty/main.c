@@ -15,7 +15,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-static const char *const environment[] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "TERM=xterm", nullptr};
+static const char *const environment[] = {"PATH=/usr/local/bin:/bin:/sbin:/usr/bin:/usr/sbin", "TERM=xterm", nullptr};
 
 static int terminal_open(const char *path) {
     int fd = open(path, O_RDWR);

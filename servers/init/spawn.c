@@ -86,7 +86,7 @@ static int strings_pack(char *out, size_t room, const char *const *strings, size
 }
 
 static int spawn(handle_t image, const char *const *arguments, struct transfers *t, int32_t priority, uint32_t flags) {
-    static const char *const environment[] = {"PATH=/bin:/sbin:/usr/bin:/usr/sbin", nullptr};
+    static const char *const environment[] = {"PATH=/usr/local/bin:/bin:/sbin:/usr/bin:/usr/sbin", nullptr};
     char strings[2048];
     size_t used = 0;
     int argc = strings_pack(strings, sizeof(strings), arguments, &used);

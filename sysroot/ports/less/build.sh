@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+# less, in place of busybox's.
+configure
+build
+program less lesskey

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+# GNU sed.
+configure --disable-nls
+build
+program sed/sed
