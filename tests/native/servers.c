@@ -28,6 +28,7 @@ enum misbehaviour {
     WHICH, /* not wrong: the object id */
     SUM, /* nor this: the sum of the data's bytes */
     CLOSES, /* how many closes came before it */
+    PARK, /* answers 9 when a CLOSE comes */
 };
 
 /* OPEN's flags, 4 times a number: the file's id is 100 more than that number. */
@@ -36,7 +37,7 @@ enum misbehaviour {
 
 static handle_t scheme;
 struct shared {
-    _Atomic int instances, reopens, cancels, closes, received;
+    _Atomic int instances, reopens, cancels, closes, notes, received; /* notes: closes that came at once */
     _Atomic uint64_t closed[LATE_FILES]; /* in the order in which they were told */
 };
 static struct shared *shared;
@@ -62,6 +63,8 @@ static void serve_cancel(handle_t port, struct port_buffer *b, enum misbehaviour
     b->reply.result = how == CANCELLED ? -EINTR : how == BUSY_CANCEL ? 6 : 5;
     if (how == HANG) b->reply.tag = 0;
 }
+
+static uint32_t parked; /* the tag; 0: none */
 
 static void serve_one(handle_t port, struct port_buffer *b) {
     uint32_t tag = b->request.tag;
@@ -101,6 +104,10 @@ static void serve_one(handle_t port, struct port_buffer *b) {
         break;
     case BAD_RESULT: b->reply.result = -512; break;
     case BAD_LENGTH: b->reply.length = UINT32_MAX; break;
+    case PARK:
+        parked = tag;
+        b->reply.tag = 0;
+        break;
     case CLOSES: b->reply.result = shared->closes; break;
     case WHICH: b->reply.result = (int64_t)b->request.object; break;
     case SUM:
@@ -124,8 +131,10 @@ static void serve(handle_t port, struct port_buffer *b) {
         if (got != PORT_REQUEST && got != PORT_CLOSED) {
             b->reply.tag = 0;
         } else if (b->request.op == OP_CLOSE) {
+            shared->notes += got == PORT_REQUEST;
             closed(b->request.object);
-            b->reply.tag = 0;
+            b->reply = (struct reply){.tag = parked, .handle = HANDLE_NONE, .result = 9};
+            parked = 0;
         } else {
             serve_one(port, b);
         }
@@ -536,6 +545,20 @@ TEST(late_closes_of_a_failed_scheme) {
     GOOD(sys_handle_close(scheme));
     close(late);
     GIVES(-ECONNREFUSED, user(file, CLOSES));
+}
+TEST(closes_are_not_late_for_a_parked_call) {
+    setup();
+    server_start(scheme, serve);
+    for (int i = 0; i < 5; i++) {
+        pid_t waiting = user_start(PARK);
+        while (shared->received < 2 * i + 1) sleep_ms(1);
+        close(client_open(scheme, LATE)); /* the open ends after PARK was filed */
+        EQUAL(WEXITSTATUS(child_wait(waiting)), 9);
+        EQUAL(shared->notes, i + 1);
+    }
+    late_close(1);
+    GIVES(6, user(scheme, CLOSES));
+    EQUAL(shared->notes, 5);
 }
 TEST(late_closes_of_many_clients) {
     setup();
