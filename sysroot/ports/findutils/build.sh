@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+# GNU find and xargs.
+configure --disable-nls
+build
+program find/find xargs/xargs

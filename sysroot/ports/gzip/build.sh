@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+# gzip.
+configure --disable-nls
+build
+program gzip

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+# mawk.
+configure
+build
+program mawk

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+# GNU tar.
+configure --disable-nls
+build
+program src/tar
