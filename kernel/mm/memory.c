@@ -15,7 +15,7 @@
 #include "memory_impl.h"
 
 #define SIZE_MAX_BYTES (1UL << 50)
-#define CUT_PAGES 24 /* cut off without letting others in */
+#define CUT_PAGES 22 /* cut off without letting others in */
 #define AROUND_PAGES 16 /* entered by one fault, if they are there */
 
 static void memory_destroy(struct object *o);
