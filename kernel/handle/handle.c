@@ -246,8 +246,8 @@ static struct object *range_drop_next(struct handle_table *t, handle_t *at, hand
     handle_t base = range_base(*at);
     uint32_t n = (uint32_t)(*at - base), end = min((uint32_t)(last - base) + 1, r->chunk_count * HANDLE_CHUNK);
     for (; !o && n < end; n++) {
-        struct handle_slot *chunk = r->chunks[n / HANDLE_CHUNK], *s = &chunk[n % HANDLE_CHUNK];
-        if (!chunk) n |= HANDLE_CHUNK - 1;
+        struct handle_slot *chunk = r->chunks[n / HANDLE_CHUNK], *s = chunk ? &chunk[n % HANDLE_CHUNK] : nullptr;
+        if (!s) n |= HANDLE_CHUNK - 1;
         else if ((uintptr_t)s->object > (uintptr_t)HANDLE_RESERVED && drop(s)) o = slot_clear(t, base + (handle_t)n, s);
     }
     *at = base + (handle_t)n;
