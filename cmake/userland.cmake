@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-# Everything outside the kernel, and the archive that holds it: initfs.cpio, made of the installed
-# files (install_file, install_tree), and of sysroot/rootfs and the ports through sysroot/. The tests
-# are here because some of them are programs of the guest.
+# Everything outside the kernel, and the archives that hold it: initfs.cpio, made of the installed
+# files (install_file, install_tree), and of sysroot/rootfs and the ports through sysroot/; and boot.cpio,
+# the part that reaches a root on a disk (sysroot/boot.list). The tests are here because some of them are
+# programs of the guest: what is installed below /tests is in no image, but added by scripts/run --with tests.
 
 function(add_userland)
     foreach(folder IN ITEMS libposix servers drivers sysroot tests)
@@ -29,11 +30,18 @@ endfunction()
 function(add_initfs)
     get_property(entries GLOBAL PROPERTY CATHODE_INITFS_ENTRIES)
     get_property(targets GLOBAL PROPERTY CATHODE_INITFS_TARGETS)
+    string(REGEX MATCHALL "[^\n]* /tests/[^\n]*\n" tests "${entries}")
+    list(JOIN tests "" tests)
+    string(REGEX REPLACE "[^\n]* /tests/[^\n]*\n" "" entries "${entries}")
     file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/initfs.list CONTENT "${entries}")
+    file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/tests.list CONTENT "${tests}")
     add_custom_target(initfs ALL
         COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/lib/cpio.py
             ${PROJECT_BINARY_DIR}/initfs.cpio --list ${PROJECT_BINARY_DIR}/initfs.list
-        BYPRODUCTS ${PROJECT_BINARY_DIR}/initfs.cpio)
+        COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/lib/cpio.py
+            ${PROJECT_BINARY_DIR}/boot.cpio --list ${PROJECT_BINARY_DIR}/initfs.list
+            --only ${PROJECT_SOURCE_DIR}/sysroot/boot.list
+        BYPRODUCTS ${PROJECT_BINARY_DIR}/initfs.cpio ${PROJECT_BINARY_DIR}/boot.cpio)
     if(targets)
         add_dependencies(initfs ${targets})
     endif()
@@ -49,6 +57,6 @@ function(use_userland folder)
     endif()
     add_custom_target(initfs ALL USES_TERMINAL
         COMMAND ${command}
-        COMMAND ${CMAKE_COMMAND} -E create_symlink ${folder}/initfs.cpio
-            ${PROJECT_BINARY_DIR}/initfs.cpio)
+        COMMAND ${CMAKE_COMMAND} -E create_symlink ${folder}/initfs.cpio ${PROJECT_BINARY_DIR}/initfs.cpio
+        COMMAND ${CMAKE_COMMAND} -E create_symlink ${folder}/boot.cpio ${PROJECT_BINARY_DIR}/boot.cpio)
 endfunction()

@@ -67,11 +67,11 @@ static int parse_memory_map(const struct tag *t, struct bootinfo *out) {
 static void parse_framebuffer(const struct tag *tag, struct bootinfo *out) {
     const struct framebuffer *t = &tag->framebuffer;
     if (tag->size < HEADER + sizeof(*t)) return;
-    bool fits = t->width && t->height && t->width <= 16384 && t->height <= 16384 &&
-                t->pitch >= t->width * (t->bits / 8) && t->pitch <= 1 << 17 && t->address < 1ULL << 46 &&
-                t->red_bits <= 8 && t->green_bits <= 8 && t->blue_bits <= 8 && t->red_shift <= 24 &&
-                t->green_shift <= 24 && t->blue_shift <= 24;
-    if (t->type != FRAMEBUFFER_RGB || t->bits != 32 || t->pitch % 4 || !fits) return;
+    bool fits = t->width && t->height && t->width <= 16384 && t->height <= 16384 && t->bits % 8 == 0 && t->bits >= 16 &&
+                t->bits <= 32 && t->pitch >= t->width * (t->bits / 8) && t->pitch <= 1 << 17 &&
+                t->address < 1ULL << 46 && t->red_bits <= 8 && t->green_bits <= 8 && t->blue_bits <= 8 &&
+                t->red_shift <= 24 && t->green_shift <= 24 && t->blue_shift <= 24;
+    if (t->type != FRAMEBUFFER_RGB || !fits) return;
     out->framebuffer =
         (struct framebuffer_info){t->address,  t->pitch,       t->width,      t->height,     t->bits,      t->red_shift,
                                   t->red_bits, t->green_shift, t->green_bits, t->blue_shift, t->blue_bits, 0};

@@ -46,12 +46,13 @@ static_assert(offsetof(struct call, carried) == offsetof(struct call_args, reply
 
 /*
  * Whether the call is one that client.c need not prepare: no handle goes along or is made (OPEN, MAP), no
- * deadline, little room for an answer, nothing for the kernel to keep (LOCK, SYNC, WATCH).
+ * deadline, little room for an answer, nothing for the kernel to keep (LOCK, SYNC, WATCH), no right to be had
+ * (READ, WRITE, ALLOCATE).
  */
 #define OP(op) (1ULL << (op))
 #define PATH_OPS (UINT32_MAX * OP(OP_OPEN))
 #define WALKING_OPS (PATH_OPS | OP(OP_STAT) | OP(OP_SET_ATTRIBUTES)) /* the last two also work on an open file */
-#define OTHER_OPS (OP(OP_READ) | OP(OP_WRITE) | OP(OP_CONTROL) | OP(OP_ALLOCATE) | OP(OP_STATFS) | OP(OP_CHANNEL_INFO))
+#define OTHER_OPS (OP(OP_CONTROL) | OP(OP_STATFS) | OP(OP_CHANNEL_INFO))
 static inline bool is_direct(struct file *f, struct call *c) {
     uint32_t op = c->request.op;
     if (unlikely(c->out_size > CALL_ANSWER_SMALL) || unlikely(c->carry != HANDLE_NONE) ||

@@ -228,7 +228,8 @@ static int queue_sleep(struct channel *c, struct queue *q, size_t need, nsec_t d
     nsec_t timeout = deadline == DEADLINE_NEVER ? q->timeouts[need > 0] : 0;
     if (unlikely(timeout)) deadline = clock_now() + timeout;
     int error = waiter_sleep(need ? &q->writers : &q->readers, &c->lock, need, deadline);
-    return unlikely(timeout) && error == -ETIMEDOUT ? -EAGAIN : error;
+    if (likely(!timeout)) return error;
+    return error == -ETIMEDOUT ? -EAGAIN : error == -EINTR ? -ERESTARTNOHAND : error;
 }
 
 /* There is room in what e reads. */
@@ -416,6 +417,7 @@ static void end_last_handle(struct object *o) {
     }
     end_shutdown(e, true, !datagram);
     if (datagram) room_notify(e); /* who waits for room learns that there won't be any */
+    channel_wait_for(o, nullptr);
     queue_purge(e);
 }
 
@@ -473,6 +475,7 @@ void channel_describe(struct object *o, struct handle_info *i) {
     i->object = (uint64_t)channel_control(o, CHANNEL_READABLE, 0);
     i->scheme = e->channel->maker_ids;
     i->offset = e->channel->maker;
+    i->incarnation = e->channel->number * 2 + (e == &e->channel->ends[1] && !end_is(e, CHANNEL_ONE_WAY));
     i->plane = e->channel->flags | (e->in->stamped ? CHANNEL_STAMPED : 0);
 }
 
@@ -492,6 +495,8 @@ int channel_create(uint32_t flags, size_t capacity, struct object *ends[2]) {
     if (!c) return -ENOMEM;
     spin_init(&c->lock, RANK_OBJECT);
     c->flags = flags;
+    static _Atomic uint32_t next_number = 1;
+    c->number = atomic_fetch_add_explicit(&next_number, 1, memory_order_relaxed);
     const struct cred *cred = process_current()->cred;
     c->maker_ids = cred->c.euid | (uint64_t)cred->c.egid << 32;
     c->maker = process_current()->pid;
@@ -586,6 +591,8 @@ static long set_capacity(struct channel_end *e, size_t wanted) {
     for (unsigned i = 0; i < 2; i++) {
         int error = c->queues[i].pages ? ring_resize(c, &c->queues[i], capacity) : 0;
         if (error) return error;
+        if (!c->queues[i].pages) /* one way: both ends tell the same */
+            __atomic_store_n(&c->queues[i].capacity, capacity, __ATOMIC_RELAXED);
     }
     notify_both(c);
     return capacity;

@@ -41,6 +41,8 @@ struct channel_end {
     /* under flight_lock */
     struct list carrying; /* struct flight: handles to channel ends in the queue towards this end */
     struct list holder_link; /* ends that carry some */
+    struct channel_end *waits_for; /* CHANNEL_WAIT: with a reference to its peer; or null */
+    struct flight wait; /* carried by it as if a message had it */
     struct channel_end *next, *next_garbage;
     uint32_t inside; /* handles to it that only flights keep */
     bool reached, garbage; /* by the last look; for good */
@@ -54,6 +56,7 @@ struct channel {
     uint32_t flags; /* enum channel_flags */
     uint32_t message_max; /* CHANNEL_PRIORITY: bytes of one */
     uint32_t maker; /* pid */
+    uint32_t number;
     uint64_t maker_ids; /* for SO_PEERCRED */
     _Atomic uint32_t ends_left;
     struct quota *quota; /* the opener's, charged for pages and messages; null: none */

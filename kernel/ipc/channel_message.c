@@ -62,27 +62,44 @@ static struct channel_end *carried_end(struct object *o) {
     return o->ops == &channel_ops ? channel_end_of(o) : nullptr;
 }
 
-/* The channel ends that m carries are on their way to `holder`, or not any more. */
+/* What f carries, if it leads to a channel end, is on its way to `holder`, or not any more. */
+static void flight_set(struct channel_end *holder, struct flight *f, bool begin) REQUIRES(flight_lock) {
+    if (begin) f->target = carried_end(f->object);
+    if (!f->target) return;
+    struct object *end = &f->target->object;
+    if (begin) {
+        atomic_fetch_add(&f->object->in_flight, 1);
+        if (f->object != end) atomic_fetch_add(&end->in_flight, 1);
+        if (list_empty(&holder->carrying)) list_push_back(&holders, &holder->holder_link);
+        list_push_back(&holder->carrying, &f->link);
+    } else {
+        atomic_fetch_sub(&f->object->in_flight, 1);
+        if (f->object != end) atomic_fetch_sub(&end->in_flight, 1);
+        list_remove(&f->link);
+        if (list_empty(&holder->carrying)) list_remove(&holder->holder_link);
+    }
+}
+
 static void flights_set(struct channel_end *holder, struct message *m, bool begin) {
     spin_lock(&flight_lock);
-    for (uint32_t i = 0; i < m->handle_count; i++) {
-        struct flight *f = &m->handles[i];
-        if (begin) f->target = carried_end(f->object);
-        if (!f->target) continue;
-        struct object *end = &f->target->object;
-        if (begin) {
-            atomic_fetch_add(&f->object->in_flight, 1);
-            if (f->object != end) atomic_fetch_add(&end->in_flight, 1);
-            if (list_empty(&holder->carrying)) list_push_back(&holders, &holder->holder_link);
-            list_push_back(&holder->carrying, &f->link);
-        } else {
-            atomic_fetch_sub(&f->object->in_flight, 1);
-            if (f->object != end) atomic_fetch_sub(&end->in_flight, 1);
-            list_remove(&f->link);
-            if (list_empty(&holder->carrying)) list_remove(&holder->holder_link);
-        }
+    for (uint32_t i = 0; i < m->handle_count; i++) flight_set(holder, &m->handles[i], begin);
+    spin_unlock(&flight_lock);
+}
+
+void channel_wait_for(struct object *o, struct object *peer) {
+    struct channel_end *e = channel_end_of(o), *before;
+    spin_lock(&flight_lock);
+    if (!o->handles) peer = nullptr; /* closed meanwhile */
+    before = e->waits_for;
+    if (before) flight_set(before, &e->wait, false);
+    e->waits_for = peer ? end_peer(channel_end_of(peer)) : nullptr;
+    e->wait.object = o;
+    if (peer) {
+        object_get(peer); /* which keeps the channel: the end waited for may have been closed */
+        flight_set(e->waits_for, &e->wait, true);
     }
     spin_unlock(&flight_lock);
+    if (before) object_put(&end_peer(before)->object);
 }
 
 bool message_queue(struct channel_end *e, struct message *m) {

@@ -190,7 +190,8 @@ long scheme_call(struct scheme *s, struct call *c, nsec_t deadline) {
     }
     int e = c->out_size > CALL_ANSWER_SMALL ? pin_user(&c->out, c->out_address, c->out_size, true) : 0;
     if (e) return e;
-    long result = deadline == DEADLINE_NEVER && s->idle ? call_try(s, c) : CALL_NOT_MADE;
+    bool idle = __atomic_load_n(&s->idle, __ATOMIC_RELAXED); /* call_try() looks again, with the lock */
+    long result = deadline == DEADLINE_NEVER && idle ? call_try(s, c) : CALL_NOT_MADE;
     if (result == CALL_NOT_MADE) result = call_queue(s, c, deadline);
     e = answer_copy_out(c);
     pin_release(&c->out);
@@ -364,13 +365,19 @@ static long call_object(struct object *o, struct call *c) {
     }
 }
 
+/* What a file must have been opened for; the ops about its content that don't come by sys_io(). */
+static uint32_t rights_needed(uint32_t op) {
+    return op == OP_READ ? RIGHT_READ : op == OP_WRITE || op == OP_ALLOCATE ? RIGHT_WRITE : 0;
+}
+
 static long call_handle(handle_t h, struct call *c) {
     struct process *process = process_current();
     struct borrowed b = handle_borrow(process, h, 0);
     c->reply = (struct reply){.handle = HANDLE_NONE};
     if (is_err(b.object)) return ptr_err(b.object);
     if (b.object->ops == &file_ops) handle_cache_fill(&thread_current()->called, h, process, b);
-    long result = call_object(b.object, c);
+    bool may = b.object->ops != &file_ops || !(rights_needed(c->request.op) & ~b.rights);
+    long result = may ? call_object(b.object, c) : -EBADF;
     handle_return(b);
     return result;
 }

@@ -201,12 +201,11 @@ static int take_entry(struct event_object *ev, struct list *again, bool peek, st
     }
     atomic_fetch_add(&i->refs, 1);
     spin_unlock(&ev->lock);
-    int ready = source_ready(i->watch.source, i->watch.mask);
+    int ready = source_ready(i->watch.source, i->watch.mask | (i->flags & EVENT_EDGE));
     spin_lock(&ev->lock);
     bool off = i->dead || i->disabled;
     uint32_t mask = ready < 0 || off ? 0 : (uint32_t)ready & i->watch.mask;
-    bool stays =
-        ready < 0 || (mask && (peek || !(i->flags & EVENT_ONESHOT)) && (peek || by_call || !(i->flags & EVENT_EDGE)));
+    bool stays = ready < 0 || (mask && (peek || !(i->flags & (EVENT_ONESHOT | EVENT_EDGE))));
     if (mask) {
         *out = (struct event){.mask = mask, .key = i->key};
         i->disabled = !peek && i->flags & EVENT_ONESHOT;

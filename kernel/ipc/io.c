@@ -43,8 +43,7 @@ struct plain {
     int64_t next_offset;
 };
 
-static long plain_step(void *context, uaddr_t base, size_t length, int64_t offset) {
-    struct plain *p = context;
+static long plain_call(struct plain *p, uaddr_t base, size_t length, int64_t offset) {
     struct file *f = p->file;
     struct call *c = &thread_current()->call;
     bool read = p->op == OP_READ;
@@ -65,6 +64,19 @@ static long plain_step(void *context, uaddr_t base, size_t length, int64_t offse
     if (n > (long)length) n = -EIO;
     if (n >= 0) p->next_offset = (int64_t)c->reply.args[0];
     return n;
+}
+
+/* ESTALE: the server was replaced while the call waited; ENOLINK: it died with it. */
+static long plain_step(void *context, uaddr_t base, size_t length, int64_t offset) {
+    struct plain *p = context;
+    bool blocks = p->file->kind & FILE_KIND_BLOCKS;
+    size_t done = 0;
+    for (int tries = 0;;) {
+        long n = plain_call(p, base + done, length - done, offset < 0 ? offset : offset + (int64_t)done);
+        if ((n == -ESTALE || (n == -ENOLINK && blocks)) && tries++ < 3) continue;
+        if (n > 0) done += (size_t)n;
+        if (n <= 0 || !blocks || done == length) return done ? (long)done : n;
+    }
 }
 
 static long plain_io(struct file *f, struct io_request *r, uint16_t op) UNCHECKED {

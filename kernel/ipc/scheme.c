@@ -148,12 +148,13 @@ bool scheme_note(struct scheme *s, struct note *n, uint32_t pid) {
 }
 
 /*
- * Not if somebody waits for an answer: the close may be what for.  The timer is left to run out, however many
- * requests took closes along meanwhile.
+ * Not if somebody waits for an answer: the close may be what for.  Nor behind notes, which late closes would overtake:
+ * one may cancel a call on this file.  The timer is left to run out, however many requests took closes along meanwhile.
  */
 bool scheme_close_late(struct scheme *s, uint64_t id, uint32_t incarnation) {
     spin_lock(&s->lock);
-    bool late = incarnation == s->incarnation && !s->failed && !s->parked && s->closed_count < PORT_CLOSES;
+    bool late = incarnation == s->incarnation && !s->failed && !s->parked && list_empty(&s->notes) &&
+                s->closed_count < PORT_CLOSES;
     if (late) {
         s->closed[s->closed_count++] = id;
         s->indirect |= INDIRECT_CLOSES;

@@ -19,6 +19,7 @@ struct irq {
 struct irq_line {
     struct list irqs;
     uint32_t gsi;
+    unsigned flags; /* enum irq_flags */
     bool shared; /* routed by gsi; else a message */
 };
 
@@ -78,11 +79,12 @@ static struct irq *irq_new(void) {
     return i;
 }
 
-static void line_add(struct irq *i, unsigned vector, bool shared, uint32_t gsi) REQUIRES(irq_lock) {
+static void line_add(struct irq *i, unsigned vector, bool shared, uint32_t gsi, unsigned flags) REQUIRES(irq_lock) {
     struct irq_line *line = &lines[vector];
     if (!line->irqs.next) list_init(&line->irqs);
     line->shared = shared;
     line->gsi = gsi;
+    line->flags = flags;
     i->vector = vector;
     list_push_back(&line->irqs, &i->link);
     arch_irq_unmask(vector);
@@ -99,9 +101,9 @@ struct object *irq_create_line(uint32_t gsi, unsigned flags) {
     if (!i) return err_ptr(-ENOMEM);
     spin_lock(&irq_lock);
     int vector = line_find(gsi);
-    if (vector >= 0 && !(flags & IRQ_LEVEL)) vector = -EBUSY; /* an edge cannot be shared */
+    if (vector >= 0 && !(flags & lines[vector].flags & IRQ_LEVEL)) vector = -EBUSY; /* an edge cannot be shared */
     else if (vector < 0) vector = arch_irq_route(gsi, flags);
-    if (vector >= 0) line_add(i, (unsigned)vector, true, gsi);
+    if (vector >= 0) line_add(i, (unsigned)vector, true, gsi, flags);
     spin_unlock(&irq_lock);
     if (vector >= 0) return &i->object;
     kfree(i);
@@ -120,7 +122,7 @@ struct object *irq_create_message(struct msi_message *out) {
     if (!i) return err_ptr(-ENOMEM);
     spin_lock(&irq_lock);
     int vector = arch_msi_allocate(&out->address, &out->data);
-    if (vector >= 0) line_add(i, (unsigned)vector, false, 0);
+    if (vector >= 0) line_add(i, (unsigned)vector, false, 0, 0);
     spin_unlock(&irq_lock);
     out->vector = (uint32_t)vector;
     if (vector >= 0) return &i->object;

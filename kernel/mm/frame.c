@@ -209,7 +209,8 @@ void frame_free_table(paddr_t pa) {
     else frame_free(frame_of(pa));
 }
 
-uint64_t frame_free_count(void) {
+/* Of other CPUs' caches: about. */
+RACE_INTENDED uint64_t frame_free_count(void) {
     uint64_t n = atomic_load_explicit(&frames.free_count, memory_order_relaxed);
     for (unsigned i = 0; i < CPU_MAX; i++) n += caches[i].count + caches[i].table_count;
     return n;

@@ -30,6 +30,7 @@ UNCHECKED void region_insert(struct space *s, struct region *r) {
     r->space = s;
     list_init(&r->mapping_link);
     tree_insert(&s->regions, &r->node);
+    s->region_count++;
     s->mapped_pages += (r->end - region_start(r)) >> PAGE_SHIFT;
     if (!r->object) return;
     spin_lock(&r->object->lock);
@@ -42,6 +43,7 @@ UNCHECKED void region_remove(struct space *s, struct region *r) {
     s->mapped_pages -= (r->end - region_start(r)) >> PAGE_SHIFT;
     if (s->last == r) s->last = nullptr;
     tree_remove(&s->regions, &r->node);
+    s->region_count--;
     if (r->object) {
         spin_lock(&r->object->lock);
         list_remove(&r->mapping_link);
@@ -62,7 +64,7 @@ UNCHECKED void region_set_end(struct space *s, struct region *r, vaddr_t end) {
 static int region_split(struct space *s, vaddr_t at) REQUIRES(s -> lock) {
     struct region *r = region_find(s, at);
     if (!r || region_start(r) == at) return 0;
-    struct region *right = kmalloc(sizeof(*right));
+    struct region *right = s->region_count < REGIONS_MAX ? kmalloc(sizeof(*right)) : nullptr;
     if (!right) return -ENOMEM;
     *right = *r;
     right->node.key = at;

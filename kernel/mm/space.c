@@ -186,7 +186,7 @@ static long place(struct space *s, vaddr_t at, size_t length, uint32_t flags) RE
 
 static long map_locked(struct space *s, vaddr_t at, size_t length, uint32_t flags, struct memory *object,
                        uint64_t offset) REQUIRES(s -> lock) {
-    struct region *r = kmalloc(sizeof(*r));
+    struct region *r = s->region_count < REGIONS_MAX ? kmalloc(sizeof(*r)) : nullptr;
     if (!r) return -ENOMEM;
     long result = place(s, at, length, flags);
     if (result < 0) {

@@ -14,6 +14,7 @@
 #define SPACE_START 0x10000UL /* nothing is mapped below: null pointers with offsets fault */
 #define VM_ACCESS (VM_READ | VM_WRITE | VM_EXEC)
 #define VM_LASTING (VM_ACCESS | VM_SHARED | VM_STACK | VM_DENY_WRITE | VM_DENY_EXEC)
+#define REGIONS_MAX 65530 /* of a space: what it takes of the kernel's memory has an end */
 #define STACK_GUARD (64 * PAGE_SIZE) /* kept free below a growing stack */
 
 static inline struct region *region_of(struct tree_node *n) {

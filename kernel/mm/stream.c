@@ -72,6 +72,8 @@ static long read_run(struct memory *m, const struct buffer *b, size_t at, size_t
     return done ? (long)done : error;
 }
 
+void memory_accessed(struct memory *m) { atomic_store_explicit(&m->atime, clock_realtime(), memory_order_relaxed); }
+
 static long stream_read(struct memory *m, const struct buffer *b, size_t n, uint64_t offset) {
     if (m->type == MEMORY_DEVICE) return -EINVAL;
     size_t done = 0;
@@ -80,7 +82,7 @@ static long stream_read(struct memory *m, const struct buffer *b, size_t n, uint
         done += (size_t)step;
         if (unlikely(done < n)) preempt_point();
     }
-    if (m->pager || !b->kernel) atomic_store_explicit(&m->atime, clock_realtime(), memory_order_relaxed);
+    if (m->pager || !b->kernel) memory_accessed(m);
     return done ? (long)done : step;
 }
 

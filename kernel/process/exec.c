@@ -43,6 +43,8 @@ long sys_process_exec(const struct image_args *user) {
     if (broken) space_put(s);
     else if (!e) exec_commit(p, s, &image);
     image_close(&image);
-    if (broken) process_exit(SIGKILL);
+    /* Who traces it since the image was loaded has stood in for the old ids. */
+    if (broken || (!e && image.secure && p->tracer)) process_exit(SIGKILL);
+    if (!e) trace_exec();
     return e;
 }

@@ -124,7 +124,8 @@ static bool view_is_privileged(struct process *p) {
 static int image_credentials(struct image *i, struct process *p, struct loader *l) {
     struct credentials *c = &l->credentials;
     bool alone = !i->interpreter && !l->program.has_interpreter;
-    if ((i->uid & i->gid) != SETID_NONE && !(alone && view_is_privileged(p))) i->uid = i->gid = SETID_NONE;
+    if ((i->uid & i->gid) != SETID_NONE && !(alone && view_is_privileged(p) && !p->tracer))
+        i->uid = i->gid = SETID_NONE;
     struct cred *old = cred_get(p);
     i->old_cred = old->c.id;
     i->secure = credentials_exec(&old->c, i->uid, i->gid, c);

@@ -32,8 +32,24 @@ static bool may(bool (*rule)(const struct credentials *, const struct credential
 
 bool process_may_manage(struct process *p) { return may(credentials_may_manage, p); }
 
-bool thread_may_rise(const struct thread *t, uint32_t priority) {
-    return priority <= t->base_priority || cred_privileged(atomic_load(&process_current()->cred));
+static unsigned nice_priority(const struct process *p) {
+    return (unsigned)(PRIORITY_DEFAULT + (NICE_ZERO - (int)p->nice) / 2);
+}
+
+static unsigned scheduling_priority(const struct thread *t, uint64_t value) {
+    return value & THREAD_NICE ? nice_priority(t->process) : value & THREAD_PRIORITY_MASK;
+}
+
+int thread_check_scheduling(const struct thread *t, uint64_t value) {
+    if (value > UINT32_MAX || (value & THREAD_NICE && value & THREAD_FIFO)) return -EINVAL;
+    bool less =
+        scheduling_priority(t, value) <= t->base_priority && (!(value & THREAD_FIFO) || t->scheduling & THREAD_FIFO);
+    return less || cred_privileged(atomic_load(&process_current()->cred)) ? 0 : -EPERM;
+}
+
+void thread_set_scheduling(struct thread *t, uint64_t value) {
+    t->scheduling = (uint32_t)value & ~(uint32_t)THREAD_PRIORITY_MASK;
+    thread_set_priority(t, scheduling_priority(t, value));
 }
 
 /*
@@ -45,8 +61,7 @@ static bool may_inspect(struct process *p) {
     return may(credentials_may_inspect, p) && (p->dumpable || privileged || p == process_current());
 }
 
-/* Its space with a reference, null if it has ended. */
-static struct space *space_of_locked(struct process *p) REQUIRES(process_lock) {
+struct space *space_of_locked(struct process *p) {
     if (p->space) atomic_fetch_add(&p->space->refs, 1);
     return p->space;
 }
@@ -110,8 +125,10 @@ static int tell_usage(struct process *p, union topic *out, uint64_t which) {
 static char state_letter(struct process *p) REQUIRES(p -> signal_lock) {
     if (p->state != PROCESS_ALIVE) return 'Z';
     if (p->stopped) return 'T';
-    for_each_thread (t, p)
+    for_each_thread (t, p) {
+        if (t->registers) return 'T';
         if (t->state == THREAD_RUNNING || t->state == THREAD_RUNNABLE) return 'R';
+    }
     return 'S';
 }
 
@@ -336,7 +353,9 @@ static long set_nice(struct process *p, uint64_t nice) {
     if (nice < p->nice && !cred_privileged(atomic_load(&process_current()->cred))) return -EACCES;
     spin_lock(&p->signal_lock);
     p->nice = (uint32_t)nice;
-    for_each_thread (t, p) thread_set_priority(t, PRIORITY_DEFAULT + (NICE_ZERO - (int)nice) / 2);
+    for_each_thread (t, p) {
+        if (t->scheduling & THREAD_NICE) thread_set_priority(t, nice_priority(p));
+    }
     spin_unlock(&p->signal_lock);
     return 0;
 }

@@ -45,6 +45,7 @@ static struct process *process_alloc(void) {
     list_init(&p->sibling_link);
     list_init(&p->group_link);
     list_init(&p->threads);
+    list_init(&p->tracees);
     pending_init(&p->pending);
     wait_queue_init(&p->self_wait);
     wait_queue_init(&p->child_wait);
@@ -90,6 +91,7 @@ static void thread_inherit(struct thread *t, const struct thread *from) {
     t->altstack.flags = SS_DISABLE;
     t->signal_mask = signal_mask_raw((struct thread *)from);
     t->affinity = from->affinity;
+    t->scheduling = from->scheduling;
     thread_set_priority(t, from->base_priority);
 }
 
@@ -107,7 +109,7 @@ int process_thread_add(struct process *p, struct thread *t) {
     arch_thread_set_pagetable(t, &p->space->table);
     if (!account_charge_task(p)) return -EAGAIN;
     spin_lock(&p->signal_lock);
-    bool ending = p->group_exit || p->exec_thread;
+    bool ending = p->group_exit || p->exec_thread || p->dumper;
     if (!ending) {
         list_push_back(&p->threads, &t->process_link);
         p->thread_count++;
@@ -165,6 +167,7 @@ long process_fork(void) {
     memcpy(t->name, self->name, sizeof(t->name));
     result = process_publish(p, t);
     if (result > 0) {
+        trace_child(t, TRACE_EVENT_FORK);
         thread_start(t);
         return result;
     }
@@ -226,7 +229,7 @@ static bool alone(void *arg) { return ((struct process *)arg)->thread_count == 1
 int process_become_single(struct process *p) {
     struct thread *self = thread_current();
     spin_lock(&p->signal_lock);
-    if (p->group_exit || p->exec_thread) {
+    if (p->group_exit || p->exec_thread || p->dumper) {
         spin_unlock(&p->signal_lock);
         return -EINTR;
     }
@@ -257,6 +260,7 @@ static void process_release(struct process *p) {
 
 static void process_finish(struct process *p) {
     if (p == process_init) panic("init has ended: status %#x", (unsigned)p->exit_status);
+    trace_tracer_exit(p);
     process_release(p);
     spin_lock(&process_lock);
     p->state = PROCESS_ZOMBIE;
@@ -277,6 +281,8 @@ void process_thread_exit(void) {
     preempt_point(); /* many may end one after the other */
     futex_thread_exit(t);
     control_release(t);
+    atomic_fetch_or(&t->work, WORK_EXIT); /* nobody begins to trace it now */
+    trace_thread_exit(t);
     struct process_usage usage;
     usage_of_thread(t, &usage);
     spin_lock(&p->signal_lock);
@@ -319,6 +325,7 @@ struct process *process_create_first(struct memory *program, const char *path) {
     struct thread *t = process_first_thread(p);
     if (is_err(t)) panic("no memory for the first thread");
     arch_frame_init(arch_frame(t), image.entry, image.stack, 0);
+    t->scheduling = THREAD_NICE;
     thread_adopt(p, t);
     process_init = p;
     spin_lock(&process_lock);

@@ -6,6 +6,7 @@
 #include <kernel/log.h>
 #include <kernel/memory.h>
 #include <kernel/process.h>
+#include <kernel/sanitizer.h>
 
 #include "cred.h"
 
@@ -80,13 +81,28 @@ bool image_ids_hold(const struct image *i, struct process *p);
 /* p, running or new, is the image from now on; gives its old space, or null. */
 struct space *image_adopt(struct process *p, struct image *i, struct space *s);
 
+/* info.c */
+struct space *space_of_locked(struct process *p) REQUIRES(process_lock); /* with a reference; null: it has ended */
+
 /* wait.c */
+#define STATUS_CORE 0x80 /* in a wait status: WCOREDUMP */
+static inline int exit_code(int32_t status) {
+    return status & STATUS_CORE ? CLD_DUMPED : status & 0x7f ? CLD_KILLED : CLD_EXITED;
+}
+static inline int exit_value(int32_t status) { return status & 0x7f ? status & 0x7f : status >> 8 & 0xff; }
+void parent_wake(struct process *parent);
 void parent_notify(struct process *p, int code, int status) REQUIRES(process_lock);
 bool parent_notify_exit(struct process *p) REQUIRES(process_lock); /* true: nobody will wait for p */
 
 /* signal.c: pending sets, routing */
 #define SIGNALS_UNBLOCKABLE (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
+/* Raised by the thread's own instructions: taken before others. */
+#define SIGNALS_SYNCHRONOUS                                                                                            \
+    (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGFPE) |        \
+     SIGNAL_BIT(SIGSYS))
 #define SIGNALS_STOP (SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
+#define SIGNALS_DUMP                                                                                                   \
+    (SIGNALS_SYNCHRONOUS | SIGNAL_BIT(SIGQUIT) | SIGNAL_BIT(SIGABRT) | SIGNAL_BIT(SIGXCPU) | SIGNAL_BIT(SIGXFSZ))
 #define SIGNALS_IGNORED (SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH))
 void pending_init(struct signal_pending *p);
 MUST_CHECK int signal_post(struct process *p, struct thread *t, int signal, const struct signal_info *info)
@@ -105,6 +121,22 @@ void control_release(struct thread *t);
 
 /* signal_object.c */
 void signal_news(void); /* somebody who looks at signal objects has a new signal; any signal_lock held */
+
+/* signal_deliver.c */
+/* To others, while it is halted; null: no more. */
+void thread_show(struct thread *t, struct thread_registers *registers);
+
+/* trace.c: of the current thread, if it is traced */
+int trace_signal(struct thread *t, struct signal_info *info); /* halts; the signal to take instead, 0: none */
+void trace_pause(struct thread *t); /* on the way out of the kernel: halts for what there is */
+bool trace_event(uint32_t event, uint64_t message); /* true: it will halt for it */
+void trace_exit_by_signal(int signal);
+void trace_exec(void);
+void trace_child(struct thread *child, uint32_t event); /* before it runs */
+void trace_thread_exit(struct thread *t);
+void trace_tracer_exit(struct process *p); /* lets all go */
+long trace_wait(struct process *p, uint32_t type, int32_t id, uint32_t flags, struct wait_status *out)
+    REQUIRES(process_lock); /* as wait_look */
 
 /* signal_send.c */
 MUST_CHECK long signal_wait(uint64_t set, struct signal_info *out, nsec_t deadline); /* -EAGAIN, -ERESTARTNOHAND */
@@ -125,4 +157,6 @@ void usage_of_process(struct process *p, struct process_usage *out) REQUIRES(p -
 
 /* info.c */
 bool process_may_manage(struct process *p); /* may the caller */
-bool thread_may_rise(const struct thread *t, uint32_t priority); /* likewise, give t this base priority */
+/* `value` (enum thread_scheduling) for t: -EINVAL, or -EPERM if the caller may not raise t to it. */
+MUST_CHECK int thread_check_scheduling(const struct thread *t, uint64_t value);
+void thread_set_scheduling(struct thread *t, uint64_t value);

@@ -23,11 +23,6 @@
 
 #include "process_impl.h"
 
-/* Raised by the thread's own instructions: taken before others. */
-#define SIGNALS_SYNCHRONOUS                                                                                            \
-    (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGFPE) |        \
-     SIGNAL_BIT(SIGSYS))
-
 #define INFO_USED (offsetof(struct signal_info, child) + sizeof(((struct signal_info *)0)->child))
 
 void pending_init(struct signal_pending *p) { list_init(&p->queue); }
@@ -46,7 +41,9 @@ void signal_mask_set(struct thread *t, uint64_t mask) {
     t->signal_mask = mask & ~SIGNALS_UNBLOCKABLE;
     if (t->control) __atomic_store_n(&t->control->mask, t->signal_mask, __ATOMIC_RELAXED);
     atomic_thread_fence(memory_order_seq_cst);
-    if ((t->pending.set | t->process->pending.set) & ~mask) atomic_fetch_or(&t->work, WORK_SIGNAL);
+    uint64_t set = __atomic_load_n(&t->pending.set, __ATOMIC_RELAXED) | /* without the lock: see the protocol above */
+                   __atomic_load_n(&t->process->pending.set, __ATOMIC_RELAXED);
+    if (set & ~mask) atomic_fetch_or(&t->work, WORK_SIGNAL);
 }
 
 /* Wires the page at `address` (0: none) of the current process as t's area; t is the current thread. */
@@ -242,7 +239,7 @@ static void process_continue(struct process *p) REQUIRES(p -> signal_lock) {
 /* Nobody would notice: ignored, and no thread holds it back for later. Init takes only what it asked for. */
 static bool signal_dropped(struct process *p, struct thread *t, int signal) REQUIRES(p -> signal_lock) {
     if (p == process_init && p->actions[signal - 1].handler == SIG_DFL) return true;
-    if (!signal_ignored(p, signal)) return false;
+    if (!signal_ignored(p, signal) || p->tracer) return false;
     if (!t) t = first_thread(p);
     return !t || !(signal_mask_raw(t) & SIGNAL_BIT(signal));
 }
@@ -255,6 +252,7 @@ static int post(struct process *p, struct thread *t, int signal, const struct si
         if (p != process_init) process_end_threads(p, SIGKILL);
         return 0;
     }
+    if (p->dumper) return 0;
     if (signal == SIGCONT) process_continue(p);
     else if (bit & SIGNALS_STOP) signal_discard(p, SIGNAL_BIT(SIGCONT));
     if (signal_dropped(p, t, signal)) return 0;

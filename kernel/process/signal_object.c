@@ -5,7 +5,7 @@
  *
  * A signal is posted with signal_lock held, which ranks above the locks of watches.  So the news go
  * out by a timer of the posting CPU that is due at once, to all signal objects: those that look in
- * vain only cost a look.  A process causes this once it has looked at such an object or inherits that:
+ * vain only cost a look.  A process causes this once it has looked at such an object, or its parent before fork:
  *
  *   poster, under signal_lock: adds, reads `watched`       looker, under signal_lock: sets `watched`, reads the set
  *

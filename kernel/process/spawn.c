@@ -34,9 +34,16 @@ static int handles_transfer(struct process *p, const struct spawn_args *a) {
     return 0;
 }
 
+static int spawn_become_user(struct process *p, uint32_t id) {
+    const struct credentials user = {
+        .uid = id, .euid = id, .suid = id, .fsuid = id, .gid = id, .egid = id, .sgid = id, .fsgid = id};
+    return process_set_credentials(p, &user);
+}
+
 /* The new process's thread, NEW, with all that must be there before anybody sees the process. */
 static struct thread *spawn_prepare(struct process *p, const struct spawn_args *a, struct image *image) {
     int e = handles_transfer(p, a);
+    if (!e && a->flags & SPAWN_USER) e = spawn_become_user(p, a->user);
     if (e) return err_ptr(e);
     struct space *s = image_load(image, p);
     if (is_err(s)) return (struct thread *)s;
@@ -46,7 +53,7 @@ static struct thread *spawn_prepare(struct process *p, const struct spawn_args *
     arch_frame_init(arch_frame(t), image->entry, image->stack, 0);
     signal_exec(p, t, a->flags & SPAWN_DEFAULT ? a->signal_default : 0);
     if (a->flags & SPAWN_MASK) t->signal_mask = a->signal_mask & ~SIGNALS_UNBLOCKABLE;
-    if (a->flags & SPAWN_PRIORITY) thread_set_priority(t, a->priority);
+    if (a->flags & SPAWN_PRIORITY) thread_set_scheduling(t, a->priority);
     return t;
 }
 
@@ -62,6 +69,7 @@ static int spawn_enter_group(struct process *p, const struct spawn_args *a) {
 static long spawn(const struct spawn_args *a, struct image *image, handle_t handle) {
     struct process *p = process_prepare(process_current());
     if (is_err(p)) return ptr_err(p);
+    p->signals_watched = false; /* until it looks at a signal object itself */
     struct thread *t = spawn_prepare(p, a, image);
     long result = is_err(t) ? ptr_err(t) : process_publish(p, t);
     if (result > 0) {
@@ -72,6 +80,7 @@ static long spawn(const struct spawn_args *a, struct image *image, handle_t hand
                 object_handle_get(&p->object);
                 handle_publish(handle, &p->object, PROCESS_RIGHTS, 0);
             }
+            trace_child(t, TRACE_EVENT_FORK);
             thread_start(t);
             return result;
         }
@@ -84,15 +93,15 @@ static long spawn(const struct spawn_args *a, struct image *image, handle_t hand
 }
 
 long sys_process_spawn(struct spawn_args *user) {
-    const uint32_t known =
-        SPAWN_MASK | SPAWN_DEFAULT | SPAWN_GROUP | SPAWN_SESSION | SPAWN_PRIORITY | SPAWN_HANDLE | SPAWN_INHERIT;
+    const uint32_t known = SPAWN_MASK | SPAWN_DEFAULT | SPAWN_GROUP | SPAWN_SESSION | SPAWN_PRIORITY | SPAWN_HANDLE |
+                           SPAWN_INHERIT | SPAWN_USER;
     struct spawn_args a;
     struct image image;
     if (copy_from_user(&a, (uaddr_t)user, sizeof(a))) return -EFAULT;
     if (a.flags & ~known) return -EINVAL;
     if (a.flags & SPAWN_PRIORITY) {
-        if (a.priority >= PRIORITY_COUNT) return -EINVAL;
-        if (!thread_may_rise(thread_current(), a.priority)) return -EPERM;
+        int e = thread_check_scheduling(thread_current(), a.priority);
+        if (e) return e;
     }
     int e = image_open(&image, &a.image);
     if (e) return e;

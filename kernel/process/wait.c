@@ -9,10 +9,6 @@
 
 #include "process_impl.h"
 
-static int exit_code(int32_t status) { return status & 0x7f ? CLD_KILLED : CLD_EXITED; }
-
-static int exit_value(int32_t status) { return status & 0x7f ? status & 0x7f : status >> 8 & 0xff; }
-
 /* --- the child's side ---------------------------------------------------------------------------- */
 
 static void parent_signal(struct process *p, struct process *parent, int code, int status) {
@@ -25,14 +21,14 @@ static void parent_signal(struct process *p, struct process *parent, int code, i
     signal_send_process(parent, SIGCHLD, &info);
 }
 
-static void parent_wake(struct process *parent) {
+void parent_wake(struct process *parent) {
     atomic_fetch_add(&parent->child_events, 1);
     wait_queue_wake(&parent->child_wait, INT32_MAX);
 }
 
 void parent_notify(struct process *p, int code, int status) {
     struct process *parent = p->parent;
-    if (!parent) return;
+    if (!parent || p->tracer == parent) return; /* whom the threads tell */
     bool quiet = (code == CLD_STOPPED || code == CLD_CONTINUED) && parent->actions[SIGCHLD - 1].flags & SA_NOCLDSTOP;
     if (!quiet) parent_signal(p, parent, code, status);
     parent_wake(parent);
@@ -54,7 +50,8 @@ static bool wait_matches(const struct process *c, uint32_t type, int32_t id) {
            (type == WAIT_GROUP && c->group == (uint32_t)id);
 }
 
-static void status_fill(struct wait_status *out, struct process *c, int code, int status, int32_t encoded) {
+static void status_fill(struct wait_status *out, struct process *c, int code, int status, int32_t encoded)
+    REQUIRES(c -> signal_lock) {
     *out = (struct wait_status){
         .pid = (int32_t)c->pid,
         .uid = atomic_load(&c->cred)->c.uid,
@@ -62,36 +59,39 @@ static void status_fill(struct wait_status *out, struct process *c, int code, in
         .status = status,
         .wait_status = encoded,
     };
-    spin_lock(&c->signal_lock);
     usage_of_process(c, &out->usage);
-    spin_unlock(&c->signal_lock);
 }
 
-/* Takes what c has to tell: true if there is something that the flags ask for. */
-static bool wait_take(struct process *parent, struct process *c, uint32_t flags, struct wait_status *out)
-    REQUIRES(process_lock) {
-    bool keep = flags & WAIT_NOWAIT;
+/* What c has to tell: true if there is something that the flags ask for. `keep`: it stays to be told. */
+static bool wait_tell(struct process *c, uint32_t flags, bool keep, struct wait_status *out) REQUIRES(process_lock)
+REQUIRES(c -> signal_lock) {
     if (c->state == PROCESS_ZOMBIE) {
         if (!(flags & WAIT_EXITED)) return false;
         status_fill(out, c, exit_code(c->exit_status), exit_value(c->exit_status), c->exit_status);
         usage_add(&out->usage, &c->children_usage);
-        if (keep) return true;
+    } else if (flags & WAIT_STOPPED && c->stopped && !c->stop_reported) {
+        c->stop_reported = !keep;
+        status_fill(out, c, CLD_STOPPED, (int)c->stop_signal, (int32_t)(c->stop_signal << 8 | 0x7f));
+    } else if (flags & WAIT_CONTINUED && c->continued) {
+        c->continued = keep;
+        status_fill(out, c, CLD_CONTINUED, SIGCONT, 0xffff);
+    } else return false;
+    return true;
+}
+
+static bool wait_take(struct process *parent, struct process *c, uint32_t flags, struct wait_status *out)
+    REQUIRES(process_lock) {
+    bool keep = flags & WAIT_NOWAIT;
+    spin_lock(&c->signal_lock);
+    if (c->tracer == parent) flags &= ~(uint32_t)(WAIT_STOPPED | WAIT_CONTINUED); /* told by the tracer's stops */
+    bool told = wait_tell(c, flags, keep, out);
+    spin_unlock(&c->signal_lock);
+    if (told && !keep && c->state == PROCESS_ZOMBIE) {
         usage_add(&parent->children_usage, &out->usage);
         process_reap(c);
         object_put(&c->object);
-        return true;
     }
-    if (flags & WAIT_STOPPED && c->stopped && !c->stop_reported) {
-        c->stop_reported = !keep;
-        status_fill(out, c, CLD_STOPPED, (int)c->stop_signal, (int32_t)(c->stop_signal << 8 | 0x7f));
-        return true;
-    }
-    if (flags & WAIT_CONTINUED && c->continued) {
-        c->continued = keep;
-        status_fill(out, c, CLD_CONTINUED, SIGCONT, 0xffff);
-        return true;
-    }
-    return false;
+    return told;
 }
 
 /* One look at all children: pid of one that was taken, 0 if none has anything to tell yet. */
@@ -107,8 +107,9 @@ static long wait_look(struct process *p, uint32_t type, int32_t id, uint32_t fla
             break;
         }
     }
+    long traced = result > 0 ? -ECHILD : trace_wait(p, type, id, flags, out);
     spin_unlock(&process_lock);
-    return result;
+    return traced == -ECHILD ? result : traced;
 }
 
 struct child_wait {

@@ -152,7 +152,8 @@ static inline void enqueue_woken(struct thread *t) {
     struct run_queue *q = run_queue_current();
     if (likely(t->cpu == q->cpu && !atomic_load_explicit(&sched_idle_cpus, memory_order_relaxed)) &&
         likely(!q->successor && q->slice_armed && t->affinity >> q->cpu & 1) &&
-        likely(t->priority <= atomic_load_explicit(&q->running, memory_order_relaxed))) {
+        likely(t->priority <= atomic_load_explicit(&q->running, memory_order_relaxed)) &&
+        likely(!(t->scheduling & THREAD_FIFO))) {
         q->successor = t;
         atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
     } else {

@@ -170,13 +170,14 @@ static long set_name(struct object *o, uaddr_t vector) {
     return e ? e : channel_set_name(o, name, v.length);
 }
 
-static long set_route(struct object *o, handle_t h) {
-    struct object *via = nullptr;
+static long set_other(struct object *o, uint32_t op, handle_t h) {
+    struct object *other = nullptr;
     uint32_t io_flags = 0;
-    int e = h == HANDLE_NONE ? 0 : lookup_channel(h, RIGHT_WRITE, &via, &io_flags);
+    int e = h == HANDLE_NONE ? 0 : lookup_channel(h, RIGHT_WRITE, &other, &io_flags);
     if (e) return e;
-    e = channel_route(o, via);
-    if (via) object_put(via);
+    if (op == CHANNEL_ROUTE) e = channel_route(o, other);
+    else channel_wait_for(o, other);
+    if (other) object_put(other);
     return e;
 }
 
@@ -197,10 +198,11 @@ long sys_channel_control(handle_t h, uint32_t op, uint64_t argument) {
     bool query = op == CHANNEL_READABLE || op == CHANNEL_WRITABLE || op == CHANNEL_CAPACITY || op == CHANNEL_IS;
     int e = lookup_channel(h, query ? 0 : RIGHT_CONTROL, &o, &io_flags);
     if (e) return e;
-    long result = op == CHANNEL_NAME    ? set_name(o, argument)
-                  : op == CHANNEL_ROUTE ? set_route(o, (handle_t)argument)
-                  : op == CHANNEL_IS    ? is_same(o, (handle_t)argument)
-                                        : channel_control(o, op, argument);
+    bool other = op == CHANNEL_ROUTE || op == CHANNEL_WAIT;
+    long result = op == CHANNEL_NAME ? set_name(o, argument)
+                  : other            ? set_other(o, op, (handle_t)argument)
+                  : op == CHANNEL_IS ? is_same(o, (handle_t)argument)
+                                     : channel_control(o, op, argument);
     object_put(o);
     return result;
 }

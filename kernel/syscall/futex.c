@@ -9,7 +9,8 @@ static bool misaligned(const uint32_t *address) { return (uintptr_t)address % si
 
 long sys_futex_wait(uint32_t *address, uint32_t expected, uint32_t flags, int64_t deadline) {
     if (misaligned(address) || flags & ~(uint32_t)FUTEX_SHARED) return -EINVAL;
-    return restarted(futex_wait((uaddr_t)address, expected, flags, deadline));
+    long result = futex_wait((uaddr_t)address, expected, flags, deadline);
+    return result == -EINTR && deadline != DEADLINE_NEVER ? -ERESTARTNOHAND : restarted(result);
 }
 
 long sys_futex_wake(uint32_t *address, uint32_t count, uint32_t flags) {

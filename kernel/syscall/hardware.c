@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* System calls of drivers: minting hardware objects, interrupts, ports. */
+#include <arch/cpu.h>
 #include <arch/mmu.h>
 #include <kernel/handle.h>
 #include <kernel/irq.h>
@@ -18,6 +19,7 @@ static struct object *create_mmio(uint64_t start, uint64_t length, uint64_t cach
         if (f && f->kind != FRAME_RESERVED) return err_ptr(-EACCES);
     }
     struct memory *m = memory_create_device(start, length, bits[cache]);
+    if (m) arch_console_mapped(start, length);
     return m ? memory_object(m) : err_ptr(-ENOMEM);
 }
 

@@ -6,7 +6,13 @@
 
 enum process_open_flags { OPEN_PROCESS, OPEN_TERMINAL };
 
-long sys_process_exit(int32_t status) { process_exit((status & 0xff) << 8); }
+long sys_process_exit(int32_t status) {
+    struct process *p = process_current();
+    bool dumps = p->dumper == thread_current();
+    status = dumps ? p->dump_signal | (status ? 0 : STATUS_CORE) : (status & 0xff) << 8;
+    if (trace_event(TRACE_EVENT_EXIT, (uint64_t)status)) return 0; /* trace_pause() ends it */
+    process_exit(status);
+}
 
 long sys_process_open(int32_t pid, uint32_t flags) {
     struct process *self = process_current();

@@ -4,6 +4,7 @@
 #include <kernel/log.h>
 #include <kernel/memory.h>
 #include <kernel/process.h>
+#include <kernel/sanitizer.h>
 #include <kernel/scheme.h>
 #include <kernel/system.h>
 #include <kernel/syscall.h>
@@ -52,7 +53,8 @@ static size_t info_memory(char *buf, size_t size) {
     return put(buf, size, &t, sizeof(t));
 }
 
-static size_t info_counters(char *buf, size_t size) {
+/* Of CPUs that go on counting. */
+RACE_INTENDED static size_t info_counters(char *buf, size_t size) {
     uint64_t sum[COUNT_COUNT] = {};
     for (uint32_t c = 0; c < cpu_online(); c++)
         for (unsigned i = 0; i < COUNT_COUNT; i++) {
@@ -151,7 +153,7 @@ long sys_system_control(struct object *, uint32_t op, uint64_t a, uint64_t b) {
     case SYSTEM_LOG_LEVEL: log_set_console_level((enum log_level)min(a, (uint64_t)LOG_DEBUG)); return 0;
     case SYSTEM_SET_HOSTNAME: return set_name(names.host, a, b);
     case SYSTEM_SET_DOMAINNAME: return set_name(names.domain, a, b);
-    case SYSTEM_CONSOLE_RELEASE: arch_console_release(); return 0;
+    case SYSTEM_CONSOLE_RELEASE: arch_console_mapped(0, SIZE_MAX); return 0;
 #if CATHODE_DEBUG
     case SYSTEM_DUMP_OBJECTS: objects_dump(); return 0;
     case SYSTEM_FAIL_ALLOCATION: alloc_fail_nth((uint32_t)b ? (uint32_t)b : process_current()->pid, a); return 0;

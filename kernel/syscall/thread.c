@@ -25,6 +25,7 @@ long sys_thread_create(const struct thread_create_args *args) {
         return e;
     }
     t->signal_mask = a.mask & ~SIGNALS_UNBLOCKABLE;
+    trace_child(t, TRACE_EVENT_CLONE);
     thread_start(t);
     return tid;
 }
@@ -60,18 +61,18 @@ static long set_own(struct thread *t, uint32_t topic, uint64_t value) {
     }
 }
 
+static uint64_t cpus(void) { return cpu_online() < 64 ? (1ULL << cpu_online()) - 1 : ~0ULL; }
+
 static long set_scheduling(struct thread *t, uint32_t topic, uint64_t value) {
     if (!process_may_manage(t->process)) return -EPERM;
     if (topic == THREAD_AFFINITY) {
-        uint64_t online = cpu_online() < 64 ? (1ULL << cpu_online()) - 1 : ~0ULL;
-        if (!(value & online)) return -EINVAL;
-        thread_set_affinity(t, value & online);
+        if (!(value & cpus())) return -EINVAL;
+        thread_set_affinity(t, value & cpus());
         return 0;
     }
-    if (value >= PRIORITY_COUNT) return -EINVAL;
-    if (!thread_may_rise(t, (uint32_t)value)) return -EPERM;
-    thread_set_priority(t, (unsigned)value);
-    return 0;
+    int e = thread_check_scheduling(t, value);
+    if (!e) thread_set_scheduling(t, value);
+    return e;
 }
 
 long sys_thread_set(uint32_t tid, uint32_t topic, uint64_t value, uint64_t aux) {
@@ -95,7 +96,8 @@ long sys_thread_info(uint32_t tid, struct thread_info *out) {
         .state = t->state,
         .priority = t->priority,
         .base_priority = t->base_priority,
-        .affinity = t->affinity,
+        .scheduling = t->scheduling,
+        .affinity = t->affinity & cpus(),
         .run_ns = thread_run_ns(t),
         .robust_list = t->robust_list,
     };

@@ -32,7 +32,10 @@ long sys_vm_map(uintptr_t address, size_t length, uint32_t flags, handle_t h, ui
         if (e) return e;
     }
     long result = space_map(space_current(), address, length, flags | deny, m, offset);
-    if (m) object_put(memory_object(m));
+    if (m) {
+        if (result > 0) memory_accessed(m);
+        object_put(memory_object(m));
+    }
     return result;
 }
 

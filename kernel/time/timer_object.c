@@ -49,13 +49,14 @@ static nsec_t add_saturated(nsec_t a, nsec_t b) {
 
 /* No more CPU time will be used. */
 static bool clock_has_ended(const struct timer_object *t) {
-    if (t->process) return !__atomic_load_n(&t->process->thread_count, __ATOMIC_RELAXED);
+    if (t->process) return !t->process->thread_count;
     return t->thread && list_empty(&t->thread->process_link);
 }
 
 /* When to look again: `left` from now on its clock. */
 static nsec_t aim(const struct timer_object *t, nsec_t left) {
-    if (t->process) left /= max(__atomic_load_n(&t->process->thread_count, __ATOMIC_RELAXED), 1U);
+    uint32_t threads = t->process ? t->process->thread_count : 1;
+    left /= max(threads, 1U);
     if (t->process || t->thread) left = max(left, CPU_CHECK_MIN_NS);
     return add_saturated(clock_now(), left);
 }

@@ -3,8 +3,8 @@
 # Builds musl with the overlay and stages headers, start files and libmusl.a into STAGE.
 #   cmake -DTARBALL= -DSTAGE= -DCACHE= -DCC= -DAR= -DRANLIB= -DSTAMP= -P build.cmake
 # The result is kept in CACHE under a hash of everything it depends on, so that other build folders
-# take it from there. A build goes into a folder of its own and is renamed when complete: two builds
-# at the same time do the work twice, but never mix.
+# take it from there. A build goes into a folder of its own and is renamed when complete; of two at the
+# same time one waits for the other.
 
 # --- what it depends on ---
 file(GLOB_RECURSE inputs ${CMAKE_CURRENT_LIST_DIR}/*)
@@ -22,6 +22,9 @@ set(result ${CACHE}/built/musl-${key})
 
 # --- build, unless it is there ---
 if(NOT EXISTS ${result})
+    file(LOCK ${result}.lock GUARD PROCESS)
+endif()
+if(NOT EXISTS ${result})
     string(RANDOM LENGTH 8 suffix)
     set(work ${CACHE}/built/work-${suffix})
     file(ARCHIVE_EXTRACT INPUT ${TARBALL} DESTINATION ${work}/source)
@@ -33,9 +36,7 @@ if(NOT EXISTS ${result})
         -DCMAKE_RANLIB=${RANLIB} -DCMAKE_C_FLAGS=${target} -DCMAKE_ASM_FLAGS=${target}
         -DCMAKE_C_COMPILER_WORKS=1 OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
     execute_process(COMMAND ${CMAKE_COMMAND} --build ${work}/build COMMAND_ERROR_IS_FATAL ANY)
-    if(NOT EXISTS ${result})
-        file(RENAME ${work}/stage ${result})
-    endif()
+    file(RENAME ${work}/stage ${result})
     file(REMOVE_RECURSE ${work})
 endif()
 

@@ -5,6 +5,8 @@
 
 _Static_assert(sizeof(struct file_attributes) == sizeof(struct stat), "one layout");
 
+#define DEVICE_CHANNELS 13 /* of no file system */
+
 /* What has no server: pipes, socketpairs, events and timers. */
 static long stat_synthetic(handle_t h, struct file_attributes *out) {
     struct handle_info info;
@@ -18,6 +20,8 @@ static long stat_synthetic(handle_t h, struct file_attributes *out) {
     out->mode = S_IRUSR | S_IWUSR;
     if (info.type == OBJECT_CHANNEL) {
         out->mode |= info.plane & CHANNEL_ONE_WAY ? S_IFIFO : S_IFSOCK;
+        out->device = DEVICE_CHANNELS;
+        out->inode = info.incarnation;
     } else if (info.type == OBJECT_MEMORY) {
         out->mode |= S_IFREG;
         out->size = (int64_t)info.object;
@@ -57,6 +61,9 @@ long row_newfstatat(int directory, const char *path, struct file_attributes *out
     path_prepare(&p, OP_STAT, path, flags & AT_SYMLINK_NOFOLLOW ? FILE_NOFOLLOW : 0, 0);
     p.call.request.flags = REQUEST_IDEMPOTENT;
     long error = path_send(&p, directory);
+    if (error == -ENOENT && !(flags & AT_SYMLINK_NOFOLLOW) && path_own(path) >= 0) {
+        return row_fstat(path_own(path), out) == 0 ? 0 : -ENOENT; /* a descriptor of something without a path */
+    }
     if (error < 0) {
         return error;
     }

@@ -177,14 +177,20 @@ int path_descriptor(const char *path) {
     return fd;
 }
 
+int path_own(const char *path) {
+    static const char *const standard[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+    for (int i = 0; i < 3; i++) {
+        if (!strcmp(path, standard[i])) {
+            return i;
+        }
+    }
+    return path_descriptor(path);
+}
+
 /* Descriptors that have names: these are duplicated, whatever they are. -ENOENT: no such name. */
 static __attribute__((noinline)) long open_own(const struct path_call *p) {
-    static const char *const standard[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
     bool tty = !strcmp(p->path, "/dev/tty");
-    int fd = tty ? HANDLE_TTY : path_descriptor(p->path);
-    for (int i = 0; i < 3; i++) {
-        fd = strcmp(p->path, standard[i]) ? fd : i;
-    }
+    int fd = tty ? HANDLE_TTY : path_own(p->path);
     if (fd < 0) {
         return -ENOENT;
     }

@@ -4,6 +4,7 @@
  * is_fd() keeps programs away from libposix's own handles.
  */
 #include "shim.h"
+#include <cathode/mount.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -239,6 +240,16 @@ long row_flock(int fd, int operation) {
     return lock_send(fd, operation & LOCK_NB ? F_SETLK : F_SETLKW, &lock, true);
 }
 
+static long descriptor_duplicate(int fd, long from, uint32_t flags) {
+    struct rlimit limit;
+    if (!is_fd((int)from) || from != (int)from) {
+        return -EINVAL;
+    }
+    long result = sys_handle_duplicate(fd, (handle_t)from, flags, RIGHTS_SAME);
+    bool beyond = result == -EMFILE && row_getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)from >= limit.rlim_cur;
+    return beyond ? -EINVAL : result;
+}
+
 long row_fcntl(int fd, int command, long argument) {
     struct handle_info info;
     if (!is_fd(fd)) {
@@ -246,11 +257,7 @@ long row_fcntl(int fd, int command, long argument) {
     }
     switch (command) {
     case F_DUPFD:
-    case F_DUPFD_CLOEXEC:
-        if (!is_fd((int)argument) || argument != (int)argument) {
-            return -EINVAL;
-        }
-        return sys_handle_duplicate(fd, (handle_t)argument, command == F_DUPFD ? 0 : HANDLE_CLOEXEC, RIGHTS_SAME);
+    case F_DUPFD_CLOEXEC: return descriptor_duplicate(fd, argument, command == F_DUPFD ? 0 : HANDLE_CLOEXEC);
     case F_GETFD: {
         long error = sys_handle_info(fd, &info);
         return error < 0 ? error : info.flags & HANDLE_CLOEXEC ? FD_CLOEXEC : 0;
@@ -266,6 +273,7 @@ long row_fcntl(int fd, int command, long argument) {
     case F_SETLKW: return lock_record(fd, command, (struct flock *)argument);
     case F_SETPIPE_SZ:
         return argument <= 0 ? -EINVAL : sys_channel_control(fd, CHANNEL_SET_CAPACITY, (uint64_t)argument);
+    case F_GETPIPE_SZ: return handle_type(fd) == OBJECT_CHANNEL ? sys_channel_control(fd, CHANNEL_CAPACITY, 0) : -EBADF;
     default: return -EINVAL;
     }
 }
@@ -308,9 +316,22 @@ long row_fdatasync(int fd) { return storage_call(fd, OP_SYNC, 1, 0, 0); }
 
 long row_syncfs(int fd) { return storage_call(fd, OP_SYNC, 0, 0, 0); }
 
-/* The root's file system; services that keep others write back on their own. */
+/* The root's file system, and those on disks. */
 long row_sync(void) {
+    char names[4096], path[sizeof("/scheme/") + 32] = "/scheme/";
     call_simple(HANDLE_ROOT, OP_SYNC, 0, 0, 0);
+    long size = sys_namespace_control(HANDLE_NAMESPACE, NAMESPACE_LIST, names, sizeof(names), HANDLE_NONE);
+    for (char *name = names; name < names + size; name += strlen(name) + 1) {
+        if (strncmp(name, MOUNT_SCHEME_PREFIX, strlen(MOUNT_SCHEME_PREFIX)) != 0) {
+            continue;
+        }
+        strcpy(path + strlen("/scheme/"), name);
+        long h = path_open(AT_FDCWD, path, O_PATH | O_DIRECTORY);
+        if (h >= 0) {
+            call_simple((handle_t)h, OP_SYNC, 0, 0, 0);
+            sys_handle_close((handle_t)h);
+        }
+    }
     return 0;
 }
 

@@ -153,7 +153,8 @@ static long advise(const void *address, size_t length, unsigned advice, unsigned
     if (error < 0 || length == 0) {
         return error;
     }
-    return sys_vm_advise((uintptr_t)address, page_round(length), advice, out);
+    error = sys_vm_advise((uintptr_t)address, page_round(length), advice, out);
+    return error == -EINVAL ? -ENOMEM : error; /* only the range can be bad: there is nothing beyond user memory */
 }
 
 long row_madvise(void *address, size_t length, int advice) {

@@ -183,6 +183,11 @@ long row_epoll_ctl(int set, int operation, int fd, const struct epoll_event *eve
     if (set == fd) {
         return -EINVAL;
     }
+    struct file_attributes file;
+    if (operation == EPOLL_CTL_ADD && handle_type(fd) == OBJECT_FILE && row_fstat(fd, &file) == 0 &&
+        (S_ISREG(file.mode) || S_ISDIR(file.mode))) {
+        return -EPERM;
+    }
     if (operation != EPOLL_CTL_DEL) {
         interest.mask = event->events;
         interest.key = event->data.u64;

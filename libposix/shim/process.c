@@ -104,9 +104,13 @@ static void rusage_fill(const struct process_usage *usage, struct rusage *out) {
     out->ru_nivcsw = (long)usage->switches_forced;
 }
 
+/* Linux's kinds of children; there is one here. */
+#define WAIT_CLONES ((int)(__WALL | __WCLONE))
+
 long row_wait4(pid_t pid, int *status, int options, struct rusage *usage) {
     struct wait_status result;
     uint32_t type = pid == -1 ? WAIT_ALL : pid > 0 ? WAIT_PID : WAIT_GROUP;
+    options &= ~(WAIT_CLONES | __WNOTHREAD);
     if (options & ~(WNOHANG | WUNTRACED | WCONTINUED)) {
         return -EINVAL;
     }
@@ -131,6 +135,7 @@ long row_wait4(pid_t pid, int *status, int options, struct rusage *usage) {
 
 long row_waitid(int type, id_t id, siginfo_t *out, int options, struct rusage *usage) {
     struct wait_status result;
+    options &= ~(WAIT_CLONES | __WNOTHREAD);
     if (options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED) ||
         !(options & (WEXITED | WSTOPPED | WCONTINUED)) || type < P_ALL || type > P_PGID) {
         return -EINVAL;
@@ -302,6 +307,7 @@ long row_prctl(int option, unsigned long a, unsigned long b, unsigned long c, un
     case PR_GET_NAME: return thread_name_get((char *)a);
     case PR_SET_PDEATHSIG: return sys_process_set(0, PROCESS_PARENT_SIGNAL, nullptr, 0, a);
     case PR_SET_CHILD_SUBREAPER: return sys_process_set(0, PROCESS_SUBREAPER, nullptr, 0, a != 0);
+    case PR_SET_DUMPABLE: return a > 1 ? -EINVAL : sys_process_set(0, PROCESS_DUMPABLE, nullptr, 0, a);
     case PR_GET_DUMPABLE: return sys_process_info(0, PROCESS_DUMPABLE, nullptr, 0, 0);
     default: return -EINVAL;
     }

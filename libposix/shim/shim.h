@@ -53,6 +53,9 @@ long posix_syscall(long number, long a, long b, long c, long d, long e, long f);
 
 /* entry.S: where the kernel sends `syscall` instructions with a number of Linux. */
 void posix_foreign_entry(void);
+/* dump.c: enters here instead to write a core. */
+struct __ucontext;
+[[noreturn]] void posix_dump(int signal, const struct signal_info *info, const struct __ucontext *context);
 
 #define PAGE_BYTES 4096UL
 #define NS_PER_SECOND 1000000000LL
@@ -101,6 +104,7 @@ long path_step(struct path_call *p, handle_t start);
 
 /* The descriptor that /dev/fd/N or /proc/self/fd/N names, or -1. */
 int path_descriptor(const char *path);
+int path_own(const char *path); /* the same, and /dev/stdin, /dev/stdout, /dev/stderr */
 bool path_is_scheme(const char *path, size_t length);
 /* Opens a path for libposix's own use: in the upper range. */
 long path_open(int directory, const char *path, int flags);
@@ -120,6 +124,8 @@ static inline bool timespec_valid(const struct timespec *t) {
     return t->tv_sec >= 0 && (unsigned long)t->tv_nsec < NS_PER_SECOND;
 }
 
+/* enum thread_scheduling for SCHED_* and a priority: 0, or -EINVAL. */
+long scheduling_value(int policy, int priority, uint32_t *out);
 struct thread_control *thread_control(void);
 pid_t process_pid(void);
 /* In the child of fork: forgets what was the parent's. */

@@ -11,6 +11,7 @@
 
 #define SIGSET_BYTES 8 /* the kernel's sigset_t */
 _Static_assert(SYSCALL_signal_return == 0x104f, "SIGNAL_RETURN in entry.S");
+_Static_assert(FOREIGN_DUMP == 0xfff, "in entry.S");
 #define NEVER_BLOCKED (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
 
 long row_rt_sigaction(int signal, const struct signal_action *action, struct signal_action *old, size_t size) {

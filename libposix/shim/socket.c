@@ -1,26 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Unix sockets. A socket is a file whose plane is a channel; a socketpair is a channel and nothing
+ * Sockets. A socket is a file whose plane is a channel; a socketpair is a channel and nothing
  * else. So data, messages, descriptors and readiness are the kernel's; names and connections are
- * asked of the schemes uds_stream: and uds_dgram: (cathode/uds.h says how).
+ * asked of servers: the schemes uds_stream: and uds_dgram: (cathode/uds.h says how), and of the
+ * internet tcp:, udp:, icmp: and ip: (cathode/inet.h).
  */
-#include "shim.h"
+#include "socket.h"
 #include <cathode/uds.h>
 #include <string.h>
 #include <sys/un.h>
 
-#define TYPE_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
+_Static_assert((int)UDS_LISTEN == INET_LISTEN && (int)UDS_STATE == INET_STATE, "one number for both");
 
-struct socket_info {
-    bool has_server; /* else a socketpair's end */
-    int type; /* SOCK_* */
-    bool nonblocking, stamped;
-    bool notifies; /* notify_socket() made it: nothing can be sent */
-    struct ucred maker; /* of a pair */
-};
-
-/* 0 if fd is a socket; what it is at *out. */
-static long socket_check(int fd, struct socket_info *out) {
+long socket_check(int fd, struct socket_info *out) {
     struct handle_info info;
     long error = is_fd(fd) ? sys_handle_info(fd, &info) : -EBADF;
     if (error < 0) {
@@ -28,8 +20,10 @@ static long socket_check(int fd, struct socket_info *out) {
     }
     bool file = info.type == OBJECT_FILE && PLANE_OF(info) == PLANE_CHANNEL;
     uint32_t flags = file ? info.plane >> 16 : info.plane;
-    out->notifies = (flags & (CHANNEL_DATAGRAM | CHANNEL_SOCKET | CHANNEL_PRIORITY)) == CHANNEL_DATAGRAM;
-    if ((!file && info.type != OBJECT_CHANNEL) || !(flags & CHANNEL_SOCKET || out->notifies)) {
+    bool plain = (flags & (CHANNEL_DATAGRAM | CHANNEL_SOCKET | CHANNEL_PRIORITY)) == CHANNEL_DATAGRAM;
+    out->internet = file && info.plane >> 8 & FILE_KIND_INTERNET;
+    out->notifies = plain && !out->internet;
+    if ((!file && info.type != OBJECT_CHANNEL) || !(flags & CHANNEL_SOCKET || plain)) {
         return -ENOTSOCK;
     }
     out->has_server = file;
@@ -75,23 +69,26 @@ static long notify_socket(int type) {
     return error < 0 ? error : ends[0];
 }
 
+long socket_open(const char *scheme, int type, uint64_t what) {
+    struct call_args call;
+    call_prepare(&call, OP_OPEN, FILE_READ_WRITE | (type & SOCK_NONBLOCK ? FILE_NONBLOCK : 0), what, 0);
+    call.request.flags = REQUEST_IDEMPOTENT;
+    call.handle_flags = type & SOCK_CLOEXEC ? HANDLE_CLOEXEC : 0;
+    call.in = scheme;
+    call.request.length = (uint32_t)strlen(scheme);
+    long error = call_send(HANDLE_NAMESPACE, &call);
+    return error == -ENOENT || error == -ECONNREFUSED ? -EAFNOSUPPORT : error < 0 ? error : call.reply.handle;
+}
+
 long row_socket(int domain, int type, int protocol) {
     if (domain == AF_NETLINK && (type & ~TYPE_FLAGS) == SOCK_RAW && protocol == 0) {
         return notify_socket(type);
     }
-    long kind = type_check(domain, type, protocol);
-    if (kind < 0) {
-        return kind;
+    if (domain == AF_INET || domain == AF_INET6) {
+        return inet_socket(domain, type, protocol);
     }
-    struct call_args call;
-    const char *name = kind == SOCK_DGRAM ? "uds_dgram:" : "uds_stream:";
-    call_prepare(&call, OP_OPEN, FILE_READ_WRITE | (type & SOCK_NONBLOCK ? FILE_NONBLOCK : 0), (uint64_t)kind, 0);
-    call.request.flags = REQUEST_IDEMPOTENT;
-    call.handle_flags = type & SOCK_CLOEXEC ? HANDLE_CLOEXEC : 0;
-    call.in = name;
-    call.request.length = (uint32_t)strlen(name);
-    long error = call_send(HANDLE_NAMESPACE, &call);
-    return error == -ENOENT || error == -ECONNREFUSED ? -EAFNOSUPPORT : error < 0 ? error : call.reply.handle;
+    long kind = type_check(domain, type, protocol);
+    return kind < 0 ? kind : socket_open(kind == SOCK_DGRAM ? "uds_dgram:" : "uds_stream:", type, (uint64_t)kind);
 }
 
 long row_socketpair(int domain, int type, int protocol, int *fds) {
@@ -176,6 +173,12 @@ long row_bind(int fd, const void *address, socklen_t length) {
     struct target t;
     struct call_args call;
     long error = socket_check(fd, &info);
+    if (error == 0 && info.internet) {
+        return inet_address(fd, INET_BIND, address, length, 0);
+    }
+    if (error == 0 && info.notifies) {
+        return 0; /* rtnetlink: there are no groups */
+    }
     if (error == 0) {
         error = target_prepare(&t, address, length);
     }
@@ -209,6 +212,9 @@ long row_connect(int fd, const void *address, socklen_t length) {
     struct target t;
     struct call_args call;
     long error = socket_check(fd, &info);
+    if (error == 0 && info.internet) {
+        return inet_address(fd, INET_CONNECT, address, length, info.nonblocking);
+    }
     if (error == 0) {
         error = target_prepare(&t, address, length);
     }
@@ -233,8 +239,7 @@ long row_listen(int fd, int backlog) {
     return error < 0 ? error : 0;
 }
 
-/* An address for the program, cut to its room. */
-static void address_answer(void *address, socklen_t *length, const void *from, size_t size) {
+void address_answer(void *address, socklen_t *length, const void *from, size_t size) {
     if (!address || !length) {
         return;
     }
@@ -297,6 +302,11 @@ static long name_answer(int fd, bool peer, void *address, socklen_t *length) {
     if ((int)*length < 0) {
         return -EINVAL;
     }
+    if (info.notifies) {
+        uint32_t own[3] = {AF_NETLINK, (uint32_t)process_pid(), 0};
+        address_answer(address, length, own, sizeof(own));
+        return 0;
+    }
     if (info.has_server) {
         call_prepare(&call, OP_CHANNEL_INFO, peer, 0, 0);
         call.request.flags = REQUEST_IDEMPOTENT;
@@ -319,7 +329,7 @@ long row_getpeername(int fd, void *address, socklen_t *length) { return name_ans
 
 /* --- sending -------------------------------------------------------------------------------------- */
 
-static uint32_t io_flags_of(int flags) {
+uint32_t io_flags_of(int flags) {
     return (flags & MSG_DONTWAIT ? IO_NONBLOCK : 0u) | (flags & MSG_PEEK ? IO_PEEK : 0u) |
            (flags & MSG_WAITALL ? IO_WAIT_ALL : 0u) | (flags & MSG_NOSIGNAL ? IO_NO_SIGNAL : 0u);
 }
@@ -347,6 +357,9 @@ static long address_counts(const struct socket_info *info, int fd, const void *a
     if (!address || length == 0 || info->type == SOCK_SEQPACKET) {
         return 0;
     }
+    if (info->internet && info->type == SOCK_STREAM) {
+        return 0; /* whatever it says, as on Linux */
+    }
     if (info->type == SOCK_DGRAM) {
         return info->has_server ? 1 : -EISCONN;
     }
@@ -356,8 +369,11 @@ static long address_counts(const struct socket_info *info, int fd, const void *a
 long row_sendto(int fd, const void *data, size_t size, int flags, const void *address, socklen_t length) {
     struct socket_info info;
     long error = socket_check(fd, &info);
+    if (error == 0 && info.notifies) {
+        return netlink_send(fd, data, size);
+    }
     if (error == 0) {
-        error = flags & MSG_OOB || info.notifies ? -EOPNOTSUPP : address_counts(&info, fd, address, length);
+        error = flags & MSG_OOB ? -EOPNOTSUPP : address_counts(&info, fd, address, length);
     }
     if (error < 0) {
         return error;
@@ -367,11 +383,10 @@ long row_sendto(int fd, const void *data, size_t size, int flags, const void *ad
     }
     struct io_vector v = {(void *)data, size};
     struct channel_message m = {.vectors = &v, .vector_count = 1, .flags = io_flags_of(flags)};
-    return send_to(fd, &m, address, length);
+    return info.internet ? inet_send(fd, &m, address, length, nullptr) : send_to(fd, &m, address, length);
 }
 
-/* CMSG_NXTHDR without musl's mix of signs. */
-static struct cmsghdr *control_next(const struct msghdr *message, struct cmsghdr *c) {
+struct cmsghdr *control_next(const struct msghdr *message, struct cmsghdr *c) {
     char *next = (char *)c + CMSG_ALIGN(c->cmsg_len);
     char *end = (char *)message->msg_control + message->msg_controllen;
     bool more = c->cmsg_len >= sizeof(*c) && next < end && end - next >= (ptrdiff_t)sizeof(*c);
@@ -432,15 +447,33 @@ static long control_collect(const struct msghdr *message, handle_t *handles) {
     return error < 0 ? error : (long)count;
 }
 
+/* A request in pieces. */
+static long netlink_sendmsg(int fd, const struct msghdr *message) {
+    char whole[8192];
+    size_t size = 0;
+    for (int i = 0; i < message->msg_iovlen; i++) {
+        const struct iovec *v = &message->msg_iov[i];
+        if (v->iov_len > sizeof(whole) - size) {
+            return -EMSGSIZE;
+        }
+        memcpy(whole + size, v->iov_base, v->iov_len);
+        size += v->iov_len;
+    }
+    return netlink_send(fd, whole, size);
+}
+
 long row_sendmsg(int fd, const struct msghdr *message, int flags) {
     handle_t handles[CHANNEL_HANDLES_MAX];
     struct socket_info info;
     long to = socket_check(fd, &info);
-    if (to == 0) {
-        to = flags & MSG_OOB || info.notifies ? -EOPNOTSUPP
-                                              : address_counts(&info, fd, message->msg_name, message->msg_namelen);
+    if (to == 0 && info.notifies) {
+        return netlink_sendmsg(fd, message);
     }
-    long count = to < 0 ? to : message->msg_control ? control_collect(message, handles) : 0;
+    if (to == 0) {
+        to = flags & MSG_OOB ? -EOPNOTSUPP : address_counts(&info, fd, message->msg_name, message->msg_namelen);
+    }
+    bool rights = message->msg_control && !info.internet;
+    long count = to < 0 ? to : rights ? control_collect(message, handles) : 0;
     if (count < 0) {
         return count;
     }
@@ -454,25 +487,22 @@ long row_sendmsg(int fd, const struct msghdr *message, int flags) {
         .handles = handles,
         .handle_count = (uint32_t)count,
     };
+    if (info.internet && info.type != SOCK_STREAM) {
+        return inet_send(fd, &native, message->msg_name, message->msg_namelen, message);
+    }
     return to ? send_to(fd, &native, message->msg_name, message->msg_namelen)
               : sys_channel_send(fd, &native, DEADLINE_NEVER);
 }
 
 /* --- receiving ------------------------------------------------------------------------------------ */
 
-struct control { /* a control buffer being filled */
-    char *at;
-    size_t left;
-    bool truncated;
-};
-
-static void control_add(struct control *c, int type, const void *data, size_t size) {
+void control_add(struct control *c, int level, int type, const void *data, size_t size) {
     if (c->left < sizeof(struct cmsghdr)) {
         c->truncated = true;
         return;
     }
     size_t fits = c->left - CMSG_LEN(0) < size ? c->left - CMSG_LEN(0) : size;
-    struct cmsghdr h = {.cmsg_len = (socklen_t)CMSG_LEN(fits), .cmsg_level = SOL_SOCKET, .cmsg_type = type};
+    struct cmsghdr h = {.cmsg_len = (socklen_t)CMSG_LEN(fits), .cmsg_level = level, .cmsg_type = type};
     c->truncated |= fits < size;
     memcpy(c->at, &h, sizeof(h));
     memcpy(c->at + CMSG_LEN(0), data, fits);
@@ -486,7 +516,7 @@ static void credentials_deliver(struct control *c, const struct channel_message 
     if (m->credentials) {
         u = (struct ucred){.pid = (pid_t)m->pid, .uid = m->uid, .gid = m->gid};
     }
-    control_add(c, SCM_CREDENTIALS, &u, sizeof(u));
+    control_add(c, SOL_SOCKET, SCM_CREDENTIALS, &u, sizeof(u));
 }
 
 static size_t rights_room(size_t left) {
@@ -502,13 +532,23 @@ static void rights_deliver(struct control *c, const handle_t *handles, uint32_t 
         c->truncated = true;
     }
     if (count && room) {
-        control_add(c, SCM_RIGHTS, handles, (count < room ? count : room) * sizeof(int));
+        control_add(c, SOL_SOCKET, SCM_RIGHTS, handles, (count < room ? count : room) * sizeof(int));
     }
 }
 
 /* Bytes received; with MSG_TRUNC the length of the message. */
 static long received(const struct socket_info *info, const struct channel_message *m, int flags, long got) {
     return flags & MSG_TRUNC && info->type != SOCK_STREAM ? (long)m->size : got;
+}
+
+/* A request to rtnetlink that came back, since it was sent by write(): answers it. True: receive again. */
+static bool netlink_written(int fd, const struct socket_info *info, const struct channel_message *m, long got) {
+    uint32_t said;
+    if (!info->notifies || m->address_length > 0 || got < (long)sizeof(said) || (long)m->vectors[0].length < got) {
+        return false;
+    }
+    memcpy(&said, m->vectors[0].base, sizeof(said));
+    return said == got && netlink_send(fd, m->vectors[0].base, (size_t)got) >= 0;
 }
 
 long row_recvmsg(int fd, struct msghdr *message, int flags) {
@@ -540,15 +580,23 @@ long row_recvmsg(int fd, struct msghdr *message, int flags) {
     if (got < 0) {
         return got;
     }
+    if (netlink_written(fd, &info, &native, got)) {
+        return row_recvmsg(fd, message, flags);
+    }
     if (info.stamped) {
         credentials_deliver(&control, &native);
+    }
+    if (info.internet) {
+        inet_deliver(&control, &native);
     }
     rights_deliver(&control, handles, native.handle_count);
     bool truncated = control.truncated || native.flags & MESSAGE_HANDLES_TRUNCATED;
     message->msg_flags =
         (native.flags & MESSAGE_TRUNCATED ? MSG_TRUNC : 0) | (truncated ? MSG_CTRUNC : 0) | (flags & MSG_CMSG_CLOEXEC);
     message->msg_controllen = (socklen_t)(control.at - (char *)message->msg_control);
-    if (message->msg_name) {
+    if (message->msg_name && info.internet) {
+        inet_answer(message->msg_name, &message->msg_namelen, &native);
+    } else if (message->msg_name) {
         address_answer(message->msg_name, &message->msg_namelen, address, native.address_length);
     } else {
         message->msg_namelen = 0;
@@ -565,7 +613,7 @@ long row_recvfrom(int fd, void *data, size_t size, int flags, void *address, soc
     if (flags & MSG_OOB) {
         return info.type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
     }
-    if (!address && !(flags & MSG_TRUNC)) {
+    if (!address && !(flags & MSG_TRUNC) && !info.notifies) {
         return sys_read(fd, data, size, OFFSET_CURRENT, io_flags_of(flags), DEADLINE_NEVER);
     }
     if (address && (!length || (int)*length < 0)) {
@@ -579,7 +627,17 @@ long row_recvfrom(int fd, void *data, size_t size, int flags, void *address, soc
     if (got < 0) {
         return got;
     }
-    address_answer(address, length, from, native.address_length);
+    if (netlink_written(fd, &info, &native, got)) {
+        return row_recvfrom(fd, data, size, flags, address, length);
+    }
+    if (!address) {
+        return received(&info, &native, flags, got);
+    }
+    if (info.internet) {
+        inet_answer(address, length, &native);
+    } else {
+        address_answer(address, length, from, native.address_length);
+    }
     return received(&info, &native, flags, got);
 }
 
@@ -615,10 +673,13 @@ long row_shutdown(int fd, int how) {
     if (how < SHUT_RD || how > SHUT_RDWR) {
         return -EINVAL;
     }
+    if (info.internet) {
+        return inet_shutdown(fd, how);
+    }
     return sys_channel_control(fd, CHANNEL_SHUTDOWN, (uint64_t)(how + 1));
 }
 
-static long option_answer(void *value, socklen_t *length, const void *from, size_t size) {
+long option_answer(void *value, socklen_t *length, const void *from, size_t size) {
     *length = *length < size ? *length : (socklen_t)size;
     memcpy(value, from, *length);
     return 0;
@@ -640,6 +701,12 @@ static long peer_credentials(int fd, const struct socket_info *info, struct ucre
 
 static unsigned timeout_op(int option) { return option == SO_RCVTIMEO ? CHANNEL_READ_TIMEOUT : CHANNEL_WRITE_TIMEOUT; }
 
+/* Options that are the channel's, whatever the family. */
+static bool option_is_common(int level, int option) {
+    return level == SOL_SOCKET && (option == SO_ERROR || option == SO_SNDBUF || option == SO_RCVBUF ||
+                                   option == SO_RCVTIMEO || option == SO_SNDTIMEO);
+}
+
 long row_getsockopt(int fd, int level, int option, void *value, socklen_t *length) {
     struct socket_info info;
     struct ucred peer;
@@ -652,6 +719,9 @@ long row_getsockopt(int fd, int level, int option, void *value, socklen_t *lengt
     }
     if ((int)*length < 0) {
         return -EINVAL;
+    }
+    if (info.internet && !option_is_common(level, option)) {
+        return inet_getsockopt(fd, &info, level, option, value, length);
     }
     if (level != SOL_SOCKET) {
         return -EOPNOTSUPP;
@@ -712,6 +782,9 @@ long row_setsockopt(int fd, int level, int option, const void *value, socklen_t 
     long error = socket_check(fd, &info);
     if (error < 0) {
         return error;
+    }
+    if (info.internet && !option_is_common(level, option)) {
+        return inet_setsockopt(fd, level, option, value, length);
     }
     if (level != SOL_SOCKET) {
         return -EOPNOTSUPP;

@@ -200,6 +200,14 @@ static long spawn_native(const char *file, bool in_path, const struct fdop *last
     if (flags & POSIX_SPAWN_SETSIGMASK) {
         memcpy(&args.signal_mask, &attributes->__mask, sizeof(args.signal_mask));
     }
+    if (flags & (POSIX_SPAWN_SETSCHEDULER | POSIX_SPAWN_SETSCHEDPARAM)) {
+        long policy = flags & POSIX_SPAWN_SETSCHEDULER ? attributes->__pol : row_sched_getscheduler(0);
+        long error = scheduling_value((int)policy, attributes->__prio, &args.priority);
+        if (error < 0) {
+            return error;
+        }
+        args.flags |= SPAWN_PRIORITY;
+    }
     size_t size = CHILD_HANDLES * sizeof(*list);
     for (const struct fdop *op = last; op; op = op->next) {
         size += sizeof(*list);

@@ -207,8 +207,6 @@ long row_get_robust_list(pid_t tid, void **head, size_t *size) {
 
 /* --- scheduling ------------------------------------------------------------------------------- */
 
-/* One policy, round robin in fixed priorities; SCHED_OTHER is what programs know it as. */
-
 /* exec forgets it, fork doesn't: as it should be */
 static _Atomic bool barrier_registered;
 
@@ -228,60 +226,96 @@ long row_membarrier(int command, unsigned flags, int cpu) {
 
 long row_sched_yield(void) { return sys_thread_yield(); }
 
-static long thread_exists(pid_t tid) {
+/*
+ * The kernel has 64 priorities; nice values have those from 15 to 34. SCHED_FIFO and SCHED_RR have those above, several
+ * of 1 … 99 one; SCHED_IDLE one of the lowest. What was asked for is kept by the kernel with the thread.
+ */
+#define REALTIME_MIN 1
+#define REALTIME_MAX 99
+#define NATIVE_REALTIME 35U
+#define NATIVE_IDLE 1U
+#define SLICE_NS 10000000
+
+static bool is_realtime(int policy) { return policy == SCHED_FIFO || policy == SCHED_RR; }
+
+long scheduling_value(int policy, int priority, uint32_t *out) {
+    const uint32_t own = (uint32_t)policy * THREAD_OWN | (uint32_t)priority << 16;
+    if (is_realtime(policy) ? priority < REALTIME_MIN || priority > REALTIME_MAX : priority != 0) {
+        return -EINVAL;
+    }
+    switch (policy) {
+    case SCHED_OTHER:
+    case SCHED_BATCH: *out = own | THREAD_NICE; return 0;
+    case SCHED_IDLE: *out = own | NATIVE_IDLE; return 0;
+    case SCHED_FIFO:
+    case SCHED_RR:
+        *out = own | (policy == SCHED_FIFO ? THREAD_FIFO : 0U) |
+               (NATIVE_REALTIME + (uint32_t)(priority - REALTIME_MIN) * (THREAD_PRIORITY_MASK - NATIVE_REALTIME) /
+                                      (REALTIME_MAX - REALTIME_MIN));
+        return 0;
+    default: return -EINVAL;
+    }
+}
+
+static long scheduling_of(pid_t tid, int *policy, int *priority) {
     struct thread_info info;
     if (tid < 0) {
         return -EINVAL;
     }
     long error = sys_thread_info((uint32_t)tid, &info);
-    return error < 0 ? error : 0;
-}
-
-long row_sched_getparam(pid_t tid, struct sched_param *out) {
-    long error = thread_exists(tid);
-    if (error == 0) {
-        out->sched_priority = 0;
+    if (error < 0) {
+        return error;
     }
-    return error;
-}
-
-long row_sched_setparam(pid_t tid, const struct sched_param *in) {
-    long error = thread_exists(tid);
-    return error ? error : in->sched_priority ? -EINVAL : 0;
-}
-
-long row_sched_getscheduler(pid_t tid) {
-    long error = thread_exists(tid);
-    return error ? error : SCHED_OTHER;
+    *policy = (int)(info.scheduling / THREAD_OWN & 0xff);
+    *priority = (int)(info.scheduling >> 16);
+    return 0;
 }
 
 long row_sched_setscheduler(pid_t tid, int policy, const struct sched_param *in) {
-    if (policy != SCHED_OTHER) {
-        return policy == SCHED_FIFO || policy == SCHED_RR ? -EPERM : -EINVAL;
-    }
-    return row_sched_setparam(tid, in);
+    uint32_t value;
+    long error = tid < 0 ? -EINVAL : scheduling_value(policy, in->sched_priority, &value);
+    return error < 0 ? error : sys_thread_set((uint32_t)tid, THREAD_PRIORITY, value, 0);
 }
 
-long row_sched_get_priority_max(int policy) {
-    if (policy == SCHED_FIFO || policy == SCHED_RR) {
-        return 99;
-    }
-    return policy == SCHED_OTHER ? 0 : -EINVAL;
+long row_sched_setparam(pid_t tid, const struct sched_param *in) {
+    int policy, priority;
+    long error = scheduling_of(tid, &policy, &priority);
+    return error < 0 ? error : row_sched_setscheduler(tid, policy, in);
 }
 
-long row_sched_get_priority_min(int policy) {
-    if (policy == SCHED_FIFO || policy == SCHED_RR) {
-        return 1;
-    }
-    return policy == SCHED_OTHER ? 0 : -EINVAL;
+long row_sched_getscheduler(pid_t tid) {
+    int policy, priority;
+    long error = scheduling_of(tid, &policy, &priority);
+    return error < 0 ? error : policy;
 }
+
+long row_sched_getparam(pid_t tid, struct sched_param *out) {
+    int policy;
+    return scheduling_of(tid, &policy, &out->sched_priority);
+}
+
+static long realtime_or_none(int policy, long realtime) {
+    if (is_realtime(policy)) {
+        return realtime;
+    }
+    return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE ? 0 : -EINVAL;
+}
+
+long row_sched_get_priority_max(int policy) { return realtime_or_none(policy, REALTIME_MAX); }
+
+long row_sched_get_priority_min(int policy) { return realtime_or_none(policy, REALTIME_MIN); }
 
 long row_sched_rr_get_interval(pid_t tid, struct timespec *out) {
-    long error = thread_exists(tid);
-    if (error == 0) {
-        *out = (struct timespec){0, 10000000};
+    int policy, priority;
+    long error = scheduling_of(tid, &policy, &priority);
+    if (error < 0) {
+        return error;
     }
-    return error;
+    if (!out) {
+        return -EFAULT;
+    }
+    *out = (struct timespec){0, policy == SCHED_FIFO ? 0 : SLICE_NS};
+    return 0;
 }
 
 long row_sched_setaffinity(pid_t tid, size_t size, const void *set) {

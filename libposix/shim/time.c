@@ -77,10 +77,13 @@ int64_t deadline_after(const struct timespec *relative) {
     return deadline;
 }
 
-/* A CPU-time clock of a process or thread: (~id << 3) | kind, kind 4 = thread (Linux's coding). */
+/* A CPU-time clock of a process or thread: (~id << 3) | kind, bit 4 = thread, below: which, 0 to 2 (Linux's coding). */
 static long clock_of_other(clockid_t clock, struct timespec *out) {
     int32_t id = ~(clock >> 3);
     long ns;
+    if ((clock & 3) == 3) {
+        return -EINVAL;
+    }
     if (clock & 4) {
         struct thread_info info;
         ns = sys_thread_info((uint32_t)id, &info);
@@ -249,6 +252,21 @@ static long sleep_until(int64_t deadline, struct timespec *left) {
     return result == -ETIMEDOUT ? 0 : result;
 }
 
+/* A timer follows the wall clock when that is set. Poll, since reads are restarted after signals. */
+static long sleep_until_wall(const struct timespec *time) {
+    long h = sys_timer_create(CLOCK_WALL, HANDLE_CLOEXEC | HANDLE_IN_UPPER, 0);
+    if (h < 0) {
+        return h;
+    }
+    struct poll_entry timer = {(handle_t)h, EVENT_IN, 0};
+    long error = sys_timer_set((handle_t)h, ns_from_timespec(time), 0, 0, nullptr);
+    if (error >= 0) {
+        error = sys_event_poll(&timer, 1, nullptr, DEADLINE_NEVER);
+    }
+    sys_handle_close((handle_t)h);
+    return error < 0 ? error : 0;
+}
+
 long row_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *left) {
     struct timespec now;
     if (!timespec_valid(time) || flags & ~TIMER_ABSTIME) {
@@ -264,7 +282,10 @@ long row_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time
         return sleep_until(deadline_after(time), left);
     }
     int64_t wait = ns_from_timespec(time) - ns_from_timespec(&now);
-    return wait <= 0 ? 0 : sleep_until(clock_monotonic() + wait, nullptr);
+    if (wait <= 0) {
+        return 0;
+    }
+    return WALL_CLOCKS >> clock & 1 ? sleep_until_wall(time) : sleep_until(clock_monotonic() + wait, nullptr);
 }
 
 long row_nanosleep(const struct timespec *time, struct timespec *left) {

@@ -4,10 +4,11 @@
  * gives the terminal's server a handle to its session, by which the server signals groups and learns
  * of the leader's exit.
  */
-#include "shim.h"
+#include "socket.h"
 #include <asm/ioctls.h>
+#include <linux/fs.h>
 #include <linux/ioctl.h>
-#include <string.h>
+#include <linux/sockios.h>
 
 #define CONTROL_MAX 4096
 
@@ -17,10 +18,13 @@ struct control_form {
     uint8_t in, out;
 };
 static const struct control_form control_forms[] = {
-    {TCGETS, 0, 36},  {TCSETS, 36, 0},  {TCSETSW, 36, 0},     {TCSETSF, 36, 0},   {TCGETA, 0, 18},   {TCSETA, 18, 0},
-    {TCSETAW, 18, 0}, {TCSETAF, 18, 0}, {TIOCGWINSZ, 0, 8},   {TIOCSWINSZ, 8, 0}, {TIOCGPGRP, 0, 4}, {TIOCSPGRP, 4, 0},
-    {TIOCGSID, 0, 4}, {TIOCOUTQ, 0, 4}, {FIONREAD, 0, 4},     {TIOCSTI, 1, 0},    {TIOCMGET, 0, 4},  {TIOCMBIS, 4, 0},
-    {TIOCMBIC, 4, 0}, {TIOCMSET, 4, 0}, {TIOCGSOFTCAR, 0, 4}, {TIOCGETD, 0, 4},   {TIOCSETD, 4, 0},  {TIOCPKT, 4, 0},
+    {TCGETS, 0, 36},      {TCSETS, 36, 0},     {TCSETSW, 36, 0}, {TCSETSF, 36, 0},   {TCGETA, 0, 18},
+    {TCSETA, 18, 0},      {TCSETAW, 18, 0},    {TCSETAF, 18, 0}, {TIOCGWINSZ, 0, 8}, {TIOCSWINSZ, 8, 0},
+    {TIOCGPGRP, 0, 4},    {TIOCSPGRP, 4, 0},   {TIOCGSID, 0, 4}, {TIOCOUTQ, 0, 4},   {FIONREAD, 0, 4},
+    {TIOCSTI, 1, 0},      {TIOCMGET, 0, 4},    {TIOCMBIS, 4, 0}, {TIOCMBIC, 4, 0},   {TIOCMSET, 4, 0},
+    {TIOCGSOFTCAR, 0, 4}, {TIOCGETD, 0, 4},    {TIOCSETD, 4, 0}, {TIOCPKT, 4, 0},    {BLKGETSIZE, 0, 8},
+    {BLKSSZGET, 0, 4},    {BLKPBSZGET, 0, 4},  {BLKIOMIN, 0, 4}, {BLKIOOPT, 0, 4},   {BLKROGET, 0, 4},
+    {BLKDISCARD, 16, 0},  {BLKZEROOUT, 16, 0},
 };
 
 static struct control_form control_form(unsigned request) {
@@ -33,7 +37,6 @@ static struct control_form control_form(unsigned request) {
 }
 
 static long control_send(handle_t h, unsigned request, unsigned long argument, handle_t carry) {
-    char data[CONTROL_MAX];
     struct call_args call;
     struct control_form form = control_form(request);
     size_t in = form.in, out = form.out;
@@ -41,20 +44,16 @@ static long control_send(handle_t h, unsigned request, unsigned long argument, h
         in = _IOC_DIR(request) & _IOC_WRITE ? _IOC_SIZE(request) : 0;
         out = _IOC_DIR(request) & _IOC_READ ? _IOC_SIZE(request) : 0;
     }
-    if (in > sizeof(data) || out > sizeof(data)) {
+    if (in > CONTROL_MAX || out > CONTROL_MAX) {
         return -EINVAL;
     }
     call_prepare(&call, OP_CONTROL, request, argument, out);
-    memcpy(data, (const void *)argument, in);
-    call.in = data;
+    call.in = in ? (const void *)argument : nullptr;
     call.request.length = (uint32_t)in;
-    call.out = data;
+    call.out = out ? (void *)argument : nullptr;
     call.out_size = (uint32_t)out;
     call.carry = carry;
     long result = call_send(h, &call);
-    if (result >= 0) {
-        memcpy((void *)argument, data, call.reply.length < out ? call.reply.length : out);
-    }
     return result == -ENOSYS ? -ENOTTY : result;
 }
 
@@ -128,8 +127,12 @@ long row_ioctl(int fd, int request, unsigned long argument) {
     case TIOCSCTTY: return terminal_acquire(fd, argument);
     case TIOCNOTTY: return terminal_leave(fd);
     case TIOCSIG: return call_simple(fd, OP_CONTROL, number, argument, 0); /* a value, though its number says address */
+    case FICLONE: return -EOPNOTSUPP;
     case TIOCGPTPEER: return terminal_peer(fd, (int)argument);
     default: {
+        if (number >= SIOCADDRT && number <= SIOCSIFTXQLEN) {
+            return inet_ioctl(fd, number, argument);
+        }
         long result = control_send(fd, number, argument, HANDLE_NONE);
         return result == NO_SERVER ? control_local(fd, number, argument) : result;
     }

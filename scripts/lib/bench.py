@@ -7,10 +7,14 @@ The guest's /bin/bench prints lines of
     bench NAME VALUE CR3LOADS IPIS FLUSHES LOCKS SWITCHES
 where all but VALUE are counter differences per operation. tests/bench/budgets.tsv has the budgets,
 tests/bench/recorded.tsv what was measured last (--record), tests/bench/linux.tsv the same program's
-figures on Debian's kernel in the same machine (--linux measures and records them).
+figures on Debian's kernel in the same machine (--linux measures and records them). --record also adds
+a line to tests/bench/history.jsonl (one JSON object a line: date, counts) and makes the table in README.md anew.
 """
 
 import argparse
+import datetime
+import itertools
+import json
 import pathlib
 import subprocess
 import sys
@@ -19,11 +23,20 @@ import bench_linux
 import build
 
 FOLDER = build.ROOT / "tests" / "bench"
+README = build.ROOT / "README.md"
+TABLE = "| operation | Cathode | budget | Linux | seL4 |\n|---|---|---|---|---|\n"
 COUNTERS = ("crs", "ipis", "flush", "locks", "switch")
 TOLERANCE = 1.02
 IRQ_OFF = "irq_off_max"
 LONG_WORK = "call_4k ring_request poll_32 fork_exec_wait fork_64mib mmap_64k write_mib read_mib pipe_mib unlink"
-LOOSE = {"irq_off_max": 1.2, "memory_at_prompt_kib": 1.1, "boot_to_prompt": 1.1}     # not repeatable
+EXT4 = "ext4_"
+FILES = "pread_4k read_mib write_mib create unlink rename readdir_entry fault_file"
+STORAGE = [*(EXT4 + name for name in FILES.split()), "disk_mib", "disk_4k"]
+NULL_DISK = ["-drive", "if=none,id=null,driver=null-co,size=1G,read-zeroes=on",
+             "-device", "virtio-blk-pci,drive=null,ioeventfd=off"]
+LOOSE = {"irq_off_max": 1.2, "memory_at_prompt_kib": 1.1, "boot_to_prompt": 1.1, "ext4_create": 1.25,
+         "ext4_unlink": 1.1}
+# (not repeatable: timers, and what waits for a disk)
 
 
 def parse(arguments):
@@ -34,7 +47,7 @@ def parse(arguments):
                         help="fail if a row got worse by over 2 %%, or a budget that was met is missed")
     parser.add_argument("--preset", default="release")
     parser.add_argument("--no-build", action="store_true", help="boot what is built")
-    parser.add_argument("--record", action="store_true", help="keep the figures in recorded.tsv")
+    parser.add_argument("--record", action="store_true", help="keep the figures, also in history.jsonl and README.md")
     parser.add_argument("--linux", action="store_true",
                         help="measure Debian's kernel instead, for the column of Linux")
     parser.add_argument("--only", metavar="NAME", default="", help="one row")
@@ -64,12 +77,12 @@ def parse_rows(lines):
     return rows
 
 
-def boot(options, words, program):
-    """One boot: its rows."""
+def boot(options, words, program, *more):
+    """One boot: its rows. more: options of scripts/run, and behind -- of QEMU."""
     command = [pathlib.Path(__file__).parents[1] / "run", "--no-build", "--preset", options.preset,
                "--boot", "direct", "--timeout", "600", "--append", words,
                *(["--icount"] if options.smp == "1" else ["--smp", options.smp]),
-               "--exec", program]
+               "--exec", program, *more]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                             check=False)
     rows = parse_rows(result.stdout.splitlines())
@@ -83,8 +96,9 @@ def measure(options):
     if not options.no_build:
         build.build(options.preset)
     rows = {}
-    if options.only != IRQ_OFF:
+    if options.only not in (IRQ_OFF, *STORAGE):
         rows = boot(options, "bench", f"exec bench {options.only}".strip())
+    rows |= measure_storage(options)
     if options.only in ("", IRQ_OFF):
         # Measuring costs each system call some instructions: a boot of its own, with work that takes long.
         rows |= boot(options, "bench irq-off", f"bench {LONG_WORK} >/dev/null; exec bench {IRQ_OFF}")
@@ -92,9 +106,26 @@ def measure(options):
     return rows
 
 
+def measure_storage(options):
+    """The rows of files, on the ext4 of the root, and those of a disk that answers at once."""
+    names = [name for name in STORAGE if options.only in ("", name)]
+    if not names:
+        return {}
+    rows = boot(options, "bench", " ".join(["exec bench", *(name.removeprefix(EXT4) for name in names)]),
+                "--root", "disk", "--", *NULL_DISK)
+    return on_ext4(rows)
+
+
+def on_ext4(rows):
+    return {(name if name in STORAGE else EXT4 + name): values for name, values in rows.items()}
+
+
 def measure_linux(options):
     """Its row boot_to_prompt counts from the machine's reset; our kernel knows what came before it."""
-    rows = parse_rows(bench_linux.measure(options.only.split()))
+    names = [name for name in STORAGE if options.only in ("", name)]
+    rows = {} if options.only in STORAGE else parse_rows(bench_linux.measure(options.only.split()))
+    if names:
+        rows |= on_ext4(parse_rows(bench_linux.measure_disks([name.removeprefix(EXT4) for name in names], NULL_DISK)))
     if "boot_to_prompt" in rows:
         if not options.no_build:
             build.build(options.preset)
@@ -134,6 +165,8 @@ def worse(name, values, recorded):
     old = [float(word) for word in recorded.get(name, [])]
     tolerance = LOOSE.get(name, TOLERANCE)
     for what, now, before in zip(("count", *COUNTERS), values, old):
+        if what != "count" and name.startswith("disk_"):
+            continue    # a busy host answers later, which costs a switch
         # Counters of rare things vary a little with random addresses and with timers.
         slack, extra = (tolerance, 0.5) if what == "count" else (1.1, 4 if what == "flush" else 1)
         if now > before * slack + extra:
@@ -144,7 +177,37 @@ def record(path, title, old, rows):
     merged = {**old, **{name: [f"{v:.8g}" for v in row] for name, row in rows.items()}}
     lines = ["\t".join([name, *map(str, values)]) for name, values in sorted(merged.items())]
     path.write_text("\n".join([title, *lines]) + "\n", encoding="utf-8")
-    return 0
+
+
+def table(budgets, recorded, linux):
+    """README.md's rows of what is measured, in the order of the budgets."""
+    lines = []
+    for name, (_, budget, _, sel4, what) in budgets.items():
+        cells = [recorded.get(name, ["-"])[0], budget, linux.get(name, ["-"])[0], sel4]
+        lines.append(" | ".join([f"| {what}", *("" if c == "-" else text(float(c)) for c in cells)]) + " |\n")
+    return TABLE + "".join(lines)
+
+
+def with_table(page, rows):
+    """README.md's text with these rows in place of its table's."""
+    before, found, rest = page.partition(TABLE)
+    if not found:
+        raise ValueError(f"README.md has no table with the head {TABLE.splitlines()[0]}")
+    lines = rest.splitlines(keepends=True)
+    return before + rows + "".join(itertools.dropwhile(lambda line: line.startswith("|"), lines))
+
+
+def update_readme():
+    rows = table(*(read_rows(FOLDER / name) for name in ("budgets.tsv", "recorded.tsv", "linux.tsv")))
+    README.write_text(with_table(README.read_text(encoding="utf-8"), rows), encoding="utf-8")
+
+
+def record_all(rows, recorded):
+    record(FOLDER / "recorded.tsv", "# name, count, " + ", ".join(COUNTERS), recorded, rows)
+    with (FOLDER / "history.jsonl").open("a", encoding="utf-8") as history:
+        counts = {name: float(f"{row[0]:.8g}") for name, row in sorted(rows.items())}
+        history.write(json.dumps({"date": str(datetime.date.today()), "counts": counts}) + "\n")
+    update_readme()
 
 
 def main():
@@ -155,8 +218,10 @@ def main():
     if options.only:
         budgets = {name: row for name, row in budgets.items() if name == options.only}
     if options.linux:
-        return record(FOLDER / "linux.tsv", "# name, count: Debian's Linux 6.1, by scripts/bench --linux",
-                      linux, {name: row[:1] for name, row in measure_linux(options).items()})
+        record(FOLDER / "linux.tsv", "# name, count: Debian's Linux 6.1, by scripts/bench --linux",
+               linux, {name: row[:1] for name, row in measure_linux(options).items()})
+        update_readme()
+        return 0
     rows = measure(options)
     for _ in range(2 if options.check else 0):
         if any(problem for name in rows for problem in worse(name, rows[name], recorded)):
@@ -166,7 +231,7 @@ def main():
     problems = report(rows, budgets, recorded, linux)
     print(*problems, sep="\n")
     if options.record:
-        record(FOLDER / "recorded.tsv", "# name, count, " + ", ".join(COUNTERS), recorded, rows)
+        record_all(rows, recorded)
     return 1 if problems and options.check else 0
 
 

@@ -1,85 +1,92 @@
 # SPDX-License-Identifier: MIT
 """scripts/bench --linux: the same benchmark program on Debian's kernel, in the same machine.
 
-An initramfs of busybox, whose shell is init, and of tests/bench built statically with stock musl.
+An initramfs of busybox, whose shell is init, and of tests/bench built statically with stock musl. For the rows of
+disks /tmp is an ext4 on a virtio disk, and there is a second disk.
 """
 
-import hashlib
+import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 
 import build
 import cpio
-import fetch
+import linux
 import machine
 
 SOURCES = [build.ROOT / "tests" / "bench" / name for name in ("main.c", "posix.c")]
-CC = ["clang-19", "--target=x86_64-linux-musl", "-static", "-fuse-ld=lld", "--rtlib=compiler-rt",
-      "--unwindlib=none", "-O2", "-std=gnu2x"]
 TIMEOUT = 1800
+DISK_SIZE = 256 << 20
+MODULES = ("virtio/virtio virtio/virtio_ring virtio/virtio_pci_legacy_dev virtio/virtio_pci_modern_dev "
+           "virtio/virtio_pci block/virtio_blk crypto/crc32c_generic lib/crc16 fs/mbcache fs/jbd2/jbd2 "
+           "fs/ext4/ext4").split()
 INIT = """#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
-/bin/busybox mount -t tmpfs tmp /tmp
+for module in $MODULES; do /bin/busybox insmod /$module.ko; done
+/bin/busybox ip link set lo up
+/bin/busybox mount $TMP /tmp
 /bin/bench $BENCH
 /bin/busybox poweroff -f
 """
 
 
-def run(*command, **options):
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr, **options)
-
-
-def musl_sysroot():
-    """The pinned musl, unchanged, built once."""
-    tarball = fetch.fetch("musl")
-    key = hashlib.sha256(tarball.read_bytes()).hexdigest()[:16]
-    result = fetch.cache_folder() / "built" / f"linux-musl-{key}"
-    if not (result / "lib" / "libc.a").exists():
-        with tempfile.TemporaryDirectory(dir=fetch.cache_folder()) as work:
-            run("tar", "-xf", tarball, "-C", work, "--strip-components=1")
-            run("./configure", "CC=clang-19", f"--prefix={result}", "--disable-shared",
-                "--disable-wrapper", cwd=work)
-            run("make", "-j2", "install", cwd=work)
-    return result
-
-
-def extract(package, path, to):
-    """One file of a .deb."""
-    archive = subprocess.run(["dpkg-deb", "--fsys-tarfile", fetch.fetch(package)], check=True,
-                             stdout=subprocess.PIPE).stdout
-    names = subprocess.run(["tar", "-t"], input=archive, check=True, stdout=subprocess.PIPE).stdout
-    member = next(name for name in names.decode().split() if name.startswith(path))
-    with open(to, "wb") as out:
-        subprocess.run(["tar", "-xO", member], input=archive, check=True, stdout=out)
-
-
-def make_initramfs(work, names):
-    compiler = [*CC, f"--sysroot={musl_sysroot()}"]
-    run(*compiler, "-o", work / "bench", *SOURCES)
-    run(*compiler, "-o", work / "nothing", build.ROOT / "tests" / "bench" / "nothing.c")
-    extract("busybox-static", "./bin/busybox", work / "busybox")
-    (work / "init").write_text(INIT.replace("$BENCH", " ".join(names)))
+def make_initramfs(work, names, modules, tmp):
+    compiler = [*linux.compiler(), "-O2", "-std=gnu2x", "-D_GNU_SOURCE"]
+    linux.run(*compiler, "-o", work / "bench", *SOURCES)
+    linux.run(*compiler, "-o", work / "nothing", build.ROOT / "tests" / "bench" / "nothing.c")
+    linux.extract("busybox-static", "./bin/busybox", work / "busybox")
+    words = {"$BENCH": " ".join(names), "$MODULES": " ".join(map(flat, modules)), "$TMP": tmp}
+    text = INIT
+    for word, value in words.items():
+        text = text.replace(word, value)
+    (work / "init").write_text(text)
     archive = cpio.Archive()
     for folder in ("dev", "tmp"):
         archive.add_line("dir", folder, "755", "0", "0")
     for path, source in (("init", "init"), ("bin/busybox", "busybox"), ("bin/bench", "bench"),
                          ("bin/bench-nothing", "nothing")):
         archive.add_file(path, str(work / source), 0o755)
+    for name in modules:
+        file = work / f"{flat(name)}.ko"
+        linux.extract("linux", module_path(name), file)
+        archive.add_file(file.name, str(file), 0o644)
     archive.add_parents()
     with open(work / "initfs.cpio", "wb") as out:
         archive.write(out)
 
 
-def measure(names):
+def flat(name):
+    return name.replace("/", "-")
+
+
+def module_path(name):
+    """A pattern for linux.extract()."""
+    folder = name if name.split("/")[0] in ("crypto", "lib", "fs") else f"drivers/{name}"
+    return f"./lib/modules/[^/]*/kernel/{folder}\\.ko$"
+
+
+def measure_disks(names, extra):
+    """The same on ext4. extra: QEMU's arguments for the second disk."""
+    with tempfile.TemporaryDirectory(prefix="cathode-") as folder:
+        disk = pathlib.Path(folder) / "ext4.img"
+        with open(disk, "wb") as out:
+            out.truncate(DISK_SIZE)
+        path = os.environ["PATH"] + ":/usr/sbin:/sbin"
+        subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=0", disk], check=True, stdout=2,
+                       env={**os.environ, "PATH": path})
+        return measure(names, MODULES, "-t ext4 /dev/vda", ["-drive", f"if=none,id=ext4,format=raw,file={disk}",
+                                                            "-device", "virtio-blk-pci,drive=ext4", *extra])
+
+
+def measure(names, modules=(), tmp="-t tmpfs tmp", extra=()):
     """The console's lines. Machine takes any kernel that QEMU can load."""
     with tempfile.TemporaryDirectory(prefix="cathode-") as folder:
         work = pathlib.Path(folder)
-        extract("linux", "./boot/vmlinuz-", work / "kernel.elf")
-        make_initramfs(work, names)
+        linux.extract("linux", "./boot/vmlinuz-", work / "kernel.elf")
+        make_initramfs(work, names, modules, tmp)
         with machine.Machine(work, boot="direct", memory="512M", icount=True,
-                             append="console=ttyS0 quiet") as guest:
+                             append="console=ttyS0 quiet", extra=extra) as guest:
             process = guest.start(["-serial", "stdio", "-monitor", "none"],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
             out, _ = process.communicate(timeout=TIMEOUT)

@@ -4,7 +4,8 @@
 
   - The data of a file of a page or more begins at a multiple of 4,096: its name field is padded
     with NULs. It is followed by zeros up to the next multiple. Smaller files are only aligned to 4.
-  - Zero bytes may stand between entries, and the archive's size is a multiple of 4,096, so that
+  - A name field has at most 4,096 bytes: Linux passes over longer ones. What is missing to the boundary stands
+    before the entry: zero bytes may stand between entries, and the archive's size is a multiple of 4,096, so that
     archives can be put one after the other.
   - Of hard links to one file (same inode number, link count above 1) the first carries the data.
   - Paths have no leading slash; parents come before children; user and group are those asked for.
@@ -24,6 +25,7 @@ import stat
 import sys
 
 PAGE = 4096
+NAME_MAX = 4096
 
 
 class Entry:
@@ -100,6 +102,15 @@ class Archive:
         else:
             raise ValueError(f"unknown word {kind}")
 
+    def keep(self, paths):
+        self.entries = {path: entry for path, entry in self.entries.items() if path in paths}
+
+    def below(self, folder):
+        """The same entries with paths below a folder."""
+        archive = Archive()
+        archive.entries = {f"{folder}/{path}": entry for path, entry in self.entries.items()}
+        return archive
+
     def add_parents(self):
         for path in list(self.entries):
             parent = os.path.dirname(path)
@@ -152,7 +163,11 @@ def write_entry(out, path, entry, inode, nlink, has_data):
     nlink = 2 if stat.S_ISDIR(entry.mode) else nlink
     name = os.fsencode(path) + b"\0"
     if entry.source and size >= PAGE:
-        name += bytes(-(out.tell() + 110 + len(name)) % PAGE)
+        missing = -(out.tell() + 110 + len(name)) % PAGE
+        if len(name) + missing > NAME_MAX:
+            out.write(bytes(missing // 4 * 4))
+            missing %= 4
+        name += bytes(missing)
     write_header(out, inode, entry.mode, entry.uid, entry.gid, nlink, entry.mtime, size, name)
     if entry.source and size:
         start = out.tell()
@@ -184,6 +199,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output")
     parser.add_argument("--list", help="lines as described in this file's head")
+    parser.add_argument("--only", metavar="FILE", help="keep only these paths of the list, one per line")
     parser.add_argument("--tree", help="a folder to become the root")
     args = parser.parse_args()
     archive = Archive()
@@ -191,6 +207,9 @@ def main():
         archive.add_tree("", args.tree)
     if args.list:
         archive.add_list(args.list)
+    if args.only:
+        lines = pathlib.Path(args.only).read_text(encoding="utf-8").split("\n")
+        archive.keep({normal(line) for line in lines if not line.startswith("#")})
     write_archive(archive, args.output)
 
 

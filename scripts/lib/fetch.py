@@ -4,13 +4,19 @@
 
 Each file is judged by its SHA-256 alone: apt's exit status says nothing about it, since a package's
 other files may be gone from the archive while the tarball that we want is there.
+
+A row with a seventh column wants a part of a tarball inside of a binary package: what matches the patterns is
+packed anew, always to the same bytes, so that the hash is good for every revision that has the same files.
 """
 
+import fnmatch
 import hashlib
+import io
 import os
 import pathlib
 import subprocess
 import sys
+import tarfile
 import tempfile
 import urllib.request
 
@@ -27,13 +33,13 @@ def read_table():
     rows = {}
     for line in TABLE.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
-            name, package, revisions, file, sha256, url = line.split("\t")
-            rows[name] = (package, revisions.split(","), file, sha256, url)
+            name, package, revisions, file, sha256, url, *part = line.split("\t")
+            rows[name] = (package, revisions.split(","), file, sha256, url, part[0] if part else "")
     return rows
 
 
 def is_good(path, sha256):
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() in sha256.split(",")
 
 
 def say(text):
@@ -60,6 +66,8 @@ def try_apt(package, revisions, file, folder):
 
 
 def try_upstream(url, file, folder):
+    if url == "-": # Debian's own archive: the file is nobody else's
+        return
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:
             (folder / file).write_bytes(answer.read())
@@ -67,8 +75,34 @@ def try_upstream(url, file, folder):
         say(f"{url}: {error}")
 
 
+def pack_anew(tarball, patterns, target):
+    with tarfile.open(fileobj=tarball, mode="r|") as whole:
+        files = {m.name: whole.extractfile(m).read() for m in whole
+                 if m.isfile() and any(fnmatch.fnmatchcase(m.name, p) for p in patterns)}
+    with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as out:
+        for name in sorted(files):
+            member = tarfile.TarInfo(name)
+            member.size = len(files[name])
+            out.addfile(member, io.BytesIO(files[name]))
+
+
+def try_part(package, revisions, file, part, sha256, folder):
+    """part: the tarball's path in the package, then the patterns."""
+    inside, *patterns = part.split()
+    for revision in revisions:
+        subprocess.run(["apt-get", "-c", prepare_apt(), "-qq", "download", f"{package}={revision}"],
+                       cwd=folder, stdout=sys.stderr, check=False)
+        for deb in folder.glob("*.deb"):
+            command = f"dpkg-deb --fsys-tarfile '{deb}' | tar -xO '{inside}' | xz -dcT0"
+            with subprocess.Popen(command, shell=True, stdout=subprocess.PIPE) as unpacked:
+                pack_anew(unpacked.stdout, patterns, folder / file)
+            deb.unlink()
+        if is_good(folder / file, sha256):
+            return
+
+
 def fetch(name):
-    package, revisions, file, sha256, url = read_table()[name]
+    package, revisions, file, sha256, url, part = read_table()[name]
     target = cache_folder() / "sources" / file
     if is_good(target, sha256):
         return target
@@ -76,11 +110,12 @@ def fetch(name):
     say(f"fetching the source of {name}: {file}")
     with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
         folder = pathlib.Path(temporary)
-        for attempt in (lambda: try_apt(package, revisions, file, folder),
+        for attempt in (lambda: try_part(package, revisions, file, part, sha256, folder) if part else
+                        try_apt(package, revisions, file, folder),
                         lambda: try_upstream(url, file, folder)):
             try:
                 attempt()
-            except (OSError, subprocess.CalledProcessError) as error:
+            except (OSError, subprocess.CalledProcessError, tarfile.TarError) as error:
                 say(f"{name}: {error}")
             if is_good(folder / file, sha256):
                 (folder / file).replace(target)

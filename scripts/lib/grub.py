@@ -31,14 +31,15 @@ def quote(words):
     return " ".join("'" + word.replace("'", "'\\''") + "'" for word in words.split())
 
 
-def configuration(module_names, append, timeout=0):
-    lines = [f"set timeout={timeout}", "set default=0", "insmod all_video",
-             "menuentry Cathode {", f"  multiboot2 /boot/kernel.elf {quote(append)}"]
-    lines += [f"  module2 /boot/{name} {name}" for name in module_names]
-    lines += ["}"]
+def configuration(module_names, append, timeout=0, others=()):
+    """others: more entries of the menu, (title, module names, arguments)."""
+    lines = [f"set timeout={timeout}", "set default=0", "insmod all_video"]
+    for title, names, arguments in (("Cathode", module_names, append), *others):
+        lines += [f"menuentry '{title}' {{", f"  multiboot2 /boot/kernel.elf {quote(arguments)}"]
+        lines += [f"  module2 /boot/{name} {name}" for name in names] + ["}"]
     if timeout == 0:
         # No menu: nothing to draw, nothing to wait for.
-        lines = lines[2:3] + [line.strip() for line in lines[4:-1]] + ["boot"]
+        lines = lines[2:3] + [line.strip() for line in lines[4:lines.index("}")]] + ["boot"]
     return "\n".join(lines) + "\n"
 
 

@@ -20,7 +20,7 @@ def parse(arguments):
     parser.add_argument("--output", metavar="DIR", help="where to (the preset's build folder)")
     parser.add_argument("--overlay", metavar="DIR", help="add a folder's files to the root")
     parser.add_argument("--append", default="", metavar="ARGS", help="kernel command line")
-    parser.add_argument("--menu", type=int, default=0, metavar="S", help="show GRUB's menu, S seconds")
+    parser.add_argument("--menu", type=int, default=3, metavar="S", help="show GRUB's menu, S seconds (3)")
     parser.add_argument("--no-build", action="store_true", help="use what is built")
     return parser.parse_args(arguments)
 
@@ -33,10 +33,9 @@ def main():
     output = pathlib.Path(options.output or folder)
     output.mkdir(parents=True, exist_ok=True)
     with machine.Machine(folder, overlay=options.overlay) as source:
-        modules = source.modules()
-        for kind, name in (("disk", "cathode.img"), ("iso", "cathode.iso")):
-            media.make(kind, folder, modules, options.append, output / name, options.menu)
-            print(output / name)
+        media.make_system(folder, options.append, output / "cathode.img", overlay=options.overlay, menu=options.menu)
+        media.make("iso", folder, source.modules(), options.append, output / "cathode.iso", options.menu)
+        print(output / "cathode.img", output / "cathode.iso", sep="\n")
     return 0
 
 

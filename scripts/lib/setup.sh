@@ -9,8 +9,8 @@ export CATHODE_CACHE
 cathode_packages=(
     clang-19 lld-19 llvm-19 libclang-rt-19-dev libc6-dev linux-libc-dev
     cmake ninja-build make python3 git gcc bzip2 xz-utils dpkg-dev
-    qemu-system-x86 ovmf grub-efi-amd64-bin grub-common xorriso mtools dosfstools
-    fonts-spleen ca-certificates
+    qemu-system-x86 ovmf grub-efi-amd64-bin grub-common xorriso mtools dosfstools e2fsprogs
+    fonts-spleen libxkbcommon0 xkb-data patch ca-certificates
 )
 
 say() {

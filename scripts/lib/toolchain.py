@@ -17,7 +17,7 @@ import sys
 import build
 
 TOOLS = ("ar", "ranlib", "strip", "nm", "objcopy", "objdump", "readelf", "size", "strings")
-RUNTIME = ("cathode_run", "run", "build", "machine", "exec_channel", "cpio", "grub", "media")
+RUNTIME = ("cathode_run", "run", "build", "machine", "qmp", "exec_channel", "cpio", "grub", "media", "root_image")
 SCHEME = build.ROOT / "servers/lib/scheme"
 
 PKG_CONFIG = """#!/bin/sh

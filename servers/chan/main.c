@@ -3,6 +3,9 @@
  * The scheme `chan:`, for cathode/chan.h.  OPEN of a name with FILE_CREATE listens there, without it
  * connects: the file gets one end of a new channel as its plane, the other waits in the listener's
  * backlog.  OPEN of the listener with an empty path accepts.  args[3] 1: don't wait.
+ *
+ * A listener's plane is a channel that carries nothing: by it the kernel knows who waits for whom
+ * (CHANNEL_WAIT), and finds listeners that are only on their way to themselves.
  */
 #include <cathode/chan.h>
 #include <errno.h> /* before abi/errno.h */
@@ -23,7 +26,7 @@ struct listener {
     uint64_t id; /* of its file */
     handle_t waiting[BACKLOG]; /* far ends; the oldest at `first` */
     uint32_t first, count;
-    struct scheme_watch watch;
+    handle_t far; /* of its own channel */
     struct scheme_queue accepters, connecters;
 };
 static struct listener *listeners[LISTENERS_MAX];
@@ -56,9 +59,38 @@ static bool may_connect(const struct listener *l, const struct credentials *who)
     return who->privileges & PRIVILEGE_ROOT || (l->mode >> shift & 2);
 }
 
-static uint32_t listener_ready(const struct listener *l) { return l->count > 0 ? EVENT_IN : 0; }
+/* What read, write and poll of it say. */
+static void listener_ready(const struct listener *l) {
+    sys_channel_control(l->far, CHANNEL_HOLD, CHANNEL_HELD(EINVAL, EINVAL, l->count > 0 ? EVENT_IN : 0));
+}
+static void wait_for(handle_t end, handle_t whom) { sys_channel_control(end, CHANNEL_WAIT, (uint64_t)(int64_t)whom); }
 
 /* --- open: listen, connect, accept --- */
+static int64_t reply_channel(struct port_buffer *call, void *object, handle_t end) {
+    uint64_t id = object_add(&objects, object);
+    if (!id) return -ENOMEM;
+    call->reply.flags = REPLY_FILE | REPLY_HANDLE | REPLY_MOVE;
+    call->reply.handle = end;
+    call->reply.args[0] = id;
+    call->reply.args[2] = PLANE_CHANNEL;
+    return 0;
+}
+
+/* Its plane is one end of a new channel; the other stays here. */
+static int64_t reply_new_channel(struct port_buffer *call, void *object, uint32_t flags, handle_t *far) {
+    handle_t ends[2];
+    int64_t e = sys_channel_create(flags | HANDLE_IN_UPPER << 16, CHANNEL_CAPACITY_DEFAULT, ends);
+    if (e < 0) return e;
+    e = reply_channel(call, object, ends[0]);
+    if (e) {
+        sys_handle_close(ends[0]);
+        sys_handle_close(ends[1]);
+        return e;
+    }
+    *far = ends[1];
+    return 0;
+}
+
 static int64_t listen_at(struct scheme *s, struct port_buffer *call) {
     const struct credentials *who = scheme_credentials(s, call->request.credentials);
     uint32_t length = call->request.length;
@@ -68,54 +100,46 @@ static int64_t listen_at(struct scheme *s, struct port_buffer *call) {
     while (slot < LISTENERS_MAX && listeners[slot]) slot++;
     if (slot == LISTENERS_MAX) return -ENOSPC;
     struct listener *l = who ? calloc(1, sizeof(*l)) : nullptr;
-    if (!l || !(l->id = object_add(&objects, l))) {
+    if (!l) return -ENOMEM;
+    int64_t e = reply_new_channel(call, l, CHANNEL_SOCKET, &l->far);
+    if (e) {
         free(l);
-        return -ENOMEM;
+        return e;
     }
+    l->id = call->reply.args[0];
     memcpy(l->name, call->data, length);
     l->mode = (uint32_t)call->request.args[1] & 0777;
     l->uid = who->fsuid;
     l->gid = who->fsgid;
     listeners[slot] = l;
     if (slot >= listeners_end) listeners_end = slot + 1;
-    return reply_file(call, l->id, FILE_KIND_WATCHABLE);
-}
-
-static int64_t reply_connection(struct port_buffer *call, handle_t end) {
-    uint64_t id = object_add(&objects, &connection);
-    if (!id) return -ENOMEM;
-    call->reply.flags = REPLY_FILE | REPLY_HANDLE | REPLY_MOVE;
-    call->reply.handle = end;
-    call->reply.args[0] = id;
-    call->reply.args[2] = PLANE_CHANNEL;
+    listener_ready(l);
     return 0;
 }
 
 static int64_t connect_to(struct scheme *s, struct listener *l, struct port_buffer *call) {
-    handle_t ends[2];
+    handle_t far;
     if (!may_connect(l, scheme_credentials(s, call->request.credentials))) return -EACCES;
     if (l->count == BACKLOG) return call->request.args[3] ? -EAGAIN : scheme_park(s, call, &l->connecters);
-    long e = sys_channel_create(CHANNEL_MESSAGES | HANDLE_IN_UPPER << 16, CHANNEL_CAPACITY_DEFAULT, ends);
-    if (e < 0) return e;
-    e = reply_connection(call, ends[0]);
-    if (e) {
-        sys_handle_close(ends[0]);
-        sys_handle_close(ends[1]);
-        return e;
-    }
-    l->waiting[(l->first + l->count++) % BACKLOG] = ends[1];
+    int64_t e = reply_new_channel(call, &connection, CHANNEL_MESSAGES, &far);
+    if (e) return e;
+    wait_for(far, l->far);
+    l->waiting[(l->first + l->count++) % BACKLOG] = far;
     scheme_wake(s, &l->accepters);
-    watch_post(s, &l->watch, l->id, listener_ready(l));
+    listener_ready(l);
     return 0;
 }
 
 static int64_t accept_from(struct scheme *s, struct listener *l, struct port_buffer *call) {
     if (call->request.length > 0) return -ENOTDIR;
     if (l->count == 0) return call->request.args[3] ? -EAGAIN : scheme_park(s, call, &l->accepters);
-    int64_t e = reply_connection(call, l->waiting[l->first]);
+    handle_t end = l->waiting[l->first];
+    int64_t e = reply_channel(call, &connection, end);
     if (e) return e;
+    wait_for(end, HANDLE_NONE);
     l->first = (l->first + 1) % BACKLOG;
     l->count--;
+    listener_ready(l);
     scheme_wake(s, &l->connecters);
     return 0;
 }
@@ -143,19 +167,15 @@ static int64_t chan_close(struct scheme *s, struct port_buffer *call) {
     while (l->count-- > 0) sys_handle_close(l->waiting[l->first++ % BACKLOG]); /* their other ends see the end */
     scheme_wake(s, &l->accepters);
     scheme_wake(s, &l->connecters); /* nobody listens there */
+    sys_handle_close(l->far);
     free(l);
     return 0;
-}
-
-static int64_t chan_watch(struct scheme *s, struct port_buffer *call) {
-    struct listener *l = listener_of(call);
-    return l ? watch_arm(&l->watch, (uint32_t)call->request.args[0], listener_ready(l)) : EVENT_ERROR;
 }
 
 static int64_t chan_read(struct scheme *s, struct port_buffer *call) {
     const char *names[256];
     size_t count = 0;
-    if (!flat_is_root(call)) return -EINVAL; /* a listener: accept is what takes from it */
+    if (!flat_is_root(call)) return -EINVAL;
     for (unsigned i = 0; i < listeners_end && count < 256; i++)
         if (listeners[i]) names[count++] = listeners[i]->name;
     return flat_read(call, names, count);
@@ -188,7 +208,6 @@ static const struct scheme_ops ops = {
     .handler = {[OP_OPEN] = chan_open,
                 [OP_CLOSE] = chan_close,
                 [OP_READ] = chan_read,
-                [OP_WATCH] = chan_watch,
                 [OP_STAT] = chan_stat,
                 [OP_ACCESS] = chan_access},
 };

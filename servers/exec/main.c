@@ -4,10 +4,8 @@
  * as `/bin/sh -c COMMAND` with stdin, stdout and stderr carried over the line, sends its exit
  * status and powers off.  Started by init when the kernel's command line has exec=com2.
  */
-#define CATHODE_USER_STUBS
 #include "link.h"
 #include "session.h"
-#include <abi/syscall.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -57,8 +55,7 @@ static void command_exec(const char *command, int in, int out, int err, const si
     signal(SIGPIPE, SIG_DFL);
     signal(SIGCHLD, SIG_DFL);
     sigprocmask(SIG_SETMASK, mask, nullptr);
-    /* What a manifest with `grant system` gave goes on to the command (tests/native). */
-    sys_handle_set(HANDLE_INIT_SYSTEM, 0, HANDLE_KEEP, HANDLE_KEEP);
+    session_inherit();
     if (chdir("/") == 0) execve("/bin/sh", (char *const *)arguments, (char *const *)environment);
     static const char text[] = "exec agent: cannot run /bin/sh\n";
     (void)!write(2, text, sizeof(text) - 1);

@@ -7,6 +7,8 @@
 #include <abi/syscall.h>
 #include <signal.h>
 
+void session_inherit(void) { sys_handle_set(HANDLE_INIT_SYSTEM, 0, HANDLE_KEEP, HANDLE_KEEP); }
+
 void session_kill(pid_t session) {
     struct process_ids ids;
     for (long pid = 0; (pid = sys_process_info(0, PROCESS_NEXT, nullptr, 0, (uint64_t)pid)) > 0;) {

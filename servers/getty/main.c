@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * getty TTY: makes the terminal the controlling one of a new session, puts it into a sane state,
- * shows /etc/issue and becomes /bin/login. init starts it again when the session has ended.
+ * getty TTY [TERM]: makes the terminal the controlling one of a new session, puts it into a sane state,
+ * shows /etc/issue, asks for a name and becomes /bin/login, which gives up after a minute without a password: a
+ * terminal that nobody is at waits here. init starts it again when the session has ended.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +15,6 @@
 #include <sys/utsname.h>
 #include <termios.h>
 #include <unistd.h>
-
-static const char *const environment[] = {"PATH=/usr/local/bin:/bin:/sbin:/usr/bin:/usr/sbin", "TERM=xterm", nullptr};
 
 static int terminal_open(const char *path) {
     int fd = open(path, O_RDWR);
@@ -65,8 +64,26 @@ static void issue_show(const char *line) {
     fflush(stdout);
 }
 
+/* The name that is typed; false: the terminal has gone. */
+static bool name_ask(char *name, size_t size) {
+    struct utsname system;
+    uname(&system);
+    do {
+        printf("%s login: ", system.nodename);
+        fflush(stdout);
+        ssize_t n = read(0, name, size - 1);
+        if (n <= 0) return false;
+        name[n] = 0;
+        name[strcspn(name, "\n")] = 0;
+    } while (name[strspn(name, " ")] == 0);
+    return true;
+}
+
 int main(int argc, char **argv) {
-    if (argc != 2) return 2;
+    char name[256];
+    char term[64];
+    if (argc < 2 || argc > 3) return 2;
+    snprintf(term, sizeof(term), "TERM=%s", argc == 3 ? argv[2] : "xterm");
     setsid();
     for (int i = 1; i < NSIG; i++) signal(i, SIG_DFL);
     if (terminal_open(argv[1]) < 0) {
@@ -76,7 +93,9 @@ int main(int argc, char **argv) {
     terminal_reset();
     const char *line = ttyname(0);
     issue_show(line && strncmp(line, "/dev/", 5) == 0 ? line + 5 : argv[1]);
-    execve("/bin/login", (char *const[]){(char *)"login", nullptr}, (char *const *)environment);
+    if (!name_ask(name, sizeof(name))) return 1;
+    char path[] = "PATH=/usr/local/bin:/bin:/sbin:/usr/bin:/usr/sbin", login[] = "login", end[] = "--";
+    execve("/bin/login", (char *const[]){login, end, name, nullptr}, (char *const[]){path, term, nullptr});
     service_log("getty: /bin/login: %s", strerror(errno));
     return 1;
 }

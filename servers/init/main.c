@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define LOG_LEVEL_WARNINGS 1
 #define BOOT_FAILED_CODE 0x11 /* what test machines exit with */
 
 char command_line[2048];
@@ -22,7 +21,11 @@ int64_t time_ns(void) {
     return t.tv_sec * SECOND_NS + t.tv_nsec;
 }
 
-static void on_signal(int signal) {} /* they are taken by sigtimedwait; ignored ones would be lost */
+void boot_failed(void) {
+    for (;;) sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_POWER_OFF, BOOT_FAILED_CODE, 0);
+}
+
+static void on_signal(int signal) {} /* they are read from a signal object; ignored ones would be lost */
 
 static void signals_block(sigset_t *set) {
     static const int taken[] = {SIGCHLD, SIGUSR1, SIGUSR2, SIGTERM, SIGINT};
@@ -53,15 +56,19 @@ static void children_reap(void) {
             service_log("init: the root file system's server is gone (status %#x)", status);
             power_down(POWER_REBOOT);
         }
-        service_ended(pid, status);
+        if (!disk_root_child(pid, status)) service_ended(pid, status);
     }
 }
 
-static int wait_signal(const sigset_t *set, int64_t deadline) {
-    if (deadline == DEADLINE_NEVER) return sigtimedwait(set, nullptr, nullptr);
-    int64_t left = deadline - time_ns();
-    struct timespec timeout = {.tv_sec = left / SECOND_NS, .tv_nsec = left % SECOND_NS};
-    return left > 0 ? sigtimedwait(set, nullptr, &timeout) : 0;
+static handle_t signal_object;
+
+static void signals_take(void) {
+    struct signal_record r;
+    while (sys_read(signal_object, &r, sizeof(r), OFFSET_CURRENT, IO_NONBLOCK, 0) == sizeof(r)) {
+        enum power how = power_of((int)r.signal);
+        if (how != POWER_ON) power_down(how);
+    }
+    children_reap();
 }
 
 int main(void) {
@@ -71,16 +78,14 @@ int main(void) {
     int e = root_start();
     if (e) {
         service_log("init: no root file system: %s", strerror(-e));
-        sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_POWER_OFF, BOOT_FAILED_CODE, 0);
+        boot_failed();
     }
-    root_populate();
-    services_start();
-    /* The console is the terminal's now: only what is wrong shows up between its lines. */
-    if (!strstr(command_line, "verbose"))
-        sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_LOG_LEVEL, LOG_LEVEL_WARNINGS, 0);
-    for (;;) {
-        enum power how = power_of(wait_signal(&signals, services_restart_due()));
-        if (how != POWER_ON) power_down(how);
-        children_reap();
-    }
+    uint64_t mask;
+    memcpy(&mask, &signals, sizeof(mask));
+    signal_object = (handle_t)sys_signal_open(HANDLE_NONE, mask, HANDLE_IN_UPPER);
+    e = control_init();
+    if (!e) e = signal_object < 0 ? signal_object : control_watch(signal_object, KEY_SIGNALS);
+    if (e) service_log("init: cannot watch services: %s", strerror(-e));
+    services_read();
+    control_serve(signals_take);
 }

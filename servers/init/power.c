@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The end: ordinary processes are asked to stop and then made to, the caches written, then the
- * services stopped, those that are called by none first (descending rank), then the machine.
+ * The end: ordinary processes are asked to stop and then made to, then the services, those that are called by none
+ * first (descending rank), then the machine. A file system writes its caches when it is asked: a sync() of init's own
+ * could wait for one that hangs for ever.
  */
 #include "init.h"
 #include <errno.h>
@@ -13,6 +14,8 @@
 
 #define TERM_PATIENCE_NS (3 * SECOND_NS)
 #define KILL_PATIENCE_NS SECOND_NS
+#define WRITE_PATIENCE_NS (60 * SECOND_NS)
+#define OFF_PATIENCE_NS (5 * SECOND_NS)
 #define RANKS 256
 #define POWER_OFF_CODE 0x10 /* what test machines exit with */
 
@@ -67,18 +70,29 @@ static bool service_gone(void *context) {
 
 static void service_end(struct service *s) {
     kill(s->pid, SIGTERM);
-    if (!wait_until(service_gone, s, KILL_PATIENCE_NS)) kill(s->pid, SIGKILL);
+    if (!wait_until(service_gone, s, s->mount_point ? WRITE_PATIENCE_NS : KILL_PATIENCE_NS)) kill(s->pid, SIGKILL);
     s->state = SERVICE_STOPPED;
 }
 
+/* Those that know the hardware stay: they silence devices whose drivers end, and one switches off. */
 static void services_end(void) {
     for (int rank = RANKS - 1; rank >= 0; rank--) {
         for (unsigned i = 0; i < service_count; i++) {
             struct service *s = &services[i];
-            if (s->state == SERVICE_RUNNING && s->manifest.scheme_count > 0 &&
-                s->manifest.schemes[0].rank == (uint32_t)rank)
+            if (s->state == SERVICE_RUNNING && s->manifest->scheme_count > 0 &&
+                !(s->manifest->grants & GRANT_HARDWARE) && s->manifest->schemes[0].rank == (uint32_t)rank)
                 service_end(s);
         }
+    }
+}
+
+/* By the firmware's method. Comes back if there is none that works. */
+static void firmware_power_off(void) {
+    for (unsigned i = 0; i < service_count; i++) {
+        struct service *s = &services[i];
+        if (s->state != SERVICE_RUNNING || !(s->manifest->grants & GRANT_POWER)) continue;
+        device_tell(s, &(struct service_message){.kind = SERVICE_POWER_OFF});
+        wait_until(service_gone, s, OFF_PATIENCE_NS);
     }
 }
 
@@ -86,8 +100,8 @@ void power_down(enum power how) {
     static const char *const words[] = {"", "powering off", "rebooting", "halting"};
     service_log("init: %s", words[how]);
     processes_end();
-    sync();
     services_end();
+    if (how == POWER_OFF) firmware_power_off();
     switch (how) {
     case POWER_REBOOT: sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_REBOOT, 0, 0); break;
     case POWER_HALT: sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_HALT, 0, 0); break;

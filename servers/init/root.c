@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <service.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -51,10 +52,11 @@ static int root_image(void) {
     return image;
 }
 
-static int root_open(void) {
-    static const char name[] = "file:/";
+int root_open(const char *scheme) {
+    char name[MANIFEST_NAME_MAX + 3];
+    int length = snprintf(name, sizeof(name), "%s:/", scheme);
     struct call_args args = {
-        .request = {.op = OP_OPEN, .args = {FILE_READ_ONLY | FILE_DIRECTORY}, .length = sizeof(name) - 1},
+        .request = {.op = OP_OPEN, .args = {FILE_READ_ONLY | FILE_DIRECTORY}, .length = (uint32_t)length},
         .in = name,
         .carry = HANDLE_NONE,
         .handle_flags = HANDLE_IN_UPPER,
@@ -71,7 +73,8 @@ int root_start(void) {
         {HANDLE_INIT_LOG, HANDLE_INIT_LOG, RIGHT_WRITE, 0},
     };
     uint32_t count = 1;
-    int scheme = scheme_make("file", ROOT_RANK, SCHEME_SETID);
+    const char *name = root_on_disk() ? "initfs" : "file";
+    int scheme = scheme_make(name, ROOT_RANK, SCHEME_SETID);
     if (scheme < 0) return scheme;
     handles[count++] = (struct handle_transfer){scheme, SERVICE_SCHEME, RIGHTS_ALL, 0};
     for (int i = 0; i < MODULES_MAX; i++) {
@@ -86,43 +89,78 @@ int root_start(void) {
     sys_handle_close(image);
     if (pid < 0) return pid;
     root_pid = pid;
-    return root_open();
+    int e = root_open(name);
+    if (!e && !root_on_disk()) {
+        mount_table_add("ramfs", "/", "ramfs", false);
+        dev_populate();
+    }
+    return e;
 }
 
 /* --- what is in it --- */
+const char *dev_folder(void) { return root_on_disk() ? "/scheme/dev" : "/dev"; }
+
+/* The path of NAME in it. */
+static const char *dev_path(char path[64], const char *name) {
+    snprintf(path, 64, "%s/%s", dev_folder(), name);
+    return path;
+}
+
 static void nodes_make(void) {
     static const struct {
-        const char *path;
+        const char *name;
         mode_t mode;
         unsigned major, minor;
     } nodes[] = {
-        {"/dev/null", 0666, 1, 3},   {"/dev/zero", 0666, 1, 5},    {"/dev/full", 0666, 1, 7},
-        {"/dev/random", 0666, 1, 8}, {"/dev/urandom", 0666, 1, 9}, {"/dev/tty", 0666, 5, 0},
+        {"null", 0666, 1, 3},   {"zero", 0666, 1, 5},    {"full", 0666, 1, 7},
+        {"random", 0666, 1, 8}, {"urandom", 0666, 1, 9}, {"tty", 0666, 5, 0},
     };
+    char path[64];
     for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-        if (mknod(nodes[i].path, S_IFCHR | nodes[i].mode, makedev(nodes[i].major, nodes[i].minor)) < 0 &&
-            errno != EEXIST)
-            service_log("init: cannot make %s: %s", nodes[i].path, strerror(errno));
+        dev_path(path, nodes[i].name);
+        if (mknod(path, S_IFCHR | nodes[i].mode, makedev(nodes[i].major, nodes[i].minor)) < 0 && errno != EEXIST)
+            service_log("init: cannot make %s: %s", path, strerror(errno));
     }
 }
 
 static void links_make(void) {
     static const struct {
-        const char *path, *target;
+        const char *name, *target;
     } links[] = {
-        {"/dev/console", "/scheme/tty/0"},  {"/dev/ttyS0", "/scheme/tty/0"},
-        {"/dev/rtc0", "/scheme/rtc/0"},     {"/dev/rtc", "rtc0"},
-        {"/dev/ptmx", "pts/ptmx"},          {"/dev/fd", "/proc/self/fd"},
-        {"/dev/stdin", "/proc/self/fd/0"},  {"/dev/stdout", "/proc/self/fd/1"},
-        {"/dev/stderr", "/proc/self/fd/2"},
+        {"console", "/scheme/tty/0"},  {"ttyS0", "/scheme/tty/0"},
+        {"rtc0", "/scheme/rtc/0"},     {"rtc", "rtc0"},
+        {"ptmx", "pts/ptmx"},          {"fd", "/proc/self/fd"},
+        {"stdin", "/proc/self/fd/0"},  {"stdout", "/proc/self/fd/1"},
+        {"stderr", "/proc/self/fd/2"}, {"tty1", "/scheme/console/1"},
+        {"tty2", "/scheme/console/2"}, {"tty3", "/scheme/console/3"},
+        {"tty4", "/scheme/console/4"}, {"tty5", "/scheme/console/5"},
+        {"tty6", "/scheme/console/6"},
     };
+    char path[64];
     for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
-        if (symlink(links[i].target, links[i].path) < 0 && errno != EEXIST)
-            service_log("init: cannot make %s: %s", links[i].path, strerror(errno));
+        dev_path(path, links[i].name);
+        if (symlink(links[i].target, path) < 0 && errno != EEXIST)
+            service_log("init: cannot make %s: %s", path, strerror(errno));
     }
 }
 
-static void hostname_set(void) {
+static int null = -1;
+
+int dev_null(void) { return null; }
+
+void dev_populate(void) {
+    char path[64];
+    umask(0);
+    (void)!mkdir(dev_folder(), 0755);
+    (void)!mkdir(dev_path(path, "shm"), 01777);
+    (void)!mkdir(dev_path(path, "pts"), 0755);
+    nodes_make();
+    links_make();
+    umask(022);
+    if (null < 0) null = open(dev_path(path, "null"), O_RDWR | O_CLOEXEC);
+}
+
+void hostname_set(void) {
     char name[65];
     int fd = open("/etc/hostname", O_RDONLY | O_CLOEXEC);
     if (fd < 0) return;
@@ -131,15 +169,4 @@ static void hostname_set(void) {
     name[length < 0 ? 0 : length] = 0;
     name[strcspn(name, "\r\n")] = 0;
     if (name[0]) sys_system_control(HANDLE_INIT_SYSTEM, SYSTEM_SET_HOSTNAME, (uintptr_t)name, strlen(name));
-}
-
-void root_populate(void) {
-    umask(0);
-    (void)!mkdir("/dev", 0755);
-    (void)!mkdir("/dev/shm", 01777);
-    (void)!mkdir("/dev/pts", 0755);
-    nodes_make();
-    links_make();
-    umask(022);
-    hostname_set();
 }

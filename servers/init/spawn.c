@@ -13,6 +13,8 @@
 #define NAMES_MAX 2048
 #define TRANSFERS_MAX 48
 #define MODULES_MAX 8
+#define DRIVER_USERS 60000 /* user of the service in place n: this + n */
+#define CHANNEL_BYTES 16384
 
 /* --- schemes and namespaces --- */
 int scheme_make(const char *name, uint32_t rank, uint32_t flags) {
@@ -54,6 +56,7 @@ static void transfer_granted(struct transfers *t, uint32_t grants) {
     struct handle_info info;
     uint32_t log = RIGHT_WRITE | (grants & GRANT_LOG ? RIGHT_READ | RIGHT_WAIT : 0);
     transfer(t, HANDLE_INIT_LOG, HANDLE_INIT_LOG, log, 0);
+    if (grants & GRANT_HARDWARE) transfer(t, HANDLE_INIT_HARDWARE, HANDLE_INIT_HARDWARE, RIGHTS_ALL, 0);
     if (grants & GRANT_SYSTEM) transfer(t, HANDLE_INIT_SYSTEM, HANDLE_INIT_SYSTEM, RIGHTS_ALL, 0);
     for (int i = 0; (grants & GRANT_MODULES) && i < MODULES_MAX; i++) {
         handle_t module = HANDLE_INIT_MODULE + i;
@@ -63,14 +66,29 @@ static void transfer_granted(struct transfers *t, uint32_t grants) {
 
 static void transfer_own(struct transfers *t, const struct service *s) {
     handle_t slot = SERVICE_SLOT(0);
-    for (uint32_t i = 0; i < s->manifest.scheme_count; i++) transfer(t, s->schemes[i], slot++, RIGHTS_ALL, 0);
-    for (uint32_t i = 0; i < s->manifest.hardware_count; i++) transfer(t, s->hardware[i], slot++, RIGHTS_ALL, 0);
+    for (uint32_t i = 0; i < s->manifest->scheme_count; i++) transfer(t, s->schemes[i], slot++, RIGHTS_ALL, 0);
+    for (uint32_t i = 0; i < s->manifest->hardware_count; i++) transfer(t, s->hardware[i], slot++, RIGHTS_ALL, 0);
+    if (s->function) transfer(t, s->function->file, slot++, RIGHTS_ALL, 0);
+    if (s->disk != HANDLE_NONE) transfer(t, s->disk, slot++, RIGHTS_ALL, 0);
+    if (s->kept != HANDLE_NONE) transfer(t, s->kept, SERVICE_KEPT, RIGHTS_ALL, 0);
 }
 
-static void transfer_root(struct transfers *t, int null) {
+/* For those that have something to tell: s->channel is our end, the result theirs (HANDLE_NONE: no need), or -errno. */
+static handle_t channel_make(struct service *s) {
+    handle_t ends[2];
+    if (!s->function && !s->mount_point && !s->manifest->uses && !(s->manifest->grants & GRANT_HARDWARE))
+        return HANDLE_NONE;
+    long e = sys_channel_create(CHANNEL_MESSAGES | HANDLE_IN_UPPER << 16, CHANNEL_BYTES, ends);
+    if (e < 0) return (handle_t)e;
+    s->channel = ends[0];
+    return ends[1];
+}
+
+static void transfer_root(struct transfers *t, handle_t fds) {
+    int null = dev_null();
     transfer(t, HANDLE_ROOT, HANDLE_ROOT, RIGHTS_ALL, HANDLE_KEEP);
     transfer(t, HANDLE_CWD, HANDLE_CWD, RIGHTS_ALL, HANDLE_KEEP);
-    for (handle_t fd = 0; null >= 0 && fd < 3; fd++) transfer(t, null, fd, RIGHTS_ALL, 0);
+    for (handle_t fd = 0; null >= 0 && fd < fds; fd++) transfer(t, null, fd, RIGHTS_ALL, 0);
 }
 
 /* --- images --- */
@@ -85,9 +103,45 @@ static int strings_pack(char *out, size_t room, const char *const *strings, size
     return count;
 }
 
-static int spawn(handle_t image, const char *const *arguments, struct transfers *t, int32_t priority, uint32_t flags) {
+/* A program on the disk is copied: what runs from it must start again while the disk's driver is away. */
+static int program_copy(int fd) {
+    static char buffer[65536];
+    off_t size = lseek(fd, 0, SEEK_END);
+    long memory = size < 0 ? -errno : sys_memory_create((size_t)size, 0, HANDLE_NONE, 0);
+    long at = memory < 0
+                  ? memory
+                  : sys_vm_map(0, ((size_t)size + 4095) & ~4095UL, VM_READ | VM_WRITE | VM_SHARED, (handle_t)memory, 0);
+    ssize_t n = at < 0 ? at : 1;
+    for (off_t done = 0; n > 0 && done < size; done += n) {
+        n = pread(fd, buffer, sizeof(buffer), done);
+        if (n > size - done) n = size - done;
+        if (n > 0) memcpy((char *)at + done, buffer, (size_t)n);
+    }
+    if (at >= 0) sys_vm_unmap((uintptr_t)at, ((size_t)size + 4095) & ~4095UL);
+    if (n > 0) return (int)memory;
+    if (memory >= 0) sys_handle_close((handle_t)memory);
+    return memory < 0 ? (int)memory : -EIO;
+}
+
+/* The caller's if *keeps. */
+static int image_of(struct service *s, bool *keeps) {
+    char path[PROGRAM_PATH_MAX];
+    bool copied = service_on_disk(s->manifest);
+    *keeps = !copied;
+    if (s->image != HANDLE_NONE) return s->image;
+    int fd = open(service_program(s->manifest, path), O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || !copied) return fd < 0 ? -errno : fd;
+    int image = program_copy(fd);
+    close(fd);
+    if (image >= 0) s->image = image;
+    return image;
+}
+
+/* user 0: init's own. */
+static int spawn(handle_t image, const char *const *arguments, struct transfers *t, int32_t priority, uint32_t flags,
+                 uint32_t user) {
     static const char *const environment[] = {"PATH=/usr/local/bin:/bin:/sbin:/usr/bin:/usr/sbin", nullptr};
-    char strings[2048];
+    char strings[6144]; /* a mount point, a manifest's words and the environment */
     size_t used = 0;
     int argc = strings_pack(strings, sizeof(strings), arguments, &used);
     int envc = argc < 0 ? argc : strings_pack(strings, sizeof(strings), environment, &used);
@@ -103,10 +157,12 @@ static int spawn(handle_t image, const char *const *arguments, struct transfers 
                   .flags = flags},
         .handles = t->list,
         .handle_count = t->count,
-        .flags = SPAWN_SESSION | SPAWN_MASK | SPAWN_DEFAULT | (priority >= 0 ? SPAWN_PRIORITY : 0),
+        .flags =
+            SPAWN_SESSION | SPAWN_MASK | SPAWN_DEFAULT | (priority >= 0 ? SPAWN_PRIORITY : 0) | (user ? SPAWN_USER : 0),
         .signal_default = ~0ULL,
         .priority = priority >= 0 ? (uint32_t)priority : 0,
         .process = HANDLE_NONE,
+        .user = user,
     };
     return (int)sys_process_spawn(&args);
 }
@@ -114,26 +170,52 @@ static int spawn(handle_t image, const char *const *arguments, struct transfers 
 int image_spawn(handle_t image, const char *path, const struct handle_transfer *handles, uint32_t count) {
     struct transfers t = {.count = count};
     memcpy(t.list, handles, count * sizeof(*handles));
-    return spawn(image, (const char *const[]){path, nullptr}, &t, -1, IMAGE_SERVICE);
+    return spawn(image, (const char *const[]){path, nullptr}, &t, -1, IMAGE_SERVICE, 0);
+}
+
+int program_spawn(const char *const *arguments) {
+    struct transfers t = {};
+    int image = open(arguments[0], O_RDONLY | O_CLOEXEC);
+    transfer(&t, HANDLE_NAMESPACE, HANDLE_NAMESPACE, RIGHTS_ALL & ~RIGHT_CONTROL, HANDLE_KEEP);
+    transfer_root(&t, 1);
+    for (handle_t fd = 1; fd < 3; fd++) transfer(&t, HANDLE_INIT_LOG, fd, RIGHT_WRITE, 0);
+    int pid = image < 0 ? -errno : spawn(image, arguments, &t, -1, 0, 0);
+    if (image >= 0) close(image);
+    return pid;
 }
 
 int service_spawn(struct service *s) {
-    const struct manifest *m = &s->manifest;
+    const struct manifest *m = s->manifest;
     struct transfers t = {};
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int ns = namespace_make(m);
-    int image = open(m->arguments[0], O_RDONLY | O_CLOEXEC);
-    int e = image < 0 ? -errno : ns < 0 ? ns : 0;
+    bool keeps;
+    int ns = m->opens_all ? HANDLE_NAMESPACE : namespace_make(m); /* all: what is mounted later, too */
+    int image = image_of(s, &keeps);
+    int e = image < 0 ? image : ns < 0 ? ns : 0;
+    handle_t theirs = e ? HANDLE_NONE : channel_make(s);
+    if (theirs < HANDLE_NONE) e = theirs;
     if (e == 0) {
+        if (theirs != HANDLE_NONE) transfer(&t, theirs, SERVICE_SUPERVISOR, RIGHTS_ALL, 0);
         transfer_own(&t, s);
         transfer_granted(&t, m->grants);
         transfer(&t, ns, HANDLE_NAMESPACE, RIGHTS_ALL & ~RIGHT_CONTROL, HANDLE_KEEP);
-        if (manifest_opens(m, "file")) transfer_root(&t, null);
-        e = spawn(image, m->arguments, &t, m->priority, m->scheme_count ? IMAGE_SERVICE : 0);
+        if (manifest_opens(m, "file")) transfer_root(&t, 3);
+        const char *arguments[MANIFEST_ARGUMENTS + 1];
+        memcpy(arguments, m->arguments, sizeof(arguments));
+        if (s->mount_point) {
+            arguments[m->argument_count] = s->mount_point;
+            arguments[m->argument_count + 1] = s->read_only ? "ro" : nullptr;
+            arguments[m->argument_count + 2] = nullptr;
+        }
+        e = spawn(image, arguments, &t, m->priority, m->scheme_count ? IMAGE_SERVICE : 0,
+                  s->function || s->mount_point ? DRIVER_USERS + (uint32_t)(s - services) : 0);
     }
-    if (image >= 0) close(image);
-    if (ns >= 0) sys_handle_close(ns);
-    if (null >= 0) close(null);
+    if (theirs >= 0) sys_handle_close(theirs);
+    if (e < 0 && s->channel != HANDLE_NONE) {
+        sys_handle_close(s->channel);
+        s->channel = HANDLE_NONE;
+    }
+    if (image >= 0 && keeps) close(image);
+    if (ns >= 0 && !m->opens_all) sys_handle_close(ns);
     if (e < 0) return e;
     s->pid = e;
     return 0;

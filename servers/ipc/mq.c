@@ -29,6 +29,7 @@ struct mq {
     /* mq_notify: who asked, 0: nobody */
     uint32_t pid;
     uint64_t start_ns; /* of that process: its number may be another's by now */
+    uint64_t asked_by; /* the open file */
     int how, signal;
     uint64_t value;
     handle_t thread;
@@ -233,7 +234,7 @@ int64_t mq_notify_set(struct port_buffer *call) {
     }
     bool carried = r->flags & REQUEST_HANDLE;
     if (how != SIGEV_NONE && how != SIGEV_SIGNAL && how != SIGEV_THREAD) return -EINVAL;
-    if (how == SIGEV_SIGNAL && (signal < 1 || signal > 64)) return -EINVAL;
+    if (how == SIGEV_SIGNAL && (signal < 0 || signal > 64)) return -EINVAL;
     if (carried != (how == SIGEV_THREAD)) return -EINVAL;
     if (notify_wanted(q)) return -EBUSY;
     notify_end(q);
@@ -241,6 +242,7 @@ int64_t mq_notify_set(struct port_buffer *call) {
     int e = scheme_event_add(&scheme, q->far, EVENT_PRIORITY, EVENT_KEY(q->slot));
     if (e < 0) return e;
     q->pid = r->pid;
+    q->asked_by = r->object;
     q->start_ns = process_start(r->pid);
     q->how = how;
     q->signal = signal;
@@ -264,9 +266,7 @@ int64_t mq_close_file(struct port_buffer *call) {
     if (!q) return 0;
     object_remove(&opens, call->request.object);
     q->opens--;
-    if (!q->opens) {
-        notify_end(q);
-        if (!q->named) mq_free(q);
-    }
+    if (!q->opens || q->asked_by == call->request.object) notify_end(q);
+    if (!q->opens && !q->named) mq_free(q);
     return 0;
 }

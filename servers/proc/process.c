@@ -169,7 +169,7 @@ static int show_root(struct text *t, uint32_t pid, uint32_t index) {
     {"cmdline", 0444, PROC_FILE, .show = show_command_line}, {"comm", 0444, PROC_FILE, .show = show_comm},             \
         {"environ", 0400, PROC_FILE, .show = show_environment}, {"exe", 0777, PROC_LINK, .show = show_program},        \
         {"fd", 0500, .kind = PROC_HANDLES}, {"limits", 0444, PROC_FILE, .show = show_limits},                          \
-        {"maps", 0400, PROC_FILE, .show = show_maps}, {"mounts", 0444, PROC_FILE, .show = show_mounts},                \
+        {"maps", 0400, PROC_FILE, .show = show_maps}, {"mounts", 0777, PROC_LINK, .show = show_mounts},                \
         {"root", 0777, PROC_LINK, .show = show_root}, {"stat", 0444, PROC_FILE, .show = show_stat},                    \
         {"statm", 0444, PROC_FILE, .show = show_statm}, {                                                              \
         "status", 0444, PROC_FILE, .show = show_status                                                                 \

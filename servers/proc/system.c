@@ -144,13 +144,20 @@ static int show_cpus(struct text *t, uint32_t pid, uint32_t index) {
     return 0;
 }
 
+/* The supervisor knows. */
 int show_mounts(struct text *t, uint32_t pid, uint32_t index) {
-    text_add(t, "file / ramfs rw,relatime 0 0\nproc /proc proc rw,relatime 0 0\n");
+    text_add(t, "/scheme/service/mounts");
+    return 0;
+}
+
+/* The network server's tables. */
+static int show_network(struct text *t, uint32_t pid, uint32_t index) {
+    text_add(t, "/scheme/ip");
     return 0;
 }
 
 static int show_filesystems(struct text *t, uint32_t pid, uint32_t index) {
-    text_add(t, "nodev\tramfs\nnodev\tproc\n");
+    text_add(t, "nodev\tramfs\nnodev\tproc\n\text4\n\tiso9660\n\tvfat\n");
     return 0;
 }
 
@@ -269,7 +276,8 @@ const struct proc_file system_files[] = {
     {"kmsg", 0444, PROC_FILE, .show = show_kernel_log},
     {"loadavg", 0444, PROC_FILE, .show = show_load},
     {"meminfo", 0444, PROC_FILE, .show = show_memory},
-    {"mounts", 0444, PROC_FILE, .show = show_mounts},
+    {"mounts", 0777, PROC_LINK, .show = show_mounts},
+    {"net", 0777, PROC_LINK, .show = show_network},
     {"schemes", 0444, PROC_FILE, .show = show_schemes},
     {"self", 0777, PROC_LINK, .show = show_self},
     {"stat", 0444, PROC_FILE, .show = show_stat},

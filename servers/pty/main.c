@@ -264,8 +264,8 @@ static int64_t pty_path(struct scheme *s, struct port_buffer *call) {
 static int64_t pty_cancel(struct scheme *s, struct port_buffer *call) {
     struct object *o = object_of(call);
     if (o && o->file) return terminal_cancel(o->file->terminal, call);
-    bool begun = call->request.op == OP_WRITE && call->request.args[3] > 0;
-    return begun ? (int64_t)call->request.args[3] : -EINTR;
+    bool begun = call->request.op == OP_WRITE && call->request.args[WRITE_DONE] > 0;
+    return begun ? (int64_t)call->request.args[WRITE_DONE] : -EINTR;
 }
 
 /* A session leader has exited. */

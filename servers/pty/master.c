@@ -5,8 +5,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define WRITE_DONE 3 /* request.args: bytes that a waiting write has moved */
-
 static struct pty *pty_of(struct terminal *t) { return (struct pty *)t; }
 
 static bool output_waits(const struct pty *p) {

@@ -285,9 +285,9 @@ static const struct fs_ops ram_ops = {
     .release = ram_release,
 };
 
-int ramfs_init(struct ramfs *r, int64_t pages_max) {
+int ramfs_init(struct ramfs *r, int64_t pages_max, const char *mount_point) {
     static const struct fs_new root = {.mode = MODE_DIRECTORY | 0755};
-    int result = fs_init(&r->fs, &ram_ops, nullptr);
+    int result = fs_init(&r->fs, &ram_ops, mount_point);
     if (result) return result;
     r->nodes = POOL_OF(struct ram_node);
     r->entries = (struct pool){.size = RAM_ENTRY_SIZE};

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * ramfs: the scheme `file:`, root and /tmp of a system without disks.  Starts with a handle to serve
- * with, the boot modules and the log, and opens nothing.
+ * ramfs: a file system in memory.  Without arguments it is the root: what the boot modules hold.  With a mount point it
+ * begins empty.  Starts with a handle to serve with, the boot modules and the log, and opens nothing.
  */
 #include "ramfs.h"
 
 #include <service.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define MODULES_MAX 8
 
@@ -30,8 +31,8 @@ static int module_add(struct ram_module *m, handle_t memory) {
     return ramfs_populate(&ramfs, m);
 }
 
-int main(void) {
-    if (ramfs_init(&ramfs, quota_pages()) != 0) return 1;
+int main(int argc, char **argv) {
+    if (ramfs_init(&ramfs, quota_pages(), argc > 1 ? argv[1] : nullptr) != 0) return 1;
     for (int i = 0; i < MODULES_MAX; i++) {
         struct handle_info info;
         if (sys_handle_info(HANDLE_INIT_MODULE + i, &info) < 0) break;
@@ -39,6 +40,7 @@ int main(void) {
         if (result < 0) service_log("ramfs: boot module %d is damaged (error %d)", i, -result);
         else if (result > 0) service_log("ramfs: boot module %d: %d entries skipped", i, result);
     }
+    if (argc > 1) ramfs.fs.device = (uint32_t)getpid(); /* one of several */
     int result = fs_serve(&ramfs.fs, SERVICE_SCHEME);
     service_log("ramfs: stopped (error %d)", -result);
     return 1;

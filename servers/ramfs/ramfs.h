@@ -69,7 +69,7 @@ static inline struct ramfs *ramfs_of(struct fs *fs) { return (struct ramfs *)fs;
 static inline struct ram_node *ram_node_of(struct fs_node *n) { return (struct ram_node *)n; }
 
 /* Sets up with an empty root directory. 0 or -ENOMEM. */
-[[nodiscard]] int ramfs_init(struct ramfs *r, int64_t pages_max);
+[[nodiscard]] int ramfs_init(struct ramfs *r, int64_t pages_max, const char *mount_point);
 void ramfs_fini(struct ramfs *r); /* for tests: frees all */
 /* Adds an archive's files, later ones replacing earlier ones. Number of entries that could not be
  * made, or -EINVAL (damaged; what came before is there). */
@@ -87,4 +87,4 @@ void ram_times_set(struct fs_node *n);
 void ram_asked(struct fs_node *n, const struct file_attributes *a);
 void ram_changed(struct fs_node *n);
 int ram_resize(struct fs_node *n, int64_t size);
-int ram_allocate(struct fs_node *n, int64_t end);
+int ram_allocate(struct fs_node *n, int64_t offset, int64_t length);

@@ -168,10 +168,16 @@ int ram_resize(struct fs_node *n, int64_t size) {
     return 0;
 }
 
-/* Nothing is set aside: that it would fit now is all that is promised. */
-int ram_allocate(struct fs_node *n, int64_t end) {
+static int64_t pages_of(int64_t bytes) { return bytes / PAGE + (bytes % PAGE != 0); }
+
+/* Nothing is set aside: that it would fit now is all that is promised. Which pages of a file with holes are there isn't
+ * known: all that can lie outside of the range are taken to do so. */
+int ram_allocate(struct fs_node *n, int64_t offset, int64_t length) {
     struct ramfs *r = ramfs_of(n->fs);
     ram_refresh_active(r, UINT32_MAX);
-    int64_t pages = end / PAGE + (end % PAGE != 0) - n->blocks / BLOCKS_PER_PAGE;
-    return pages > r->pages_max - r->pages_used ? -ENOSPC : 0;
+    int64_t first = offset / PAGE, end = pages_of(offset + length), all = pages_of(n->size);
+    int64_t outside = (first < all ? first : all) + (end < all ? all - end : 0);
+    int64_t inside = n->blocks / BLOCKS_PER_PAGE - outside;
+    int64_t missing = end - first - (inside > 0 ? inside : 0);
+    return missing > r->pages_max - r->pages_used ? -ENOSPC : 0;
 }

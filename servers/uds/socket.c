@@ -172,6 +172,7 @@ int64_t socket_accept(struct socket *s, struct port_buffer *call) {
     new->local = s->local;
     new->peer = c->peer;
     new->peer_credentials = c->credentials;
+    sys_channel_control(c->end, CHANNEL_WAIT, (uint64_t)(int64_t)HANDLE_NONE);
     reply_socket(call, new, c->end);
     memcpy(call->data, c->peer.bytes, c->peer.length);
     call->reply.length = c->peer.length;
@@ -189,6 +190,7 @@ static int64_t connect_stream(struct socket *s, struct socket *to, struct port_b
     struct connection *c = malloc(sizeof(*c));
     if (!c) return -ENOMEM;
     s->credentials = caller_credentials(s, &call->request);
+    sys_channel_control(s->far, CHANNEL_WAIT, (uint64_t)to->far);
     *c = (struct connection){.end = s->far, .peer = s->local, .credentials = s->credentials};
     hold(s, 0);
     s->far = HANDLE_NONE;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Runs one port's recipe (see CMakeLists.txt) and copies what it installed to OUT. The result is kept in CACHE
-# under a hash of everything it depends on, as musl's is: two builds at the same time do the work twice, but never mix.
+# under a hash of everything it depends on, as musl's is: of two builds at the same time one waits for the other.
 # The build folder in WORK is made anew when the source or the recipe changed; for another libc.a the recipe runs in it
 # once more, with only the programs deleted.
 
@@ -12,15 +12,21 @@ foreach(input IN LISTS INPUTS)
     cmake_path(GET input FILENAME file)
     string(APPEND row " ${file}=${hash}")
 endforeach()
-foreach(port IN LISTS DEPENDS)
-    file(READ ${PACKAGES}/../ports/${port}/stamp key)
-    string(APPEND row " ${port}=${key}")
+foreach(port IN LISTS DEPENDS) # what is compiled and linked from it, which another libc.a doesn't change
+    file(GLOB_RECURSE inputs ${PACKAGES}/${port}/usr/local/include/*.h ${PACKAGES}/${port}/usr/local/lib/*.a)
+    foreach(input IN LISTS inputs)
+        file(SHA256 ${input} hash)
+        string(APPEND row " ${hash}")
+    endforeach()
 endforeach()
 execute_process(COMMAND ${CC} --version OUTPUT_VARIABLE version COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX REPLACE "\n.*" "" version "${version}")
 set(rest "")
 file(GLOB inputs ${SYSROOT}/include/*.h ${SYSROOT}/include/bits/*.h ${SYSROOT}/include/sys/*.h)
-list(APPEND inputs ${CC} ${SYSROOT}/lib/libc.a ${CMAKE_CURRENT_LIST_FILE} ${CMAKE_CURRENT_LIST_DIR}/recipe.sh)
+list(APPEND inputs ${CC} ${CMAKE_CURRENT_LIST_FILE} ${CMAKE_CURRENT_LIST_DIR}/recipe.sh)
+if(NOT DYNAMIC)
+    list(APPEND inputs ${SYSROOT}/lib/libc.a)
+endif()
 foreach(input IN LISTS inputs)
     file(SHA256 ${input} hash)
     string(APPEND rest " ${hash}")
@@ -30,6 +36,9 @@ string(SUBSTRING ${key} 0 16 key)
 set(result ${CACHE}/built/port-${NAME}-${key})
 
 # --- build, unless it is there ---
+if(NOT EXISTS ${result})
+    file(LOCK ${result}.lock GUARD PROCESS)
+endif()
 if(NOT EXISTS ${result})
     execute_process(COMMAND ${PYTHON} ${CMAKE_CURRENT_LIST_DIR}/../../scripts/lib/fetch.py ${NAME}
         OUTPUT_VARIABLE tarball OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
@@ -68,16 +77,15 @@ if(NOT EXISTS ${result})
         WORKING_DIRECTORY ${WORK}/build COMMAND_ERROR_IS_FATAL ANY)
     string(RANDOM LENGTH 8 suffix)
     file(COPY ${WORK}/out/ DESTINATION ${CACHE}/built/work-${suffix})
-    if(EXISTS ${result})
-        file(REMOVE_RECURSE ${CACHE}/built/work-${suffix})
-    else()
-        file(RENAME ${CACHE}/built/work-${suffix} ${result})
-    endif()
+    file(RENAME ${CACHE}/built/work-${suffix} ${result})
 endif()
 
 # --- install ---
 if(EXTRA)
     file(REMOVE_RECURSE ${OUT})
 endif()
-file(COPY ${result}/ DESTINATION ${OUT})
+file(COPY ${result}/ DESTINATION ${OUT} PATTERN .host EXCLUDE)
+if(EXISTS ${result}/.host)
+    file(COPY ${result}/.host/ DESTINATION ${WORK}/host)
+endif()
 file(WRITE ${WORK}/stamp ${key})

@@ -3,6 +3,7 @@
 #include "bench.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -22,10 +23,12 @@
 #define BLOCK 65536
 #define PAGE 4096
 #define FILE_NAME "/tmp/bench"
+#define DISK "/dev/vdb" /* of no content: reads of it cost what the way to it does */
+#define DISK_BYTES (1 << 30)
 
 static int fd = -1, peer[2], other[2];
 static pid_t child;
-static char block[BLOCK];
+_Alignas(PAGE) static char block[BLOCK];
 
 static void need(int ok, const char *what) {
     if (!ok) bench_fail(what);
@@ -91,6 +94,88 @@ static void unix_run(unsigned n) {
 static void unix_finish(void) {
     close(peer[0]);
     waitpid(child, NULL, 0);
+}
+
+/* --- the loopback --- */
+static int listener = -1;
+static struct sockaddr_in address;
+
+static int inet_socket(int type) {
+    int s = socket(AF_INET, type, 0);
+    need(s >= 0, "socket");
+    return s;
+}
+
+/* A socket at a port that was picked, which is told in `address`. */
+static int inet_bound(int type) {
+    int s = inet_socket(type);
+    socklen_t length = sizeof(address);
+    address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    need(!bind(s, (struct sockaddr *)&address, length), "bind");
+    need(!getsockname(s, (struct sockaddr *)&address, &length), "getsockname");
+    return s;
+}
+
+static int inet_connected(int type) {
+    int s = inet_socket(type);
+    need(!connect(s, (struct sockaddr *)&address, sizeof(address)), "connect");
+    return s;
+}
+
+static void tcp_listen(void) {
+    listener = inet_bound(SOCK_STREAM);
+    need(!listen(listener, 16), "listen");
+}
+static void tcp_pair(void) {
+    tcp_listen();
+    peer[0] = inet_connected(SOCK_STREAM);
+    need((peer[1] = accept(listener, NULL, NULL)) >= 0, "accept");
+    close(listener);
+}
+static void tcp_prepare(void) {
+    tcp_pair();
+    pair_fork(peer[1], peer[1], peer[0], peer[0]);
+    close(peer[1]);
+}
+
+static void udp_prepare(void) {
+    peer[1] = inet_bound(SOCK_DGRAM);
+    peer[0] = inet_connected(SOCK_DGRAM);
+    socklen_t length = sizeof(address);
+    need(!getsockname(peer[0], (struct sockaddr *)&address, &length), "getsockname");
+    need(!connect(peer[1], (struct sockaddr *)&address, length), "connect");
+    pair_fork(peer[1], peer[1], peer[0], peer[0]);
+    close(peer[1]);
+}
+static void udp_finish(void) {
+    kill(child, SIGKILL); /* nothing tells it of an end */
+    unix_finish();
+}
+
+static void tcp_connect_run(unsigned n) {
+    while (n--) {
+        int c = inet_connected(SOCK_STREAM), a = accept(listener, NULL, NULL);
+        need(a >= 0, "accept");
+        close(c);
+        close(a);
+    }
+}
+static void tcp_connect_finish(void) { close(listener); }
+
+static void tcp_sink_prepare(void) {
+    tcp_pair();
+    child = fork();
+    need(child >= 0, "fork");
+    if (child == 0) {
+        close(peer[0]);
+        while (read(peer[1], block, BLOCK) > 0) {
+        }
+        _exit(0);
+    }
+    close(peer[1]);
+}
+static void tcp_sink_run(unsigned n) {
+    for (unsigned i = 0; i < n * (MIB / BLOCK); i++) need(write(peer[0], block, BLOCK) == BLOCK, "write");
 }
 
 static void sink_prepare(void) {
@@ -406,6 +491,34 @@ static void readdir_run(unsigned n) {
     }
 }
 
+/* A shared mapping of a file in memory, whose pages are mapped one after the other. */
+static void fault_file_prepare(void) {
+    file_make();
+    area = mmap(NULL, MIB, PROT_READ, MAP_SHARED, fd, 0);
+    need(area != MAP_FAILED, "mmap");
+}
+static void fault_file_run(unsigned n) {
+    madvise(area, MIB, MADV_DONTNEED);
+    for (unsigned i = 0; i < n; i++) (void)*(volatile char *)(area + (size_t)i * PAGE);
+}
+static void fault_file_finish(void) {
+    munmap(area, MIB);
+    file_remove();
+}
+
+static void disk_prepare(void) { need((fd = open(DISK, O_RDONLY | O_DIRECT)) >= 0, DISK); }
+static void disk_run(unsigned n) {
+    for (unsigned i = 0; i < n * (MIB / BLOCK); i++)
+        need(pread(fd, block, BLOCK, (off_t)i * BLOCK % DISK_BYTES) == BLOCK, "read");
+}
+static void disk_random_run(unsigned n) {
+    uint32_t x = 12345;
+    while (n--) {
+        x = x * 1664525 + 1013904223;
+        need(pread(fd, block, PAGE, (off_t)(x >> 8) * PAGE % DISK_BYTES) == PAGE, "pread");
+    }
+}
+
 static void copy_prepare(void) { touch(area = map_pages(4 * MIB), 4 * MIB); }
 static void guarded_finish(void) { munmap(guarded, PAGE); }
 
@@ -417,6 +530,10 @@ const struct bench bench_posix[] = {
     ROW("read_zero", zero_open, read_byte, fd_close, 1000),
     ROW("pipe_roundtrip", pipe_prepare, pipe_run, pipe_finish, 500),
     ROW("unix_roundtrip", unix_prepare, unix_run, unix_finish, 500),
+    ROW("tcp_roundtrip", tcp_prepare, unix_run, unix_finish, 500),
+    ROW("udp_roundtrip", udp_prepare, unix_run, udp_finish, 500),
+    ROW("tcp_connect_close", tcp_listen, tcp_connect_run, tcp_connect_finish, 200),
+    ROW("tcp_mib", tcp_sink_prepare, tcp_sink_run, unix_finish, 8),
     ROW("condition_roundtrip", condition_prepare, condition_run, condition_finish, 500),
     ROW("pipe_mib", sink_prepare, sink_run, sink_finish, 8),
     ROW("poll_32", poll_prepare, poll_run, poll_finish, 200),
@@ -441,5 +558,11 @@ const struct bench bench_posix[] = {
     ROW("unlink", unlink_prepare, unlink_run, folder_remove, 200),
     ROW("rename", rename_prepare, rename_run, folder_remove, 200),
     ROW("readdir_entry", unlink_prepare, readdir_run, folder_remove, 2000),
+    ROW("fault_file", fault_file_prepare, fault_file_run, fault_file_finish, 256),
+    {0},
+};
+const struct bench bench_disk[] = {
+    ROW("disk_mib", disk_prepare, disk_run, fd_close, 16),
+    ROW("disk_4k", disk_prepare, disk_random_run, fd_close, 300),
     {0},
 };

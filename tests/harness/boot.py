@@ -129,7 +129,7 @@ class Scenario:
                     sys.exit(f"{path}:{number}: {error}")
 
     def add(self, word, rest):
-        if word in self.settings or word in ("overlay", "long", "label"):
+        if word in self.settings or word in ("overlay", "with", "long", "label"):
             self.settings[word] = rest
         elif word in ("expect", "forbid"):
             re.compile(rest)
@@ -154,10 +154,11 @@ class Scenario:
         """The console's text; raises Failure with .text set."""
         settings = self.settings
         overlay = settings.get("overlay")
+        overlay = machine.make_overlay(settings.get("with"), overlay and self.path.parent / overlay)
         guest = machine.Machine(
             build.build_folder(preset or settings["preset"]), boot=settings["boot"],
             smp=int(settings["smp"]), memory=settings["memory"], append=settings["append"],
-            overlay=overlay and self.path.parent / overlay, icount="icount" in self.flags,
+            overlay=overlay, icount="icount" in self.flags,
             extra=self.qemu)
         forbidden = self.forbidden + (ALWAYS_FORBIDDEN if self.end != "panic" else [])
         session = Session(guest, float(settings["timeout"]), forbidden)

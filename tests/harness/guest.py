@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Run a test program in the guest and judge the KTAP that it prints.
 
-guest.py [--preset P] [--smp N] [--memory M] [--overlay DIR] [--append ARGS] COMMAND
+guest.py [--preset P] [--smp N] [--memory M] [--root disk] [--overlay DIR] [--append ARGS] [--disk KIND[:FILE]]
+         [--device D] [--net NET] [--nic NIC] COMMAND
 """
 
 import argparse
@@ -21,15 +22,26 @@ def main():
     parser.add_argument("--smp", default="2")
     parser.add_argument("--memory", default="512M")
     parser.add_argument("--timeout", default="120")
+    parser.add_argument("--root", default="ram")
     parser.add_argument("--overlay", default=None)
     parser.add_argument("--append", default="")
+    parser.add_argument("--disk", action="append", default=[])
+    parser.add_argument("--device", action="append", default=[])
+    parser.add_argument("--net", action="append", default=[])
+    parser.add_argument("--nic", action="append", default=[])
     parser.add_argument("command")
     options = parser.parse_args()
     arguments = [RUN, "--no-build", "--boot", "direct", "--preset", options.preset,
                  "--smp", options.smp, "--memory", options.memory, "--timeout", options.timeout,
-                 "--append", options.append, "--exec", options.command]
+                 "--root", options.root, "--with", "tests", "--append", options.append, "--exec", options.command]
     if options.overlay:
         arguments += ["--overlay", options.overlay]
+    for disk in options.disk:
+        arguments += ["--disk", disk]
+    for name, words in ("--net", options.net), ("--nic", options.nic):
+        arguments += [word for value in words for word in (name, value)]
+    if options.device:
+        arguments += ["--", *(word for device in options.device for word in ("-device", device))]
     result = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
     text = result.stdout.decode(errors="replace")
     report = ktap.Report(text)

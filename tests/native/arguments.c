@@ -161,6 +161,8 @@ static void rows_processes(const handle_t *h, char *page) {
         .leave = BIT(1));
     ROW(process_open, .arguments = {getpid(), 0});
     ROW(credentials_info, .not_good = true, .arguments = {1, A(page)}, .leave = BIT(1));
+    ROW(trace, .not_good = true, .leave = BIT(1) | BIT(2), /* whose direction is the operation's */
+        .arguments = {0, TRACE_SET_REGISTERS, A(page), sizeof(struct thread_registers), 0});
     uint8_t info = BIT(2);
     ROW(signal_send, .arguments = {getpid(), 0, 0}, .optional = info, .leave = BIT(0) | BIT(1));
     ROW(signal_send_thread, .arguments = {getpid(), 0, 0}, .optional = info, .leave = BIT(1));

@@ -154,3 +154,96 @@ TEST(example) {
     OK(kill(server, SIGTERM));
     child_wait(server);
 }
+
+/* --- peers that do their worst --- */
+
+TEST(sizes_and_counts_at_the_edges) {
+    static char big[CHAN_MESSAGE_MAX + 1];
+    static int fds[4000];
+    int c[2], got[CHAN_FDS_MAX];
+    size_t count = CHAN_FDS_MAX;
+    pair(c);
+    EQUAL(chan_send(c[1], big, CHAN_MESSAGE_MAX, nullptr, 0, CHAN_NONBLOCK), CHAN_MESSAGE_MAX);
+    EQUAL(chan_receive(c[0], big, sizeof(big), nullptr, nullptr, nullptr, 0), CHAN_MESSAGE_MAX);
+    FAILS(EMSGSIZE, chan_send(c[1], big, sizeof(big), nullptr, 0, 0));
+    EQUAL(chan_send(c[1], big, 1, fds, CHAN_FDS_MAX, 0), 1);
+    CHECK(chan_send(c[1], big, 1, fds, CHAN_FDS_MAX + 1, 0) < 0);
+    CHECK(chan_send(c[1], big, 1, fds, 4000, 0) < 0);
+    CHECK(chan_send(c[1], big, 1, fds, SIZE_MAX, 0) < 0);
+    CHECK(chan_send(c[1], big, SIZE_MAX, nullptr, 0, 0) < 0);
+    fds[7] = 9999;
+    FAILS(EBADF, chan_send(c[1], big, 1, fds, 8, 0));
+    fds[7] = -1;
+    FAILS(EBADF, chan_send(c[1], big, 1, fds, 8, 0));
+    EQUAL(chan_receive(c[0], big, 1, got, &count, nullptr, CHAN_CLOEXEC), 1);
+    EQUAL(count, CHAN_FDS_MAX);
+    FAILS(EAGAIN, chan_receive(c[0], big, 1, nullptr, nullptr, nullptr, CHAN_NONBLOCK)); /* nothing of the failed */
+}
+
+/* Killed anywhere: whole messages, then the end. */
+TEST(senders_that_are_killed) {
+    static char data[20000], got[20000];
+    for (int round = 0; round < 20; round++) {
+        int c[2];
+        struct chan_sender who;
+        pair(c);
+        pid_t pid = (pid_t)OK(fork());
+        if (pid == 0)
+            for (unsigned i = 0;; i++) {
+                memset(data, (int)i, sizeof(data));
+                chan_send(c[1], data, sizeof(data) - i % 7, c, 2, 0);
+            }
+        OK(close(c[1]));
+        for (int i = 0; i < 10 + round; i++) {
+            ssize_t n = chan_receive(c[0], got, sizeof(got), nullptr, nullptr, &who, 0);
+            if (n == 0 && who.pid == 0) break;
+            CHECK(n > (ssize_t)sizeof(data) - 7 && n <= (ssize_t)sizeof(data));
+            for (ssize_t k = 1; k < n; k++) EQUAL(got[k], got[0]);
+        }
+        server_kill(pid);
+        OK(close(c[0]));
+    }
+}
+
+/* In circles and deep within each other, more than a user may have on their way. */
+static int hoard(void *) {
+    for (int i = 0; i < 1500; i++) {
+        int c[2];
+        pair(c);
+        for (int tries = 0; chan_send(c[1], "x", 1, c, 2, 0) != 1; tries++) CHECK(errno == ETOOMANYREFS && tries < 100);
+        OK(close(c[0]));
+        OK(close(c[1]));
+    }
+    int inner[2], outer[2];
+    pair(inner);
+    for (int depth = 0; depth < 900; depth++) {
+        pair(outer);
+        int tries = 0;
+        while (chan_send(outer[1], "x", 1, &inner[0], 1, 0) != 1) CHECK(errno == ETOOMANYREFS && tries++ < 100);
+        OK(close(inner[0]));
+        OK(close(inner[1]));
+        inner[0] = outer[0];
+        inner[1] = outer[1];
+    }
+    OK(close(inner[0]));
+    OK(close(inner[1]));
+    return 0;
+}
+TEST(circles_and_nests) {
+    for (int round = 0; round < 2; round++) EQUAL(child_run(hoard, nullptr), 0);
+}
+
+/* A listener on its way to itself, over a connection that nobody can accept any more: its name is free again. */
+TEST(a_listener_in_its_own_backlog) {
+    for (int i = 0; i < 1500; i++) {
+        int l = listening(0600, 0), c = (int)OK(chan_connect(name, 0));
+        for (int tries = 0; chan_send(c, "x", 1, &l, 1, 0) != 1; tries++) CHECK(errno == ETOOMANYREFS && tries < 100);
+        OK(close(l));
+        OK(close(c));
+        for (int tries = 0; (c = chan_connect(name, CHAN_NO_WAIT)) >= 0 || errno != ENOENT; tries++) {
+            CHECK(tries < 100);
+            if (c >= 0) OK(close(c));
+            sleep_ms(1);
+        }
+    }
+}

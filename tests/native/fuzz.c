@@ -91,6 +91,7 @@ static bool is_left_out(long number, const long *a) {
     case SYSCALL_signal_send_thread: return (int)a[0] != 0 && (int)a[0] != getpid();
     case SYSCALL_process_set: /* not of other processes */
     case SYSCALL_thread_set: return (int)a[0] != 0;
+    case SYSCALL_trace: return ((int)a[0] != 0 && (int)a[0] != getpid()) || (uint32_t)a[1] == TRACE_ME;
     case SYSCALL_thread_sleep: return true;
     case SYSCALL_call: return (handle_t)a[0] == HANDLE_ROOT || (handle_t)a[0] == HANDLE_NAMESPACE;
     case SYSCALL_namespace_control: return (handle_t)a[0] == HANDLE_NAMESPACE;

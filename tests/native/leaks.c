@@ -90,3 +90,24 @@ TEST(a_circle_that_is_held) {
     GOOD(sys_handle_close(ends[0]));
     expect_gone();
 }
+
+/* CHANNEL_WAIT knows the other end by its peer, which is all that may be left of the two. */
+TEST(waiting_for_an_end_that_has_gone) {
+    handle_t own[2], other[2];
+    setup();
+    for (int way = 0; way < 4; way++) {
+        GOOD(sys_channel_create(CHANNEL_MESSAGES, PAGE, own));
+        GOOD(sys_channel_create(CHANNEL_MESSAGES, PAGE, other));
+        handle_t carried = (handle_t)GOOD(file_new(PLANE_CHANNEL, own[1]));
+        send_handles(own[0], &carried, 1);
+        GOOD(sys_handle_close(carried));
+        GOOD(sys_handle_close(other[1]));
+        GIVES(0, sys_channel_control(own[0], CHANNEL_WAIT, (uint64_t)other[0]));
+        GIVES(0, sys_channel_control(own[0], CHANNEL_WAIT, (uint64_t)other[0]));
+        if (way & 1) GIVES(0, sys_channel_control(own[0], CHANNEL_WAIT, (uint64_t)(int64_t)HANDLE_NONE));
+        GOOD(sys_handle_close(way & 2 ? other[0] : own[0]));
+        GOOD(sys_handle_close(way & 2 ? own[0] : other[0]));
+        GOOD(sys_handle_close(own[1]));
+    }
+    expect_gone();
+}

@@ -366,7 +366,7 @@ TEST(restarts_under_load) {
 
 /* --- the direct way: a call on an open file, without a deadline ----------------------------------- */
 
-static long direct(handle_t file, enum misbehaviour how) {
+static long direct(handle_t file, uint32_t how) {
     struct call_args args = {.request = {.op = (uint16_t)how}, .carry = HANDLE_NONE, .deadline = DEADLINE_NEVER};
     return sys_call(file, &args);
 }
@@ -453,6 +453,24 @@ TEST(direct_calls_follow_the_handle) {
         close(fd);
         GIVES(-EBADF, direct(fd, WHICH));
         GIVES(100, direct(file, WHICH));
+    }
+}
+
+TEST(calls_need_the_rights_of_the_file) {
+    setup();
+    server_start(scheme, serve);
+    for (uint32_t access = O_RDONLY; access <= O_RDWR; access++) {
+        bool reads = access != O_WRONLY, writes = access != O_RDONLY;
+        file = client_open(scheme, access);
+        const struct {
+            uint16_t op;
+            bool may;
+        } calls[] = {{OP_READ, reads}, {OP_WRITE, writes}, {OP_ALLOCATE, writes}};
+        for (int i = 0; i < 3; i++) {
+            EQUAL(direct(file, calls[i].op) != -EBADF, calls[i].may);
+            EQUAL(client_call(file, calls[i].op, 0, 0) != -EBADF, calls[i].may);
+        }
+        close(file);
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* stat, modes, owners, access, umask, times. */
 #include "test.h"
+#include <sys/mman.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/time.h>
@@ -167,6 +168,16 @@ TEST(setting_times) {
     struct timeval v[2] = {{7, 0}, {8, 0}};
     OK(utimes("a", v));
     EQUAL(stat_of("a").st_mtim.tv_sec, 8);
+}
+
+TEST(mapping_is_access) {
+    struct timespec times[2] = {{1000, 0}, {2000, 0}};
+    file_make("a", "text");
+    int fd = (int)OK(open("a", O_RDONLY));
+    OK(utimensat(AT_FDCWD, "a", times, 0));
+    CHECK(mmap(NULL, 4, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED);
+    CHECK(labs((long)(time(NULL) - stat_of("a").st_atim.tv_sec)) <= 2);
+    EQUAL(stat_of("a").st_mtim.tv_sec, 2000);
 }
 
 TEST(file_system_information) {

@@ -57,6 +57,39 @@ TEST(interrupted_sleep_says_what_is_left) {
     CHECK(left.tv_sec >= 15 && left.tv_sec <= 19);
 }
 
+static int clock_step(void *seconds) {
+    struct timespec t;
+    sleep_ms(100);
+    OK(clock_gettime(CLOCK_REALTIME, &t));
+    t.tv_sec += *(int *)seconds;
+    OK(clock_settime(CLOCK_REALTIME, &t));
+    return 0;
+}
+
+TEST(absolute_sleep_follows_a_clock_that_is_set) {
+    int forth = 3600, back = -3600;
+    int64_t before = now_ms();
+    struct timespec at;
+    OK(clock_gettime(CLOCK_REALTIME, &at));
+    at.tv_sec += 3000;
+    pid_t pid = child_start(clock_step, &forth);
+    int error = clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &at, NULL);
+    EQUAL(child_wait(pid), 0);
+    EQUAL(child_run(clock_step, &back), 0);
+    EQUAL(error, 0);
+    CHECK(now_ms() - before < 20000);
+}
+
+TEST(absolute_sleep_is_interrupted) {
+    struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+    struct timespec at;
+    OK(sigaction(SIGALRM, &action, NULL));
+    OK(clock_gettime(CLOCK_REALTIME, &at));
+    at.tv_sec += 20;
+    alarm(1);
+    EQUAL(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &at, NULL), EINTR);
+}
+
 TEST(errors) {
     struct timespec t = {0, 1000000000};
     FAILS(EINVAL, nanosleep(&t, NULL));
@@ -64,6 +97,7 @@ TEST(errors) {
     FAILS(EINVAL, nanosleep(&t, NULL));
     FAILS(EINVAL, clock_gettime(12345, &t));
     EQUAL(clock_nanosleep(12345, 0, &t, NULL), EINVAL);
+    FAILS(EINVAL, clock_getres(-1, &t));
 }
 
 TEST(cpu_time) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Descriptors and data: open, read, write, seek, append, vectors, truncate, dup, fcntl. */
 #include "test.h"
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
@@ -259,6 +262,34 @@ TEST(descriptor_limit) {
     OK(open("/", O_RDONLY));
 }
 
+TEST(descriptors_from_beyond_the_limit) {
+    struct rlimit limit = {.rlim_cur = 20, .rlim_max = 20};
+    OK(setrlimit(RLIMIT_NOFILE, &limit));
+    FAILS(EINVAL, fcntl(0, F_DUPFD, 20));
+    FAILS(EINVAL, fcntl(0, F_DUPFD_CLOEXEC, 30));
+    EQUAL(fcntl(0, F_DUPFD, 19), 19);
+    FAILS(EMFILE, fcntl(0, F_DUPFD, 19));
+}
+
+TEST(names_of_descriptors) {
+    int ends[2];
+    char path[32];
+    struct stat s;
+    OK(pipe(ends));
+    snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
+    OK(stat(path, &s));
+    CHECK(S_ISFIFO(s.st_mode));
+    OK(access(path, R_OK));
+    OK(lstat(path, &s));
+    CHECK(S_ISLNK(s.st_mode));
+    OK(dup2(ends[0], 0));
+    OK(stat("/dev/stdin", &s));
+    CHECK(S_ISFIFO(s.st_mode));
+    OK(close(ends[0]));
+    FAILS(ENOENT, stat(path, &s));
+    FAILS(ENOENT, access(path, R_OK));
+}
+
 TEST(devices) {
     char buffer[64];
     int null = (int)OK(open("/dev/null", O_RDWR)), zero = (int)OK(open("/dev/zero", O_RDWR));
@@ -287,10 +318,32 @@ TEST(sendfile_and_fsync) {
     file_expect("b", "34560123456789");
 }
 
+TEST(clone_is_refused) {
+    file_make("a", "x");
+    int from = (int)OK(open("a", O_RDONLY)), to = (int)OK(open("b", O_CREAT | O_WRONLY, 0600));
+    FAILS(EOPNOTSUPP, ioctl(to, FICLONE, from)); /* a value, though its number says an address */
+}
+
 TEST(reading_a_directory_as_a_file) {
     char c;
     int fd = (int)OK(open(".", O_RDONLY));
     FAILS(EISDIR, read(fd, &c, 1));
+}
+
+/* Room in a range, not up to it. */
+TEST(allocated_range) {
+    struct stat st;
+    int fd = (int)OK(open("f", O_CREAT | O_RDWR, 0600));
+    OK(fallocate(fd, FALLOC_FL_KEEP_SIZE, 1 << 30, 4096));
+    OK(fstat(fd, &st));
+    EQUAL(st.st_size, 0);
+    CHECK(st.st_blocks <= 64);
+    OK(fallocate(fd, 0, 1 << 30, 4096));
+    OK(fstat(fd, &st));
+    EQUAL(st.st_size, (1 << 30) + 4096);
+    CHECK(st.st_blocks <= 64);
+    OK(ftruncate(fd, 0));
+    FAILS(EINVAL, fallocate(fd, 0, 0, 0));
 }
 
 TEST(temporary_files) {

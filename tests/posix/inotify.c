@@ -354,6 +354,21 @@ TEST(watching_needs_permission_to_read) {
     EQUAL(child_run(as_nobody, NULL), 0);
 }
 
+/* The descriptor is no file of the file system. */
+TEST(its_own_attributes) {
+    struct stat s;
+    start();
+    OK(fstat(fd, &s));
+    int result = fchmod(fd, 0600);
+    CHECK(result == 0 || errno == EOPNOTSUPP);
+    result = fsetxattr(fd, "user.a", "b", 1, 0);
+    CHECK(result < 0);
+    FAILS(EINVAL, fsync(fd));
+    FAILS(EINVAL, ftruncate(fd, 0));
+    OK(fstat(fd, &s));
+    CHECK(!S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode));
+}
+
 TEST(instances_have_a_limit) {
     int fds[2000], count = 0;
     while (count < 2000 && (fds[count] = inotify_init1(0)) >= 0) count++;

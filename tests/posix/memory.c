@@ -172,6 +172,27 @@ TEST(remap) {
     EQUAL(q[0], 'a');
 }
 
+/* Other than RLIMIT_AS: what mappings take of the kernel's memory. Of Linux it is vm.max_map_count. */
+TEST(number_of_mappings) {
+    enum { LIMIT = 65530 };
+    char *p = map((LIMIT + 100) * (size_t)PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+    size_t i = 1; /* each second page another protection: two mappings more */
+    while (i < LIMIT + 100 && mprotect(p + i * PAGE, PAGE, PROT_NONE) == 0) i += 2;
+    EQUAL(errno, ENOMEM);
+    CHECK(i > LIMIT - 200 && i < LIMIT);
+    int more = 0; /* a split that failed may have left room for one */
+    while (more < 4 && mmap(NULL, PAGE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) more++;
+    CHECK(more < 4);
+    EQUAL(errno, ENOMEM);
+    FAILS(ENOMEM, munmap(p + (LIMIT + 50) * (size_t)PAGE, PAGE)); /* a hole is a mapping more */
+    EQUAL(p[0], 0);
+    OK(munmap(p, 64 * PAGE));
+    CHECK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    pid_t pid = (pid_t)OK(fork()); /* the child has as many */
+    if (pid == 0) _exit(p[64 * PAGE]);
+    EQUAL(child_wait(pid), 0);
+}
+
 TEST(execution) {
     static const unsigned char code[] = {0xb8, 42, 0, 0, 0, 0xc3}; /* mov $42, %eax; ret */
     char *p = map(PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
@@ -194,6 +215,9 @@ TEST(advice_and_locking) {
     EQUAL(p[0], 0);
     EQUAL(p[2 * PAGE], 'x');
     OK(mlock(p, PAGE));
+    char *beyond = (char *)0x7ffffffffffff000;
+    FAILS(ENOMEM, mlock(beyond, 8));
+    FAILS(ENOMEM, munlock(beyond, 8));
     OK(munlock(p, PAGE));
     FAILS(EINVAL, madvise(p, PAGE, 9999));
 }

@@ -42,6 +42,19 @@ TEST(a_file_system_by_its_type) {
     OK(rmdir("p"));
 }
 
+TEST(a_name_of_one_letter) {
+    need_root();
+    OK(mkdir("/x", 0755));
+    long error = mount("none", "/x", "proc", 0, NULL) < 0 ? errno : 0;
+    if (!error) {
+        OK(access("/x/self", F_OK));
+        OK(umount("/x"));
+    }
+    FAILS(ENOENT, access("/x/self", F_OK));
+    OK(rmdir("/x"));
+    EQUAL(error, 0);
+}
+
 TEST(a_mount_point_is_busy) {
     need_root();
     OK(mkdir("a", 0755));
@@ -51,6 +64,25 @@ TEST(a_mount_point_is_busy) {
     FAILS(EBUSY, rename("b", "c"));
     OK(umount2("b", MNT_DETACH | UMOUNT_NOFOLLOW));
     OK(rename("b", "c"));
+}
+
+TEST(a_link_to_a_mount_point) {
+    need_root();
+    OK(mkdir("a", 0755));
+    OK(mkdir("b", 0755));
+    OK(mkdir("d", 0755));
+    OK(symlink("../b", "d/far"));
+    OK(symlink("d/far", "near"));
+    file_make("a/f", "text");
+    for (int i = 0; i < 2; i++) {
+        OK(mount("a", "near", NULL, MS_BIND, NULL));
+        OK(access("b/f", F_OK));
+        FAILS(EINVAL, umount2("near", UMOUNT_NOFOLLOW));
+        OK(umount2(i ? "near//" : "near", 0));
+        FAILS(ENOENT, access("b/f", F_OK));
+    }
+    OK(symlink("loop", "loop"));
+    FAILS(ELOOP, umount2("loop", 0));
 }
 
 TEST(mount_errors) {

@@ -184,6 +184,23 @@ TEST(notification_by_signal) {
     OK(mq_unlink(name));
 }
 
+static int notify_succeeds(void *q) {
+    struct sigevent e = {.sigev_notify = SIGEV_SIGNAL};
+    OK(mq_notify(*(mqd_t *)q, &e));
+    return 0;
+}
+
+/* Signal 0: none is sent. */
+TEST(notification_ends_with_close) {
+    mqd_t q = queue_new(2, 8, 0), again = (mqd_t)OK(mq_open(name, O_RDWR));
+    struct sigevent e = {.sigev_notify = SIGEV_SIGNAL};
+    OK(mq_notify(q, &e));
+    EQUAL(child_run(busy, &again), 0);
+    OK(mq_close(q));
+    EQUAL(child_run(notify_succeeds, &again), 0);
+    OK(mq_unlink(name));
+}
+
 TEST(a_waiting_receiver_comes_first) {
     mqd_t q = queue_new(4, 8, 0);
     struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};

@@ -366,3 +366,188 @@ TEST(descriptor_table_is_full) {
     EQUAL(flags & MSG_CTRUNC, MSG_CTRUNC);
     EQUAL(count, 2);
 }
+
+/* --- peers that do their worst --- */
+
+/* A socket in a socket in a socket...: what the last one held goes, and the stack of whoever closes it suffices. */
+static int nest_deeply(void *type) {
+    int inner[2], outer[2], depth = 0;
+    OK(socketpair(AF_UNIX, *(int *)type, 0, inner));
+    for (; depth < 1000; depth++) {
+        OK(socketpair(AF_UNIX, *(int *)type, 0, outer));
+        if (send_fds(outer[0], "x", 1, &inner[1], 1, 0) != 1) {
+            EQUAL(errno, ETOOMANYREFS); /* Linux: deeper than four */
+            break;
+        }
+        OK(close(inner[0]));
+        OK(close(inner[1]));
+        inner[0] = outer[0];
+        inner[1] = outer[1];
+    }
+    CHECK(depth >= 3);
+    OK(close(inner[0]));
+    OK(close(inner[1]));
+    return 0;
+}
+
+TEST(sockets_nested_deeply) {
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
+    struct rlimit files = {4096, 4096};
+    setrlimit(RLIMIT_NOFILE, &files);
+    for (int round = 0; round < 6; round++) { /* more often than there is room for */
+        EQUAL(child_run(nest_deeply, (void *)&types[round % 3]), 0);
+    }
+}
+
+/* A listener on its way to itself, over a connection that nobody has accepted and now nobody can. */
+static int listener_circles(void *unused) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "circle"};
+    (void)unused;
+    for (int i = 0; i < 1500; i++) {
+        int l = (int)OK(socket(AF_UNIX, SOCK_STREAM, 0)), s = (int)OK(socket(AF_UNIX, SOCK_STREAM, 0));
+        OK(bind(l, (struct sockaddr *)&a, sizeof(a)));
+        OK(listen(l, 1));
+        OK(connect(s, (struct sockaddr *)&a, sizeof(a)));
+        for (int tries = 0; send_fds(s, "x", 1, &l, 1, 0) != 1; tries++) {
+            CHECK(errno == ETOOMANYREFS && tries < 100);
+        }
+        if (i % 2) {
+            OK(close(s));
+            OK(close(l));
+        } else {
+            OK(close(l));
+            OK(close(s));
+        }
+        OK(unlink("circle"));
+    }
+    return 0;
+}
+
+TEST(circles_through_a_backlog_are_collected) { EQUAL(child_run(listener_circles, NULL), 0); }
+
+/* But one that somebody can still receive works. */
+TEST(a_listener_in_flight_stays) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "circle"};
+    int l = (int)OK(socket(AF_UNIX, SOCK_STREAM, 0)), s = (int)OK(socket(AF_UNIX, SOCK_STREAM, 0)), pair[2], got[2];
+    int flags = 0;
+    size_t count;
+    char c;
+    OK(bind(l, (struct sockaddr *)&a, sizeof(a)));
+    OK(listen(l, 1));
+    OK(connect(s, (struct sockaddr *)&a, sizeof(a)));
+    OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    EQUAL(send_fds(s, "x", 1, &l, 1, 0), 1);
+    EQUAL(send_fds(pair[0], "y", 1, &l, 1, 0), 1);
+    OK(close(l));
+    EQUAL(receive_fds(pair[1], &c, 1, got, &count, CMSG_SPACE(sizeof(got)), &flags), 1);
+    EQUAL(count, 1);
+    l = got[0];
+    int accepted = (int)OK(accept(l, NULL, NULL));
+    OK(close(l));
+    flags = 0;
+    EQUAL(receive_fds(accepted, &c, 1, got, &count, CMSG_SPACE(sizeof(got)), &flags), 1);
+    EQUAL(count, 1);
+    s = (int)OK(socket(AF_UNIX, SOCK_STREAM, 0));
+    OK(connect(s, (struct sockaddr *)&a, sizeof(a)));
+    OK(accept(got[0], NULL, NULL));
+}
+
+/* A sender that is killed anywhere leaves whole bytes, or whole messages, and an end. */
+static void torn(int type) {
+    static char data[30000];
+    for (int round = 0; round < 20; round++) {
+        int s[2];
+        ssize_t n;
+        size_t total = 0;
+        OK(socketpair(AF_UNIX, type, 0, s));
+        pid_t pid = (pid_t)OK(fork());
+        if (pid == 0) {
+            for (size_t i = 0; i < sizeof(data); i++) {
+                data[i] = (char)(i % 101);
+            }
+            for (;;) {
+                send_fds(s[0], data, sizeof(data), s, 2, 0);
+            }
+        }
+        OK(close(s[0]));
+        while (total < 100000 || round % 4 == 0) {
+            n = read(s[1], data, sizeof(data));
+            CHECK(n > 0);
+            if (type == SOCK_SEQPACKET) {
+                EQUAL(n, sizeof(data));
+            }
+            for (ssize_t i = 0; i < n; i++) {
+                EQUAL(data[i], (type == SOCK_STREAM ? total + (size_t)i : (size_t)i) % sizeof(data) % 101);
+            }
+            total += (size_t)n;
+            if (round % 4 == 0 && total > 300000) {
+                break;
+            }
+        }
+        OK(kill(pid, SIGKILL));
+        EQUAL(child_wait(pid), SIGKILL);
+        OK(shutdown(s[1], SHUT_RD));
+        OK(close(s[1]));
+    }
+}
+
+TEST(torn_streams) { torn(SOCK_STREAM); }
+TEST(torn_packets) { torn(SOCK_SEQPACKET); }
+
+/* Everything at once from both sides: what they do to each other, nobody else sees. */
+static void peer(int s, int seconds) {
+    static char data[70000];
+    int got[MANY], flags, end = (int)time(NULL) + seconds, fds[8];
+    size_t count;
+    for (int i = 0; i < 8; i++) {
+        fds[i] = i < 3 ? s : i < 6 ? STDOUT_FILENO : (int)OK(dup(s));
+    }
+    signal(SIGPIPE, SIG_IGN);
+    srand((unsigned)getpid());
+    while ((int)time(NULL) < end) {
+        size_t size = (size_t)(rand() % 3 ? rand() % 20 : rand() % (int)sizeof(data));
+        switch (rand() % 4) {
+        case 0:
+        case 1: send_fds(s, data, size, fds, (size_t)(rand() % 9), MSG_DONTWAIT); break;
+        case 2:
+            flags = MSG_DONTWAIT | (rand() % 8 == 0 ? MSG_PEEK : 0) | (rand() % 2 ? MSG_CMSG_CLOEXEC : 0);
+            if (receive_fds(s, data, size, got, &count, (size_t)(rand() % 200), &flags) >= 0) {
+                for (size_t i = 0; i < count; i++) {
+                    close(got[i]);
+                }
+            }
+            break;
+        default:
+            if (rand() % 200 == 0) {
+                shutdown(s, rand() % 3);
+            }
+            recv(s, data, size, MSG_DONTWAIT);
+        }
+    }
+}
+
+static void peers(int type) {
+    struct rlimit files = {64, 64}; /* full now and then */
+    OK(setrlimit(RLIMIT_NOFILE, &files));
+    for (int round = 0; round < 4; round++) {
+        int s[2];
+        pid_t pids[4];
+        OK(socketpair(AF_UNIX, type, 0, s));
+        for (int i = 0; i < 4; i++) {
+            pids[i] = (pid_t)OK(fork());
+            if (pids[i] == 0) {
+                peer(s[i % 2], 1);
+                _exit(0);
+            }
+        }
+        OK(close(s[0]));
+        OK(close(s[1]));
+        for (int i = 0; i < 4; i++) {
+            EQUAL(child_wait(pids[i]), 0);
+        }
+    }
+}
+
+TEST(hostile_streams) { peers(SOCK_STREAM); }
+TEST(hostile_datagrams) { peers(SOCK_DGRAM); }
+TEST(hostile_packets) { peers(SOCK_SEQPACKET); }

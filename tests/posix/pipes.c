@@ -2,7 +2,9 @@
 /* Pipes and FIFOs. */
 #include "test.h"
 #include <limits.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 TEST(bytes_in_order) {
     int p[2];
@@ -20,6 +22,19 @@ TEST(bytes_in_order) {
     FAILS(EBADF, read(p[1], got, 1));
     FAILS(ESPIPE, lseek(p[0], 0, SEEK_CUR));
     FAILS(ESPIPE, pread(p[0], got, 1, 0));
+}
+
+TEST(capacity) {
+    int p[2];
+    OK(pipe(p));
+    for (int i = 0; i < 2; i++) {
+        int capacity = fcntl(p[i], F_GETPIPE_SZ);
+        CHECK(capacity >= PIPE_BUF);
+        EQUAL(fcntl(p[i], F_SETPIPE_SZ, capacity / 2), capacity / 2);
+        EQUAL(fcntl(p[0], F_GETPIPE_SZ), capacity / 2);
+        EQUAL(fcntl(p[1], F_GETPIPE_SZ), capacity / 2);
+    }
+    FAILS(EBADF, fcntl(open("/tmp", O_RDONLY), F_GETPIPE_SZ));
 }
 
 TEST(end_of_data) {
@@ -136,6 +151,22 @@ static int fifo_writer(void *unused) {
     return fd < 0 || write(fd, "hello", 5) != 5;
 }
 
+/* What `diff <(a) <(b)` asks: are they one file? */
+TEST(each_pipe_is_another_file) {
+    struct stat ends[4];
+    int fds[4];
+    OK(pipe(fds));
+    OK(pipe(fds + 2));
+    for (int i = 0; i < 4; i++) OK(fstat(fds[i], &ends[i]));
+    CHECK(ends[0].st_dev != 0 && ends[0].st_ino != 0);
+    EQUAL(ends[0].st_ino, ends[1].st_ino);
+    EQUAL(ends[2].st_ino, ends[3].st_ino);
+    CHECK(ends[0].st_ino != ends[2].st_ino);
+    OK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+    for (int i = 0; i < 2; i++) OK(fstat(fds[i], &ends[i]));
+    CHECK(ends[0].st_ino != 0 && ends[0].st_ino != ends[1].st_ino);
+}
+
 TEST(fifo_between_processes) {
     char got[8];
     OK(mkfifo("p", 0600));
@@ -157,6 +188,24 @@ TEST(fifo_without_waiting) {
     EQUAL(write(w, "z", 1), 1);
     EQUAL(read(r, &c, 1), 1);
     EQUAL(c, 'z');
+}
+
+static void *fifo_opener(void *directory) { return (void *)(intptr_t)openat((int)(intptr_t)directory, "p", O_RDONLY); }
+
+/* An open that waits doesn't need the directory any more that it started at. */
+TEST(fifo_directory_closed) {
+    pthread_t thread;
+    void *reader;
+    OK(mkfifo("p", 0600));
+    int directory = (int)OK(open(".", O_RDONLY | O_DIRECTORY));
+    OK(-pthread_create(&thread, NULL, fifo_opener, (void *)(intptr_t)directory));
+    sleep_ms(200);
+    OK(close(directory));
+    int writer = (int)OK(open("p", O_WRONLY));
+    OK(-pthread_join(thread, &reader));
+    OK(close((int)(intptr_t)reader));
+    OK(close(writer));
+    FAILS(ENXIO, open("p", O_WRONLY | O_NONBLOCK)); /* nobody is left */
 }
 
 TEST(interrupted_read) {

@@ -138,6 +138,14 @@ TEST(epoll_level_and_oneshot) {
     FAILS(ENOENT, epoll_ctl(set, EPOLL_CTL_DEL, p[0], NULL));
 }
 
+TEST(epoll_takes_no_files) {
+    struct epoll_event e = {.events = EPOLLIN};
+    file_make("a", "");
+    int set = (int)OK(epoll_create1(0)), file = (int)OK(open("a", O_RDWR)), folder = (int)OK(open(".", O_RDONLY));
+    FAILS(EPERM, epoll_ctl(set, EPOLL_CTL_ADD, file, &e));
+    FAILS(EPERM, epoll_ctl(set, EPOLL_CTL_ADD, folder, &e));
+}
+
 TEST(event_counter) {
     uint64_t value = 3;
     int fd = (int)OK(eventfd(2, EFD_NONBLOCK));
@@ -174,6 +182,29 @@ TEST(epoll_edges) {
     EQUAL(epoll_wait(set, got, 4, 0), 0);
     OK(epoll_ctl(set, EPOLL_CTL_MOD, p[0], &e));
     EQUAL(epoll_wait(set, got, 4, 0), 1);
+}
+
+/* The same of what a server looks after. */
+TEST(epoll_edges_fifo) {
+    char c;
+    struct epoll_event e = {.events = EPOLLIN | EPOLLET}, got[4];
+    int set = (int)OK(epoll_create1(0));
+    OK(mkfifo("fifo", 0600));
+    int fifo = (int)OK(open("fifo", O_RDWR | O_NONBLOCK));
+    OK(epoll_ctl(set, EPOLL_CTL_ADD, fifo, &e));
+    EQUAL(epoll_wait(set, got, 4, 0), 0);
+    EQUAL(write(fifo, "x", 1), 1);
+    EQUAL(epoll_wait(set, got, 4, 0), 1);
+    EQUAL(epoll_wait(set, got, 4, 0), 0);
+    EQUAL(write(fifo, "y", 1), 1);
+    EQUAL(epoll_wait(set, got, 4, 0), 1);
+    EQUAL(read(fifo, &c, 1), 1);
+    EQUAL(read(fifo, &c, 1), 1);
+    EQUAL(epoll_wait(set, got, 4, 0), 0);
+    EQUAL(write(fifo, "z", 1), 1);
+    OK(epoll_ctl(set, EPOLL_CTL_MOD, fifo, &e));
+    EQUAL(epoll_wait(set, got, 4, 0), 1);
+    EQUAL(epoll_wait(set, got, 4, 0), 0);
 }
 
 TEST(epoll_in_epoll) {

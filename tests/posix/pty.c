@@ -530,6 +530,9 @@ TEST(bad_input) {
     char *volatile nowhere = NULL;
     FAILS(EFAULT, write(m, nowhere, 1));
     FAILS(ENOTTY, ioctl(m, 0x5499, 0));
+    FAILS(EFAULT, ioctl(s, TIOCSWINSZ, (void *)3));
+    FAILS(EFAULT, ioctl(s, TIOCGWINSZ, (void *)3));
+    FAILS(EFAULT, ioctl(m, TIOCGPTN, (void *)3)); /* its number says an address of 4 bytes */
     FAILS(ENOTTY, ioctl(s, 0x5499, 0));
     FAILS(ENOTTY, ioctl(s, TIOCGPTN, &(int){0}));
     FAILS(ENOTTY, ioctl(s, TIOCPKT, &(int){0}));

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "test.h"
+#include <grp.h>
 #include <sys/auxv.h>
 #include <sys/sendfile.h>
 
@@ -36,7 +37,7 @@ __attribute__((constructor)) static void setid_report(void) {
 }
 
 /* A copy of this program in the working directory. */
-static void setid_make(uid_t uid, gid_t gid, mode_t mode) {
+static inline void setid_make(uid_t uid, gid_t gid, mode_t mode) {
     struct stat st;
     int from = (int)OK(open("/proc/self/exe", O_RDONLY)), to = (int)OK(open(SETID_PROGRAM, O_WRONLY | O_CREAT, 0755));
     OK(fstat(from, &st));
@@ -49,11 +50,11 @@ static void setid_make(uid_t uid, gid_t gid, mode_t mode) {
 }
 
 /* Runs it; does not come back. */
-static int setid_exec(void *path) {
+static inline int setid_exec(void *path) {
     execle(path, path, (char *)NULL, (char *[]){(char *)"SETID_REPORT=1", NULL});
     _exit(REPORT_NOT_RUN + errno % 64);
 }
-static void setid_drop(void) {
+static inline void setid_drop(void) {
     OK(setgroups(0, NULL));
     OK(setresgid(SETID_USER, SETID_USER, SETID_USER));
     OK(setresuid(SETID_USER, SETID_USER, SETID_USER));

@@ -333,8 +333,18 @@ TEST(robust_mutex) {
 TEST(affinity_and_names) {
     cpu_set_t set;
     OK(sched_getaffinity(0, sizeof(set), &set));
-    CHECK(CPU_COUNT(&set) >= 1);
+    EQUAL(CPU_COUNT(&set), sysconf(_SC_NPROCESSORS_ONLN));
+    OK(sched_setaffinity(0, sizeof(set), &set));
+    for (int cpu = 0; cpu < CPU_COUNT(&set); cpu++) { /* all that it tells are there */
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        OK(sched_setaffinity(0, sizeof(one), &one));
+        EQUAL(sched_getcpu(), cpu);
+    }
+    CPU_ZERO(&set);
+    CPU_SET(CPU_SETSIZE - 1, &set);
+    FAILS(EINVAL, sched_setaffinity(0, sizeof(set), &set));
     OK(sched_yield());
     EQUAL(pthread_setname_np(pthread_self(), "tester"), 0);
-    CHECK(sysconf(_SC_NPROCESSORS_ONLN) >= 1);
 }

@@ -261,12 +261,16 @@ TEST(new_thread_for_each) {
     EQUAL(notified, before);
 }
 
+static long clock_ms(clockid_t clock) {
+    struct timespec now;
+    OK(clock_gettime(clock, &now));
+    return now.tv_sec * 1000 + now.tv_nsec / MS;
+}
+
 static void burn(clockid_t clock, long ms) {
-    struct timespec start, now;
-    OK(clock_gettime(clock, &start));
-    do {
-        OK(clock_gettime(clock, &now));
-    } while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / MS < ms);
+    long start = clock_ms(clock);
+    while (clock_ms(clock) - start < ms) {
+    }
 }
 
 TEST(cpu_time) {
@@ -278,12 +282,14 @@ TEST(cpu_time) {
     for (int i = 0; i < 4; i++) {
         timer_t timer = timer_for(clocks[i], SIGUSR1, i);
         taken = 0;
+        long start = clock_ms(clocks[i]);
         set(timer, 60, 0);
         struct timespec idle = {0, 100 * MS};
         OK(nanosleep(&idle, NULL)); /* no CPU time passes */
         EQUAL(taken, 0);
         burn(clocks[i], 30);
-        EQUAL(taken, 0);
+        bool early = taken;
+        CHECK(!early || clock_ms(clocks[i]) - start >= 60); /* a busy host: it took longer */
         for (int more = 0; more < 200 && !taken; more++) {
             burn(clocks[i], 10);
         }

@@ -50,6 +50,21 @@ class CpioTest(unittest.TestCase):
         path.write_bytes(os.urandom(size))
         return path
 
+    def test_names_are_short_enough_for_linux(self):
+        self.make("file", 5000)
+        out = io.BytesIO()
+        for shift in range(0, 4096, 4):
+            out.write(bytes(4))
+            entry = cpio.Entry(stat.S_IFREG | 0o644, source=str(self.root / "file"))
+            cpio.write_entry(out, "a-name-of-some-length", entry, 1, 1, True)
+            out.truncate()
+        data, at = out.getvalue(), 0
+        while (at := data.find(b"070701", at)) >= 0:
+            length = int(data[at + 94:at + 102], 16)
+            self.assertLessEqual(length, 4096)
+            self.assertEqual((at + 110 + length) % 4096, 0)
+            at += 110 + length + 5000
+
     def test_layout_of_every_size(self):
         sizes = [0, 1, 3, 4, 4095, 4096, 4097, 8192, 100000]
         files = {f"d/f{size}": self.make(f"d/f{size}", size) for size in sizes}

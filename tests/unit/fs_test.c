@@ -153,6 +153,18 @@ TEST(unlinked_file_stays_while_open) {
     finish();
 }
 
+TEST(temporary_file_that_fails_goes_once) {
+    start();
+    struct fs_open *o;
+    int64_t used = host_fs.nodes_used;
+    host_stream_error = -ENOSPC;
+    CHECK(open_as(&root_call, ".", FILE_TMPFILE | FILE_READ_WRITE, &o) == -ENOSPC);
+    host_stream_error = 0;
+    CHECK(host_fs.nodes_used == used);
+    CHECK(make("a", MODE_REGULAR) == 0 && make("b", MODE_REGULAR) == 0 && node("a") != node("b"));
+    finish();
+}
+
 TEST(sticky_directory) {
     start();
     struct fs_call a = host_call(1, 1), b = host_call(2, 2);

@@ -7,8 +7,6 @@ enum { UART_DATA = 0x00, UART_FLAGS = 0x18, UART_INTERRUPTS = 0x38 };
 #define UART_FULL 0x20
 #define UART_WAIT_TRIES 100000
 
-static bool released;
-
 static volatile char *uart(uint32_t offset) { return (char *)phys_to_virt(VIRT_UART) + offset; }
 
 static void uart_put(char c) {
@@ -17,15 +15,12 @@ static void uart_put(char c) {
 }
 
 void arch_console_write(const char *text, size_t len) {
-    for (size_t i = 0; !released && i < len; i++) {
+    for (size_t i = 0; i < len; i++) {
         if (text[i] == '\n') uart_put('\r');
         uart_put(text[i]);
     }
 }
 
-void arch_console_release(void) { released = true; }
+void arch_console_mapped(paddr_t, size_t) {}
 
-void arch_panic_begin(void) {
-    released = false;
-    mmio_write32(uart(UART_INTERRUPTS), 0); /* whatever a driver had set */
-}
+void arch_panic_begin(void) { mmio_write32(uart(UART_INTERRUPTS), 0); /* whatever a driver had set */ }

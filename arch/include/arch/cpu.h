@@ -61,7 +61,7 @@ NORETURN void arch_halt(void);
 
 /* Console of last resort and the kernel log's echo. */
 void arch_console_write(const char *text, size_t len);
-void arch_console_release(void); /* a driver owns the console now; a panic takes it back */
+void arch_console_mapped(paddr_t start, size_t length); /* if it has the screen: no more text there but a panic's */
 void arch_backtrace(void (*line)(const char *)); /* this CPU's stack, symbolised */
 void arch_panic_begin(void); /* takes the console back, whoever holds it */
 NORETURN void arch_panic_stop(void); /* stop other CPUs, print their backtraces, exit or halt */

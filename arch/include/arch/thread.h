@@ -11,6 +11,7 @@
 
 struct thread;
 struct signal_info; /* abi/signal.h */
+struct thread_registers; /* abi/thread.h */
 
 void arch_thread_init(struct thread *t); /* fresh user state; t->stack is already set */
 /* The address space t runs in, null for a kernel thread: set before t first runs. If t is the
@@ -51,6 +52,10 @@ struct signal_delivery {
 };
 MUST_CHECK int arch_signal_push(struct trapframe *f, const struct signal_delivery *d); /* -EFAULT */
 MUST_CHECK int arch_signal_pop(struct trapframe *f, uint64_t *mask); /* rt_sigreturn: -EFAULT */
+/* All user registers of the current thread, in trap_return_work(). */
+void arch_registers_get(struct thread_registers *out);
+void arch_registers_set(const struct thread_registers *r); /* what it may not have is put right */
+void arch_frame_step(struct trapframe *f); /* one instruction, then SIGTRAP */
 /* Makes the thread execute its system call again on return (SA_RESTART): pc back, number restored. */
 void arch_syscall_restart(struct trapframe *f, uint64_t number);
 /* A foreign system call: enters handler with the registers of libposix's convention (asm/thread.h). */

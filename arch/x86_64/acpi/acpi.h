@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What the kernel takes from the static ACPI tables (ACPI Specification 6.5 §5.2; IA-PC HPET
- * Specification 1.0a §3.2.4). The parser is pure: it is built for the host's tests and fuzzer too.
+ * Specification 1.0a §3.2.4); AML is for a server (servers/acpi). The parser is pure: it is built for the
+ * host's tests and fuzzer too.
  */
 #pragma once
 #include <kernel/types.h>
@@ -24,9 +25,8 @@ struct acpi_info {
     uint64_t hpet_address; /* 0: none */
     uint64_t mcfg_address;
     uint8_t mcfg_first_bus, mcfg_last_bus;
-    uint16_t pm1a_control, pm1b_control, reset_port; /* 0: none */
-    bool sleep_found;
-    uint8_t reset_value, sleep_a, sleep_b; /* SLP_TYP values of \_S5 */
+    uint16_t reset_port; /* 0: none */
+    uint8_t reset_value;
 };
 
 /* Returns the bytes at a physical address, or null if there is no memory. They stay valid. */

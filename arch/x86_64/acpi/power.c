@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The kernel's use of ACPI: reading the tables at boot, and the ways to end: S5, reset, test exit. */
+/* The kernel's use of ACPI: reading the tables at boot, and the ways to end: reset, test exit. */
 #include "acpi.h"
 #include <asm/arch.h>
 #include <asm/regs.h>
@@ -8,7 +8,6 @@
 
 #define TEST_EXIT_PORT 0xf4 /* QEMU's isa-debug-exit; status 2 × value + 1 */
 #define TEST_EXIT_OK 0x10
-#define SLEEP_ENABLE (1u << 13) /* PM1_CNT.SLP_EN, ACPI 6.5 §4.8.4.2.1 */
 
 static struct acpi_info info;
 
@@ -34,10 +33,6 @@ void acpi_init(paddr_t rsdp) {
 
 void arch_power_off(int code) {
     out8(TEST_EXIT_PORT, code ? (uint8_t)code : TEST_EXIT_OK);
-    if (info.sleep_found && info.pm1a_control) {
-        out16(info.pm1a_control, (uint16_t)(info.sleep_a << 10 | SLEEP_ENABLE));
-        if (info.pm1b_control) out16(info.pm1b_control, (uint16_t)(info.sleep_b << 10 | SLEEP_ENABLE));
-    }
     arch_halt();
 }
 

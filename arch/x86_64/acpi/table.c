@@ -29,15 +29,9 @@ static_assert(sizeof(struct root_pointer) == 36 && sizeof(struct table_header) =
 
 enum madt_type { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_LAPIC_ADDRESS = 5 };
 enum fadt_offset {
-    FADT_DSDT = 40,
-    FADT_PM1A_CONTROL = 64,
-    FADT_PM1B_CONTROL = 68,
     FADT_FLAGS = 112,
     FADT_RESET = 116,
     FADT_RESET_VALUE = 128,
-    FADT_X_DSDT = 140,
-    FADT_X_PM1A_CONTROL = 172,
-    FADT_X_PM1B_CONTROL = 184,
 };
 #define FADT_RESET_SUPPORTED (1u << 10)
 #define LAPIC_ENABLED 1u
@@ -109,56 +103,23 @@ static void parse_madt(const struct table *t, struct acpi_info *out) {
     }
 }
 
-/* A small integer constant of AML (ACPI 6.5 §20.2.3): ZeroOp, OneOp or BytePrefix. */
-static bool aml_byte(const struct table *t, size_t *at, uint8_t *out) {
-    uint8_t op = (uint8_t)field(t, (*at)++, 1);
-    if (*at > t->length) return false;
-    *out = op;
-    if (op == 0x0a) *out = (uint8_t)field(t, (*at)++, 1);
-    return (op <= 1 || op == 0x0a) && *at <= t->length;
-}
-
-/*
- * \_S5 without an AML interpreter: Name (_S5_, Package {SLP_TYPa, SLP_TYPb, ...}), which is a constant
- * in practice. 08 ['\'] "_S5_" 12 PkgLength NumElements element...
- */
-static void scan_sleep(const struct table *t, struct acpi_info *out) {
-    for (size_t at = 36 + 2; at + 8 < t->length; at++) {
-        const uint8_t *p = t->data + at;
-        bool named = p[-1] == 0x08 || (p[-2] == 0x08 && p[-1] == '\\');
-        if (memcmp(p, "_S5_\x12", 5) || !named) continue;
-        size_t next = at + 5 + 1 + (p[5] >> 6) + 1; /* the length's extra bytes; NumElements */
-        if (aml_byte(t, &next, &out->sleep_a) && aml_byte(t, &next, &out->sleep_b)) {
-            out->sleep_found = true;
-            return;
-        }
-    }
-}
-
-static uint16_t port_of(uint64_t address) { return address <= UINT16_MAX ? (uint16_t)address : 0; /* none */ }
-
-/* The port in a Generic Address Structure (§5.2.3.2). */
+/* The port in a Generic Address Structure (§5.2.3.2); 0: none. */
 static uint16_t gas_port(const struct table *t, size_t offset) {
-    return field(t, offset, 1) == 1 ? port_of(field(t, offset + 4, 8)) : 0;
+    uint64_t address = field(t, offset + 4, 8);
+    return field(t, offset, 1) == 1 && address <= UINT16_MAX ? (uint16_t)address : 0;
 }
 
-static void parse_fadt(const struct table *t, acpi_map_fn *map, struct acpi_info *out) {
-    out->pm1a_control = gas_port(t, FADT_X_PM1A_CONTROL) ?: port_of(field(t, FADT_PM1A_CONTROL, 4));
-    out->pm1b_control = gas_port(t, FADT_X_PM1B_CONTROL) ?: port_of(field(t, FADT_PM1B_CONTROL, 4));
-    if (t->length > FADT_RESET_VALUE && field(t, FADT_FLAGS, 4) & FADT_RESET_SUPPORTED) {
-        out->reset_port = gas_port(t, FADT_RESET);
-        out->reset_value = (uint8_t)field(t, FADT_RESET_VALUE, 1);
-    }
-    uint64_t at = field(t, FADT_X_DSDT, 8);
-    struct table dsdt = table_map(at ? at : field(t, FADT_DSDT, 4), map);
-    if (dsdt.data) scan_sleep(&dsdt, out);
+static void parse_fadt(const struct table *t, struct acpi_info *out) {
+    if (t->length <= FADT_RESET_VALUE || !(field(t, FADT_FLAGS, 4) & FADT_RESET_SUPPORTED)) return;
+    out->reset_port = gas_port(t, FADT_RESET);
+    out->reset_value = (uint8_t)field(t, FADT_RESET_VALUE, 1);
 }
 
-static void parse_table(const struct table *t, acpi_map_fn *map, struct acpi_info *out) {
+static void parse_table(const struct table *t, struct acpi_info *out) {
     if (!memcmp(t->data, "APIC", 4) && !out->lapic_address) {
         parse_madt(t, out);
-    } else if (!memcmp(t->data, "FACP", 4) && !out->pm1a_control) {
-        parse_fadt(t, map, out);
+    } else if (!memcmp(t->data, "FACP", 4)) {
+        parse_fadt(t, out);
     } else if (!memcmp(t->data, "HPET", 4) && field(t, 40, 1) == 0) {
         out->hpet_address = field(t, 44, 8);
     } else if (!memcmp(t->data, "MCFG", 4) && t->length >= 60) {
@@ -180,7 +141,7 @@ int acpi_parse(paddr_t rsdp, acpi_map_fn *map, struct acpi_info *out) {
     if (!root.data || memcmp(root.data, width == 8 ? "XSDT" : "RSDT", 4)) return -EINVAL;
     for (size_t at = sizeof(struct table_header); at + width <= root.length; at += width) {
         struct table t = table_map(field(&root, at, width), map);
-        if (t.data) parse_table(&t, map, out);
+        if (t.data) parse_table(&t, out);
     }
     return 0;
 }

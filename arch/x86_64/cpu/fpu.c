@@ -43,6 +43,17 @@ static void fpu_restore(const void *area) {
 }
 void fpu_load_initial(void) { fpu_restore(&initial); }
 
+void fpu_legacy_set(const void *area) {
+    typeof(initial) *own = (void *)thread_current()->arch.registers;
+    fpu_save(own);
+    uint32_t mask = own->mxcsr_mask;
+    memcpy(own, area, offsetof(typeof(initial), registers) + 416); /* up to what is not the processor's */
+    own->mxcsr_mask = mask;
+    own->mxcsr &= mask ? mask : 0xffbf; /* SDM vol. 1 §11.6.6; another bit would fault */
+    own->xstate_bv |= 3;
+    fpu_restore(own);
+}
+
 void arch_thread_init(struct thread *t) {
     t->arch = (struct arch_thread){.registers = t->stack - fpu_size};
     memcpy((void *)t->arch.registers, &initial, sizeof(initial));

@@ -97,6 +97,53 @@ static void registers_put(struct trapframe *f, const struct signal_context *c) {
     arch_frame_sanitize(f);
 }
 
+void arch_registers_get(struct thread_registers *out) {
+    struct thread *t = thread_current();
+    const struct trapframe *f = arch_frame(t);
+    *out = (struct thread_registers){
+        .r15 = f->r15,
+        .r14 = f->r14,
+        .r13 = f->r13,
+        .r12 = f->r12,
+        .rbp = f->rbp,
+        .rbx = f->rbx,
+        .r11 = f->r11,
+        .r10 = f->r10,
+        .r9 = f->r9,
+        .r8 = f->r8,
+        .rax = f->rax,
+        .rcx = f->rcx,
+        .rdx = f->rdx,
+        .rsi = f->rsi,
+        .rdi = f->rdi,
+        .rip = f->rip,
+        .cs = USER_CS,
+        .rflags = f->rflags & ~(uint64_t)RFLAGS_TF,
+        .rsp = f->rsp,
+        .ss = USER_SS,
+        .number = frame_is_syscall(f) ? f->number : ~0ULL,
+        .fs_base = user_fs_base(),
+        .gs_base = user_gs_base(),
+    };
+    fpu_save((void *)t->arch.registers); /* as a switch would */
+    memcpy(out->fpu, (const void *)t->arch.registers, XSAVE_SOFTWARE);
+}
+
+void arch_registers_set(const struct thread_registers *r) {
+    struct trapframe *f = arch_frame(thread_current());
+    f->r15 = r->r15, f->r14 = r->r14, f->r13 = r->r13, f->r12 = r->r12, f->rbp = r->rbp, f->rbx = r->rbx;
+    f->r11 = r->r11, f->r10 = r->r10, f->r9 = r->r9, f->r8 = r->r8, f->rax = r->rax, f->rcx = r->rcx;
+    f->rdx = r->rdx, f->rsi = r->rsi, f->rdi = r->rdi, f->rip = r->rip, f->rflags = r->rflags, f->rsp = r->rsp;
+    f->vector = r->number == ~0ULL ? 0 : VECTOR_SYSCALL;
+    f->number = r->number;
+    arch_frame_sanitize(f);
+    user_fs_base_set(min(r->fs_base, USER_END));
+    (void)user_gs_base_swap(min(r->gs_base, USER_END));
+    fpu_legacy_set(r->fpu);
+}
+
+void arch_frame_step(struct trapframe *f) { f->rflags |= RFLAGS_TF; }
+
 int arch_signal_push(struct trapframe *f, const struct signal_delivery *d) {
     uaddr_t top = d->stack_top ? d->stack_top : f->rsp - RED_ZONE;
     uaddr_t fp = align_down(top - fpu_size - sizeof(uint32_t), 64);

@@ -81,6 +81,7 @@ void arch_frame_sanitize(struct trapframe *f) {
 void arch_thread_copy(struct thread *to, struct thread *from) {
     struct trapframe *f = arch_frame(to);
     *f = *arch_frame(from);
+    if (from->step) f->rflags &= ~(uint64_t)RFLAGS_TF; /* which is the tracer's */
     f->rcx = f->rip; /* as SYSCALL leaves them; the fast path has not stored them */
     f->r11 = f->rflags;
     f->cs = USER_CS;

@@ -21,7 +21,7 @@ enum event_op { EVENT_ADD = 1, EVENT_DELETE, EVENT_MODIFY }; /* EPOLL_CTL_* */
 
 struct event { /* struct epoll_event, unpacked */
     uint32_t mask;
-    uint32_t reserved;
+    uint32_t reserved; /* 1: the event's own counter, key is what was posted */
     uint64_t key;
 };
 struct poll_entry { /* struct pollfd */

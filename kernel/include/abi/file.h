@@ -46,7 +46,9 @@ enum file_kind {
     FILE_KIND_TTY = 4,
     FILE_KIND_SETID = 8, /* exec asks the server for ids: OP_EXECUTE (the scheme needs SCHEME_SETID) */
     FILE_KIND_NOEXEC = 16,
+    FILE_KIND_BLOCKS = 64, /* seekable; reads and writes are whole, and done again if the server dies with them */
     FILE_KIND_WATCHABLE = 32, /* server answers WATCH; without it the file is always ready */
+    FILE_KIND_INTERNET = 128, /* an internet socket: libposix asks, since its channel looks like a unix socket's */
 };
 
 #define OFFSET_CURRENT (-1LL) /* read and write: the file's own offset */

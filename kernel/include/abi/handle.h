@@ -71,5 +71,5 @@ struct handle_info {
     int64_t offset; /* file: offset; channel: pid of its maker */
     uint32_t plane; /* file: enum file_plane | FILE_KIND_* << 8 | its channel's flags << 16; channel: CHANNEL_* flags;
                      * timer: its clock */
-    uint32_t incarnation;
+    uint32_t incarnation; /* file: its server's; channel: a number of this end, which both ends of a pipe have */
 };

@@ -35,9 +35,9 @@ struct spawn_args {
     uint32_t flags; /* enum spawn_flags */
     uint64_t signal_mask, signal_default; /* with SPAWN_MASK, SPAWN_DEFAULT */
     int32_t group; /* with SPAWN_GROUP */
-    uint32_t priority; /* with SPAWN_PRIORITY */
+    uint32_t priority; /* with SPAWN_PRIORITY: enum thread_scheduling */
     handle_t process; /* out, with SPAWN_HANDLE: upper range */
-    uint32_t reserved;
+    uint32_t user; /* with SPAWN_USER: all user and group ids, without privilege or other groups. EPERM */
 };
 enum spawn_flags {
     SPAWN_MASK = 1,
@@ -46,6 +46,7 @@ enum spawn_flags {
     SPAWN_SESSION = 8,
     SPAWN_PRIORITY = 16,
     SPAWN_HANDLE = 32,
+    SPAWN_USER = 128,
     SPAWN_INHERIT = 64, /* start from a copy of the caller's table as exec would leave it, then `handles` */
 };
 
@@ -99,14 +100,20 @@ enum process_topic {
     PROCESS_NEXT, /* result: smallest pid > aux; -ESRCH: none */
     PROCESS_NEXT_THREAD, /* likewise, of its tids */
     PROCESS_ITIMER, /* (s) struct process_itimer: index 0 real, 1 virtual, 2 profiling */
-    PROCESS_FOREIGN, /* (s) value: address of the foreign system call handler */
+    PROCESS_FOREIGN, /* (s) value: address of the foreign system call handler; see FOREIGN_DUMP */
     PROCESS_PRIORITY, /* (s) nice value + 20 */
-    PROCESS_DUMPABLE,
+    PROCESS_DUMPABLE, /* (s) it may dump core, and who has its ids may look into it */
     PROCESS_SIGNALS, /* struct process_signals of the caller: pending, ignored, caught */
     PROCESS_CPU_CLOCK, /* result ns of CPU time */
     PROCESS_SUBREAPER, /* (s) */
     PROCESS_PARENT_SIGNAL, /* (s) signal at the parent's death */
 };
+/*
+ * A signal whose default action is to dump core enters the foreign handler once, as this number: with signal,
+ * siginfo and ucontext as a signal handler has them, on a stack of its own, all signals blocked and the other
+ * threads halted.  process_exit(0) then says that there is a core.
+ */
+#define FOREIGN_DUMP 0xfff
 struct process_ids {
     uint32_t pid, parent, group, session, tid, umask;
     uint64_t credentials;

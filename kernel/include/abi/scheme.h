@@ -71,7 +71,7 @@ enum scheme_op {
     OP_SYNC, /* args[0] 1 = data only */
     OP_CONTROL, /* ioctl: args[0] request number, args[1] argument value, args[2] room; data in, answers out */
     OP_LOCK, /* struct flock in data and answer; args[0] F_* command; args[1] 1 = BSD flock */
-    OP_WATCH, /* args[0] EVENT_* mask; result: mask ready now; arms one NOTIFY if none of mask is ready */
+    OP_WATCH, /* args[0] EVENT_* mask; result: mask ready now; arms one NOTIFY if none of it is, or with EVENT_EDGE */
     OP_MAP, /* mmap of a file without plane: args[0] prot; reply.handle: memory object, args[0] its offset */
     OP_ALLOCATE, /* fallocate: args[0] mode, args[1] offset, args[2] length */
     OP_STATFS, /* answers struct filesystem_info */

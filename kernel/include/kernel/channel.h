@@ -44,10 +44,11 @@ MUST_CHECK long channel_send_to(struct object *end, struct object *to, struct me
 /* Bytes moved (0 = end of data). What came along goes to *came, the caller's, or is dropped if that is null. */
 MUST_CHECK long channel_receive(struct object *end, struct message **came, const struct io_vector *v, size_t count,
                                 uint32_t io_flags, nsec_t deadline);
-MUST_CHECK long channel_control(struct object *end, uint32_t op, uint64_t argument); /* all but the next two */
+MUST_CHECK long channel_control(struct object *end, uint32_t op, uint64_t argument); /* all but the next four */
 MUST_CHECK int channel_set_name(struct object *end, const char *bytes, size_t length); /* CHANNEL_NAME */
 bool channel_is(struct object *a, struct object *b); /* ends of one channel? */
 MUST_CHECK int channel_route(struct object *end, struct object *via); /* CHANNEL_ROUTE; null: HANDLE_NONE */
+void channel_wait_for(struct object *end, struct object *peer); /* CHANNEL_WAIT; null: HANDLE_NONE */
 void channel_describe(struct object *end, struct handle_info *i);
 void channel_charge(struct object *end, struct quota *quota); /* opened through a server that has none itself */
 void channel_collect_cycles(void); /* handles in flight that nobody can receive */

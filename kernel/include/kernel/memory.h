@@ -43,6 +43,7 @@ MUST_CHECK long memory_write(struct memory *m, uaddr_t from, size_t n, uint64_t 
 MUST_CHECK long memory_append(struct memory *m, uaddr_t from, size_t n, uint64_t *at); /* offset under the lock */
 MUST_CHECK long memory_read_kernel(struct memory *m, void *to, size_t n, uint64_t offset);
 MUST_CHECK long memory_write_kernel(struct memory *m, const void *from, size_t n, uint64_t offset);
+void memory_accessed(struct memory *m); /* now: as reading does */
 
 bool memory_is_contiguous(struct memory *m, paddr_t *start); /* with frames: boot modules, DMA */
 bool memory_is_device(const struct memory *m); /* no frames behind it */

@@ -48,6 +48,9 @@ struct process {
     enum { PROCESS_ALIVE, PROCESS_ZOMBIE, PROCESS_REAPED } state;
     struct process *parent;
     struct list children, sibling_link;
+    struct list tracees; /* records of trace.c */
+    _Atomic(struct process *) tracer; /* of `traced` of its threads; changed under signal_lock too */
+    uint32_t traced, tracee_count;
     struct group *group_of;
     struct session *session;
     struct list group_link;
@@ -59,12 +62,15 @@ struct process {
     /* protected by signal_lock */
     struct spinlock signal_lock;
     struct list threads; /* struct thread.process_link */
-    uint32_t thread_count;
+    _Atomic uint32_t thread_count; /* read by waiters without the lock, as `stopped` is */
     struct signal_pending pending;
     int32_t exit_status; /* as wait(2) encodes */
     bool group_exit; /* all threads are ending */
     struct thread *exec_thread; /* the others are ending */
-    bool stopped, stop_reported, continued, continue_notify;
+    _Atomic(struct thread *) dumper; /* writes a core, the others are halted */
+    int32_t dump_signal; /* it ends by this */
+    _Atomic bool stopped;
+    bool stop_reported, continued, continue_notify;
     uint32_t stop_signal, continue_count;
     struct process_usage usage, children_usage; /* of ended threads; of waited-for children */
     struct wait_queue self_wait; /* its own threads: stopped, or exec waiting for the others to end */

@@ -45,6 +45,8 @@ enum signal_code {
     SI_TKILL = -6,
     CLD_EXITED = 1,
     CLD_KILLED = 2,
+    CLD_DUMPED = 3,
+    CLD_TRAPPED = 4,
     CLD_STOPPED = 5,
     CLD_CONTINUED = 6,
     SEGV_MAPERR = 1,

@@ -45,6 +45,7 @@ struct space {
     struct spinlock table_lock;
     struct tree regions GUARDED_BY(lock);
     struct region *last GUARDED_BY(lock); /* found last */
+    uint32_t region_count GUARDED_BY(lock);
     uint64_t mapped_pages GUARDED_BY(lock), limit_pages; /* RLIMIT_AS */
     uint64_t stack_pages; /* RLIMIT_STACK: how far VM_STACK regions grow */
     _Atomic uint64_t resident; /* pages present; changed under table_lock */

@@ -104,6 +104,7 @@ struct thread {
         };
         uint64_t place; /* both */
     };
+    _Atomic uint32_t scheduling; /* THREAD_FIFO, THREAD_NICE, and the program's own */
     _Atomic uint64_t affinity; /* like the priorities: read without the lock as a hint */
     uint64_t run_cycles; /* while it runs, less the time it began: negative; see thread_run_ns() */
     struct list run_link;
@@ -130,6 +131,9 @@ struct thread {
     uaddr_t control_address; /* user address of the control area, or 0 */
     uaddr_t clear_tid; /* set to 0 and woken at exit (after the stack is out of use) */
     uaddr_t robust_list;
+    _Atomic(struct trace *) trace; /* null: not traced; kernel/process/trace.c */
+    bool step; /* its tracer wants one instruction */
+    struct thread_registers *registers; /* while it is halted, for others to see; else null */
     struct list process_link; /* process->threads */
     struct tree_node tid_node;
     void (*entry)(void *); /* what a new thread runs */

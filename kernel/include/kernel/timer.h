@@ -6,8 +6,8 @@
 struct timer {
     struct tree_node node; /* key = deadline */
     void (*fire)(struct timer *);
-    uint32_t cpu;
-    bool armed;
+    _Atomic uint32_t queue; /* 1 + the CPU on which it is armed, 0: on none; changed under that queue's lock */
+    _Atomic bool stopping; /* fire can't start it again */
 };
 void timer_init(struct timer *t, void (*fire)(struct timer *));
 /* The owner serialises start, cancel and stop of one timer (fire may start it, too). */

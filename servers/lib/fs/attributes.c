@@ -31,7 +31,7 @@ void fs_touch(struct fs_node *n, uint32_t which) {
     if (which & TOUCH_ATIME) n->atime = now;
     if (which & TOUCH_MTIME) n->mtime = now;
     if (which & TOUCH_CTIME) n->ctime = now;
-    if (n->fs->ops->changed) n->fs->ops->changed(n);
+    if (n->fs->ops->changed && !fs_is_notify(n)) n->fs->ops->changed(n);
 }
 
 /* relatime: only if older than the last change, or than a day. */
@@ -42,7 +42,7 @@ void fs_atime_update(struct fs_node *n) {
 }
 
 static void stat_fill(struct fs_node *n, struct file_attributes *a) {
-    if (n->fs->ops->refresh) n->fs->ops->refresh(n);
+    fs_refresh(n);
     *a = (struct file_attributes){
                                    /* in the reply's data: whole, no old bytes */
         .device = n->fs->device,
@@ -111,6 +111,8 @@ static int times_check(struct fs_call *c, struct fs_node *n, uint32_t set, const
 }
 
 static int owner_check(struct fs_call *c, struct fs_node *n, uint32_t set, const struct file_attributes *a) {
+    bool other = (set & SET_UID && a->uid != n->uid) || (set & SET_GID && a->gid != n->gid);
+    if (other && c->fs->flags & FS_FIXED_OWNERS) return -EPERM;
     if (fs_privileged(c)) return 0;
     if (c->who->fsuid != n->uid || (set & SET_UID && a->uid != n->uid)) return -EPERM;
     return set & SET_GID && a->gid != n->gid && !fs_in_group(c->who, a->gid) ? -EPERM : 0;
@@ -143,7 +145,7 @@ static int64_t time_of(struct fs *fs, int64_t seconds, int64_t ns) {
 }
 
 static void times_change(struct fs_node *n, uint32_t set, const struct file_attributes *a) {
-    if (n->fs->ops->refresh) n->fs->ops->refresh(n);
+    fs_refresh(n);
     if (set & SET_ATIME) n->atime = time_of(n->fs, a->atime_s, a->atime_ns);
     if (set & SET_MTIME) n->mtime = time_of(n->fs, a->mtime_s, a->mtime_ns);
     if (n->fs->ops->times_set) n->fs->ops->times_set(n);
@@ -163,6 +165,7 @@ int fs_set_attributes(struct fs_call *c, struct fs_node *start, struct fs_open *
     struct fs_walk w;
     int result = fs_walk(c, start, path, flags & FILE_NOFOLLOW ? 0 : WALK_FOLLOW, &w);
     struct fs_node *n = w.node;
+    if (result == 0 && fs_is_notify(n)) result = -EOPNOTSUPP;
     if (result == 0) result = set_check(c, n, path.length ? nullptr : o, set, a);
     if (result == 0 && set & SET_SIZE) result = c->fs->ops->resize ? c->fs->ops->resize(n, a->size) : -EINVAL;
     if (result) return result;

@@ -21,7 +21,7 @@ static int range_read(struct fs_node *n, const struct fs_flock *f, struct fs_loc
     if (f->type < LOCK_SHARED || f->type > LOCK_NONE || (f->whence != WHENCE_SET && f->whence != WHENCE_END))
         return -EINVAL;
     if (f->whence == WHENCE_END) {
-        if (n->fs->ops->refresh) n->fs->ops->refresh(n);
+        fs_refresh(n);
         if (__builtin_add_overflow(n->size, start, &start)) return -EOVERFLOW;
     }
     if (f->length < 0) {

@@ -225,6 +225,12 @@ static void rename_finish(struct fs_walk *from, struct fs_walk *to, uint32_t fla
     }
 }
 
+/* The same entry, and its new name is another one all the same. */
+static bool case_changes(const struct fs_walk *from, const struct fs_walk *to, uint32_t flags) {
+    return from->node == to->node && from->dir == to->dir && from->dir->fs->flags & FS_CASELESS &&
+           !(flags & RENAME_SWAP) && !name_is(from->name, to->name.text, to->name.length);
+}
+
 int fs_rename(struct fs_call *c, struct fs_node *start, struct fs_name path, struct fs_node *new_start,
               struct fs_name new_path, uint32_t flags) {
     struct fs_walk from, to;
@@ -235,6 +241,7 @@ int fs_rename(struct fs_call *c, struct fs_node *start, struct fs_name path, str
     from.name.text = from_name;
     if (!result) result = fs_walk(c, new_start, new_path, WALK_PARENT | WALK_MISSING, &to);
     if (!result) result = rename_check_names(&from, &to, flags);
+    if (!result && case_changes(&from, &to, flags)) to.node = nullptr;
     if (result || to.node == from.node) return result;
     if ((result = rename_permit(c, &from, &to, flags))) return result;
     if (to.node && !(flags & RENAME_SWAP) && node_is(to.node, MODE_DIRECTORY) && !dir_empty(to.node)) return -ENOTEMPTY;

@@ -242,10 +242,8 @@ int64_t fs_notify_add(struct fs_call *c, struct fs_open *o, struct fs_node *star
     uint32_t kept = mask & (NOTIFY_ALL | EXCLUDE_UNLINKED | (uint32_t)ONE_SHOT);
     struct fs_notify_watch *watch = watch_find(f, w.node, 0);
     if (watch && mask & MASK_CREATE) return -EEXIST;
-    if (c->fs->ops->refresh) {
-        c->fs->ops->refresh(w.node); /* what was written before is no news */
-        if (mask & NOTIFY_MODIFY) look_at(c->fs, true);
-    }
+    fs_refresh(w.node); /* what was written before is no news */
+    if (c->fs->ops->refresh && mask & NOTIFY_MODIFY) look_at(c->fs, true);
     if (watch) {
         watch->mask = kept | (mask & MASK_ADD ? watch->mask : 0);
         return watch->id;

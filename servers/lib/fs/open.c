@@ -146,8 +146,9 @@ static int open_temporary(struct fs_call *c, struct fs_walk *w, uint32_t flags, 
     int result = fs_create(c, &nameless, MODE_REGULAR | (mode & MODE_BITS), 0, (struct fs_name){}, &n);
     if (result) return result;
     n->links = 0;
+    fs_node_get(n); /* an open that fails half-way lets go of it, one that fails before does not */
     result = node_open(c, &(struct fs_walk){.node = n}, flags & ~(uint32_t)FILE_TMPFILE, out, plane);
-    if (result && !n->refs) c->fs->ops->release(n);
+    fs_node_put(n);
     return result;
 }
 

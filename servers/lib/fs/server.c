@@ -66,23 +66,26 @@ static int64_t serve_open(struct scheme *s, struct port_buffer *b) {
     struct fs_node *start;
     struct fs_open *o = nullptr;
     struct fs_plane plane;
-    int result = path_begin(s, b, &c, &start);
-    if (result) return result;
-    if (r->args[1] & OPEN_NOTIFY) {
+    bool again = scheme_again(s); /* a named pipe that waited for its other side */
+    int result = again ? call_begin(s, b, &c) : path_begin(s, b, &c, &start);
+    if (again) {
+        o = object_get(&c.fs->opens, r->args[0]);
+        if (!result) result = fs_open_continue(&c, o, &plane);
+    } else if (result) {
+        return result;
+    } else if (r->args[1] & OPEN_NOTIFY) {
         plane = (struct fs_plane){.plane = PLANE_NONE, .kind = FILE_KIND_WATCHABLE, .handle = HANDLE_NONE};
         result = fs_open_notify(&c, (uint32_t)r->args[0], &o);
-    } else if (scheme_again(s)) { /* a named pipe that waited for its other side */
-        o = object_get(&c.fs->opens, r->args[3]);
-        result = fs_open_continue(&c, o, &plane);
     } else {
         result = fs_open(&c, start, data_path(b), (uint32_t)r->args[0], (uint32_t)r->args[1], &o, &plane);
     }
     if (result == FS_WAIT) {
-        r->args[3] = o->id;
+        r->args[0] = o->id;
         int64_t parked = scheme_park(s, b, c.wait);
         if (parked != PARK) fs_close(c.fs, o);
         return parked;
     }
+    if (again && result) fs_close(c.fs, o);
     if (result) return answer(s, b, &c, result);
     /* Closing any descriptor of a locked file ends the process's record locks (POSIX fcntl). */
     bool for_child = r->args[1] & OPEN_FOR_CHILD;
@@ -246,7 +249,8 @@ static int64_t serve_mount(struct scheme *s, struct port_buffer *b) {
     if (result) return result;
     char *text = (char *)b->data, *end = memchr(text, 0, b->request.length);
     size_t length = end ? (size_t)(end - text) : 0;
-    if (b->request.args[1] == 1) result = fs_unmount(&c, start, data_path(b));
+    /* With a target, args[1] is the path's length, which may be 1 as well. */
+    if (b->request.args[1] == 1 && !end) result = fs_unmount(&c, start, data_path(b));
     else if (!end || !data_text(b, 0, length, &path) || !data_text(b, length + 1, b->request.length, &target))
         result = -EINVAL;
     else result = fs_mount(&c, start, path, target);
@@ -312,6 +316,7 @@ static int64_t serve_sync(struct scheme *s, struct port_buffer *b) {
     struct fs_call c;
     struct fs_open *o;
     int result = file_begin(s, b, &c, &o);
+    if (result == 0 && o->notify) result = -EINVAL;
     if (result == 0 && c.fs->ops->sync) result = c.fs->ops->sync(o->node, b->request.args[0]);
     return result;
 }
@@ -368,8 +373,9 @@ static int64_t serve_allocate(struct scheme *s, struct port_buffer *b) {
     if ((int64_t)r->args[1] < 0 || (int64_t)r->args[2] <= 0) return -EINVAL;
     if (__builtin_add_overflow((int64_t)r->args[1], (int64_t)r->args[2], &end)) return -EFBIG;
     if (r->args[0] & ~(uint64_t)KEEP_SIZE || !c.fs->ops->allocate) return -EOPNOTSUPP;
-    if ((result = c.fs->ops->allocate(o->node, end)) || r->args[0] & KEEP_SIZE) return result;
-    if (c.fs->ops->refresh) c.fs->ops->refresh(o->node);
+    if ((result = c.fs->ops->allocate(o->node, (int64_t)r->args[1], (int64_t)r->args[2])) || r->args[0] & KEEP_SIZE)
+        return result;
+    fs_refresh(o->node);
     result = end > o->node->size ? c.fs->ops->resize(o->node, end) : 0;
     if (result == 0) fs_notify_open(o, NOTIFY_MODIFY);
     return result;
@@ -408,7 +414,7 @@ static int64_t serve_reopen(struct scheme *s, struct port_buffer *b) { return -E
 static int64_t serve_cancel(struct scheme *s, struct port_buffer *b) {
     const struct request *r = &b->request;
     struct fs *fs = fs_of(s);
-    if (r->op == OP_OPEN) fs_close(fs, object_get(&fs->opens, r->args[3]));
+    if (r->op == OP_OPEN) fs_close(fs, object_get(&fs->opens, r->args[0]));
     if (r->op == OP_LOCK) fs_lock_cancel(fs, r->tag);
     return r->op == OP_WRITE && r->args[1] ? (int64_t)r->args[1] : -EINTR;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Extended attributes kept in memory with the node (RAM file systems). Names as on Linux. */
+/* Extended attributes: the rules, and those kept in memory with the node (RAM file systems). Names as on Linux. */
 #include <fs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,13 +87,40 @@ static int xattr_set(struct fs_node *n, uint32_t flags, const char *name, const 
     return 0;
 }
 
+/* Names that aren't the caller's are left out. */
+static int64_t stored_list(struct fs_call *c, struct fs_node *n, char *out, size_t room) {
+    char *all = malloc(CALL_DATA_MAX);
+    int64_t size = all ? n->fs->ops->xattr(n, XATTR_LIST, 0, nullptr, nullptr, 0, all, CALL_DATA_MAX) : -ENOMEM;
+    int64_t used = 0;
+    for (int64_t at = 0, length; used >= 0 && at < size; at += length) {
+        length = (int64_t)strlen(all + at) + 1;
+        bool shown = has_prefix(all + at, "user.") || has_prefix(all + at, "security.") ||
+                     (has_prefix(all + at, "trusted.") && fs_privileged(c));
+        if (!shown) continue;
+        if (room && room - (size_t)used < (size_t)length) {
+            used = -ERANGE;
+            break;
+        }
+        if (room) memcpy(out + used, all + at, (size_t)length);
+        used += length;
+    }
+    free(all);
+    return size < 0 ? size : used;
+}
+
 int64_t fs_xattr(struct fs_call *c, struct fs_node *n, enum fs_xattr_op op, uint32_t flags, const char *name,
                  const void *value, size_t size, void *out, size_t room) {
-    if (c->fs->flags & FS_NO_XATTR) return -EOPNOTSUPP;
-    if (op == XATTR_LIST) return xattr_list(c, n, out, room);
+    if (c->fs->flags & FS_NO_XATTR || fs_is_notify(n)) return -EOPNOTSUPP;
+    if (op == XATTR_LIST) return n->fs->ops->xattr ? stored_list(c, n, out, room) : xattr_list(c, n, out, room);
     if (!name[0] || strlen(name) > XATTR_NAME_MAX) return -ERANGE;
     int result = xattr_permit(c, n, op, name);
     if (result) return result;
+    if (n->fs->ops->xattr) {
+        if (op == XATTR_SET && flags & ~(uint32_t)(XATTR_MUST_CREATE | XATTR_MUST_REPLACE)) return -EINVAL;
+        int64_t done = n->fs->ops->xattr(n, op, flags, name, value, size, out, room);
+        if (done >= 0 && op != XATTR_GET) fs_touch(n, TOUCH_CTIME);
+        return done;
+    }
     if (op == XATTR_SET) return xattr_set(n, flags, name, value, size);
     struct fs_xattr **p = xattr_find(n, name), *x = *p;
     if (!x) return -ENODATA;

@@ -7,20 +7,15 @@
 #define WORDS_MAX (MANIFEST_OPENS + 1)
 #define PRIORITY_MAX 63
 #define RANK_MAX 255
+#define NODES_MAX 8 /* characters of a prefix */
 
 struct words {
     unsigned count;
     char *word[WORDS_MAX];
 };
 
-/* Decimal, or hexadecimal with 0x. */
-static bool number_parse(const char *text, uint64_t max, uint64_t *out) {
-    unsigned base = 10;
+static bool digits_parse(const char *text, unsigned base, uint64_t max, uint64_t *out) {
     uint64_t value = 0;
-    if (text[0] == '0' && text[1] == 'x') {
-        base = 16;
-        text += 2;
-    }
     if (*text == 0) return false;
     for (; *text != 0; text++) {
         unsigned digit = (unsigned)(*text - '0');
@@ -29,6 +24,44 @@ static bool number_parse(const char *text, uint64_t max, uint64_t *out) {
         value = value * base + digit;
     }
     *out = value;
+    return true;
+}
+
+/* Decimal, or hexadecimal with 0x. */
+static bool number_parse(const char *text, uint64_t max, uint64_t *out) {
+    bool hexadecimal = text[0] == '0' && text[1] == 'x';
+    return digits_parse(hexadecimal ? text + 2 : text, hexadecimal ? 16 : 10, max, out);
+}
+
+/* Hexadecimal numbers with colons between, each at most max: how many, 0 if it is not that. */
+static unsigned fields_parse(char *text, unsigned count, uint64_t max, uint64_t *out) {
+    for (unsigned i = 0; i < count; i++) {
+        char *colon = strchr(text, ':');
+        if (colon) *colon = 0;
+        if (!digits_parse(text, 16, max, &out[i])) return 0;
+        if (!colon) return i + 1;
+        text = colon + 1;
+    }
+    return 0;
+}
+
+static bool take_pci(struct manifest *m, const struct words *w) {
+    uint64_t ids[2];
+    if (w->count < 2) return false;
+    for (unsigned i = 1; i < w->count; i++) {
+        if (m->match_count == MANIFEST_MATCHES || fields_parse(w->word[i], 2, 0xffff, ids) != 2) return false;
+        m->matches[m->match_count++] = (struct manifest_match){.vendor = (uint16_t)ids[0], .device = (uint16_t)ids[1]};
+    }
+    return true;
+}
+
+static bool take_class(struct manifest *m, const struct words *w) {
+    uint64_t part[3] = {};
+    unsigned count = w->count == 2 ? fields_parse(w->word[1], 3, 0xff, part) : 0;
+    if (m->match_count == MANIFEST_MATCHES || count < 2) return false;
+    m->matches[m->match_count++] =
+        (struct manifest_match){.class_code = (uint32_t)(part[0] << 16 | part[1] << 8 | part[2]),
+                                .class_mask = count == 3 ? 0xffffff : 0xffff00};
     return true;
 }
 
@@ -48,8 +81,7 @@ static bool take_program(struct manifest *m, const struct words *w) {
 static bool take_scheme(struct manifest *m, const struct words *w) {
     uint64_t rank;
     bool setid = w->count == 4 && strcmp(w->word[3], "setid") == 0;
-    if (m->scheme_count == MANIFEST_SCHEMES || (w->count != 3 && !setid) || !scheme_name_valid(w->word[1]) ||
-        !number_parse(w->word[2], RANK_MAX, &rank))
+    if (m->scheme_count == MANIFEST_SCHEMES || (w->count != 3 && !setid) || !number_parse(w->word[2], RANK_MAX, &rank))
         return false;
     m->schemes[m->scheme_count++] = (struct manifest_scheme){w->word[1], (uint32_t)rank, setid};
     return true;
@@ -101,9 +133,9 @@ static bool take_choice(const struct words *w, const char *const *names, unsigne
 }
 
 static bool take_grant(struct manifest *m, const struct words *w) {
-    static const char *const names[] = {"log", "system", "modules"};
+    static const char *const names[] = {"log", "system", "modules", "hardware", "power"};
     unsigned choice;
-    if (!take_choice(w, names, 3, &choice)) return false;
+    if (!take_choice(w, names, 5, &choice)) return false;
     m->grants |= 1u << choice;
     return true;
 }
@@ -131,6 +163,16 @@ static bool take_text(const char **field, const struct words *w) {
 static bool take_mount(struct manifest *m, const struct words *w) {
     return take_text(&m->mount, w) && m->mount[0] == '/';
 }
+static bool take_nodes(struct manifest *m, const struct words *w) {
+    return take_text(&m->nodes, w) && strlen(m->nodes) <= NODES_MAX && !strpbrk(m->nodes, "./") &&
+           strcspn(m->nodes, "*") >= strlen(m->nodes) - 1;
+}
+static bool take_uses(struct manifest *m, const struct words *w) { return take_text(&m->uses, w); }
+static bool take_needs(struct manifest *m, const struct words *w) { return take_text(&m->needs, w); }
+static bool take_disks(struct manifest *m, const struct words *w) {
+    m->disks = true;
+    return w->count == 1;
+}
 static bool take_when(struct manifest *m, const struct words *w) { return take_text(&m->when, w); }
 static bool take_unless(struct manifest *m, const struct words *w) { return take_text(&m->unless, w); }
 
@@ -141,6 +183,8 @@ static const struct directive {
     {"program", take_program}, {"scheme", take_scheme},     {"opens", take_opens}, {"ports", take_ports},
     {"isa-irq", take_isa_irq}, {"mmio", take_mmio},         {"grant", take_grant}, {"mount", take_mount},
     {"restart", take_restart}, {"priority", take_priority}, {"when", take_when},   {"unless", take_unless},
+    {"pci", take_pci},         {"class", take_class},       {"nodes", take_nodes}, {"disks", take_disks},
+    {"uses", take_uses},       {"needs", take_needs},
 };
 
 static bool line_split(char *line, struct words *w) {
@@ -164,6 +208,17 @@ static bool line_parse(struct manifest *m, char *line) {
     return false;
 }
 
+/* One scheme for each instance, if it is a driver or a file system. Room for the number is left. */
+static bool schemes_valid(const struct manifest *m) {
+    for (uint32_t i = 0; i < m->scheme_count; i++) {
+        size_t length = strlen(m->schemes[i].name), stem = strcspn(m->schemes[i].name, ":/*");
+        bool numbered = length > 1 && stem == length - 1 && m->schemes[i].name[stem] == '*';
+        if (length == 0 || length > MANIFEST_NAME_MAX - (numbered ? 2 : 0)) return false;
+        if (m->match_count || m->disks ? !numbered : stem != length) return false;
+    }
+    return true;
+}
+
 int manifest_parse(struct manifest *m, const char *text, size_t length, unsigned *line) {
     *m = (struct manifest){.priority = -1};
     *line = 0;
@@ -176,7 +231,22 @@ int manifest_parse(struct manifest *m, const char *text, size_t length, unsigned
         if (!line_parse(m, at)) return -EINVAL;
     }
     *line = 0;
-    return m->argument_count > 0 && (!m->mount || m->scheme_count > 0) ? 0 : -EINVAL;
+    bool driver = m->match_count > 0;
+    if (m->argument_count == 0 || (m->mount && (m->scheme_count == 0 || driver || m->disks)) || (m->nodes && !driver))
+        return -EINVAL;
+    if (m->uses && (driver || m->disks || m->scheme_count == 0)) return -EINVAL;
+    if (m->disks && (driver || m->scheme_count != 1 || m->argument_count > MANIFEST_ARGUMENTS - 2)) return -EINVAL;
+    return schemes_valid(m) ? 0 : -EINVAL;
+}
+
+bool manifest_matches(const struct manifest *m, uint16_t vendor, uint16_t device, uint32_t class_code) {
+    for (uint32_t i = 0; i < m->match_count; i++) {
+        const struct manifest_match *match = &m->matches[i];
+        if (match->class_mask ? (class_code & match->class_mask) == match->class_code
+                              : vendor == match->vendor && device == match->device)
+            return true;
+    }
+    return false;
 }
 
 bool manifest_opens(const struct manifest *m, const char *name) {
@@ -188,8 +258,9 @@ bool manifest_opens(const struct manifest *m, const char *name) {
 
 static bool has_word(const char *line, const char *word) {
     size_t length = strlen(word);
+    bool any_value = word[length - 1] == '=';
     for (const char *at = line; (at = strstr(at, word)); at += length) {
-        if ((at == line || at[-1] == ' ') && (at[length] == ' ' || at[length] == 0)) return true;
+        if ((at == line || at[-1] == ' ') && (any_value || at[length] == ' ' || at[length] == 0)) return true;
     }
     return false;
 }

@@ -89,8 +89,17 @@ static void request_restore(struct scheme *s, const struct parked *p) {
     memcpy(s->buffer->data, p->data, p->request.length);
 }
 
+/* Of what has no blocks and no limit: all zero. */
+static int64_t statfs_nothing(struct port_buffer *b) {
+    memset(b->data, 0, sizeof(struct filesystem_info));
+    b->reply.length = sizeof(struct filesystem_info);
+    return 0;
+}
+
 /* A request without a handler. OP_CANCEL is one-way: what is answered is the parked request. */
 [[gnu::noinline]] static int64_t request_unhandled(struct scheme *s, struct port_buffer *b) {
+    if (b->request.op == OP_ACCESS && s->ops->handler[OP_STAT]) return access_by_stat(s, b);
+    if (b->request.op == OP_STATFS && s->ops->handler[OP_STAT]) return statfs_nothing(b);
     if (b->request.op != OP_CANCEL) return -ENOSYS;
     struct parked *p = tag_take(s, (uint32_t)b->request.args[0]);
     if (!p) return 0;
@@ -159,7 +168,10 @@ static void closed_serve(struct scheme *s, struct port_buffer *b) {
     struct event ready[16];
     s->buffer->reply.tag = 0;
     long count = got == PORT_EVENT ? sys_event_wait(s->event, ready, 16, 0) : 0;
-    for (long i = 0; i < count && s->ops->event; i++) s->ops->event(s, ready[i].key, ready[i].mask);
+    for (long i = 0; i < count; i++) {
+        if (!ready[i].reserved && s->ops->event) s->ops->event(s, ready[i].key, ready[i].mask);
+        else if (ready[i].reserved && s->ops->posted) s->ops->posted(s);
+    }
     if (got == -ETIMEDOUT && s->ops->timeout) s->ops->timeout(s);
     return got == PORT_EVENT || got == -ETIMEDOUT || got == -EINTR || got == -EAGAIN ? 0 : (int)got;
 }
@@ -186,6 +198,45 @@ int scheme_event_add(struct scheme *s, handle_t h, uint32_t mask, uint64_t key) 
 
 int scheme_event_delete(struct scheme *s, handle_t h) {
     return (int)sys_event_control(s->event, EVENT_DELETE, h, nullptr);
+}
+
+int64_t reply_text(struct port_buffer *call, const char *text, size_t length) {
+    uint64_t at = call->request.args[0], size = at < length ? length - at : 0;
+    if (size > call->request.args[1]) size = call->request.args[1];
+    if (size > CALL_DATA_MAX) size = CALL_DATA_MAX;
+    if (size) memcpy(call->data, text + at, size);
+    call->reply.length = (uint32_t)size;
+    call->reply.args[0] = at + size;
+    return (int64_t)size;
+}
+
+/* --- access --- */
+static bool in_group(const struct credentials *c, uint32_t own, uint32_t gid) {
+    for (uint32_t i = 0; i < c->group_count; i++)
+        if (c->groups[i] == gid) return true;
+    return own == gid;
+}
+
+static bool permits(const struct credentials *c, bool effective, const struct file_attributes *a, uint32_t wanted) {
+    uint32_t uid = effective ? c->fsuid : c->uid, gid = effective ? c->fsgid : c->gid;
+    if (c->privileges & PRIVILEGE_ROOT && (effective || uid == 0)) /* all but execution of what nobody may execute */
+        return !(wanted & 1) || a->mode & 0111;
+    unsigned shift = uid == a->uid ? 6 : in_group(c, gid, a->gid) ? 3 : 0;
+    return (a->mode >> shift & wanted) == wanted;
+}
+
+int64_t access_by_stat(struct scheme *s, struct port_buffer *call) {
+    const struct credentials *c = scheme_credentials(s, call->request.credentials);
+    uint64_t flags = call->request.args[0], wanted = call->request.args[1];
+    struct file_attributes a;
+    if (wanted & ~7ul) return -EINVAL;
+    call->request.op = OP_STAT;
+    call->request.args[0] = flags & FILE_NOFOLLOW;
+    int64_t result = s->ops->handler[OP_STAT](s, call);
+    if (result != 0 || call->reply.flags) return result;
+    memcpy(&a, call->data, sizeof(a));
+    call->reply.length = 0;
+    return c && permits(c, flags & ACCESS_EFFECTIVE, &a, (uint32_t)wanted) ? 0 : -EACCES;
 }
 
 const struct credentials *scheme_credentials_fetch(struct scheme *s, uint64_t id) {

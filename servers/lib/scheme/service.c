@@ -15,3 +15,11 @@ void service_log(const char *format, ...) {
     if ((size_t)length >= sizeof(line)) length = sizeof(line) - 1;
     sys_write(SERVICE_LOG, line, (size_t)length, OFFSET_CURRENT, 0, 0);
 }
+
+int service_tell(const struct service_message *m, handle_t h) {
+    struct io_vector v = {(void *)m, sizeof(*m)};
+    struct channel_message message = {
+        .vectors = &v, .vector_count = 1, .handles = &h, .handle_count = h == HANDLE_NONE ? 0 : 1, .to = HANDLE_NONE};
+    long e = sys_channel_send(SERVICE_SUPERVISOR, &message, DEADLINE_NEVER);
+    return e < 0 ? (int)e : 0;
+}

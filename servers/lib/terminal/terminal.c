@@ -99,8 +99,7 @@ void terminal_close(struct tty_file *f) {
 }
 
 /* --- data --- */
-#define READ_STARTED 3 /* request.args: when a waiting read began, 0 = now */
-#define WRITE_DONE 3 /* request.args: bytes that a waiting write has moved */
+#define READ_STARTED 0 /* request.args (an offset, which terminals ignore): when a waiting read began, 0 = now */
 
 static int64_t read_take(struct terminal *t, struct port_buffer *call, size_t size) {
     call->reply.length = (uint32_t)ldisc_read(&t->ldisc, call->data, size);

@@ -27,6 +27,7 @@ compile() {
 configure defconfig "$RECIPE/config"
 compile /bin/busybox
 rm "$OUT/bin/sh"
+install -D -m 0644 -t "$OUT/.host" busybox.links .config
 mkdir -p setid
 cd setid
 configure allnoconfig "$RECIPE/config-setid"

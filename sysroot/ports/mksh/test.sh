@@ -15,6 +15,7 @@ trap 'print trapped' USR1
 kill -USR1 $$
 print ${|REPLY=$((6 * 7));}
 /bin/sleep 100 &
+while [[ $(</proc/$!/comm) != sleep ]]; do :; done
 kill $!
 wait $!
 print $?

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Run a smoke test in the guest: FOLDER/test.sh must print what FOLDER/test.out says.
 
-ports.py [--with NAME,...] [--source NAME] [--timeout S] FOLDER
+ports.py [--with NAME,...] [--source NAME] [--timeout S] [--root ram|disk] FOLDER
 --with adds packages, which are built already; --source puts a pinned source to /usr/src/NAME.
 """
 
@@ -35,13 +35,14 @@ def main():
     parser.add_argument("--with", dest="packages", default="")
     parser.add_argument("--source")
     parser.add_argument("--timeout", default="600")
+    parser.add_argument("--root", default="ram", choices=("ram", "disk"))
     parser.add_argument("folder", type=pathlib.Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as overlay:
         make_overlay(overlay, options)
         result = subprocess.run(
-            [ROOT / "scripts/run", "--no-build", "--boot", "direct", "--memory", "1G", "--with", options.packages,
-             "--overlay", overlay, "--timeout", options.timeout, "--exec", "sh /test.sh 2>&1"],
+            [ROOT / "scripts/run", "--no-build", "--boot", "direct", "--memory", "1G", "--root", options.root, "--with",
+             options.packages, "--overlay", overlay, "--timeout", options.timeout, "--exec", "sh /test.sh 2>&1"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
     expected = (options.folder / "test.out").read_text(encoding="utf-8").splitlines()
     printed = result.stdout.decode(errors="replace").splitlines()

@@ -57,6 +57,7 @@ extern size_t fpu_size; /* bytes at the top of each kernel stack */
 void fpu_init_cpu(void);
 void fpu_save(void *area);
 void fpu_load_initial(void);
+void fpu_legacy_set(const void *area); /* x87 and SSE of the current thread, as FXSAVE lays them out */
 extern uint64_t fpu_mask;
 /* This CPU's registers ↔ an XSAVE area in user memory; extended false: an FXSAVE area. -EFAULT also
  * for an area that is malformed. */

@@ -121,6 +121,8 @@ struct fs_entry {
     struct fs_name name;
 };
 
+enum fs_xattr_op { XATTR_GET, XATTR_SET, XATTR_LIST, XATTR_REMOVE };
+
 /* Null is allowed where it says so. dir is a directory, names have 1 … 255 bytes without '/'. */
 struct fs_ops {
     /* -ENOENT. The walk has set name.hash. */
@@ -140,7 +142,8 @@ struct fs_ops {
     int (*move)(struct fs_node *from, struct fs_name from_name, struct fs_node *n, struct fs_node *to,
                 struct fs_name to_name, struct fs_node *victim, bool exchange);
     int (*resize)(struct fs_node *n, int64_t size);
-    int (*allocate)(struct fs_node *n, int64_t end); /* room up to there; null: EOPNOTSUPP */
+    /* Room for [offset, offset + length), the size stays; null: EOPNOTSUPP. */
+    int (*allocate)(struct fs_node *n, int64_t offset, int64_t length);
     void (*changed)(struct fs_node *n); /* attributes; null: nothing to do */
     /* An open file was asked for its attributes, which are these: they may be left with its stream (MEMORY_ATTRIBUTES)
      * until they change. Null: nothing to do. */
@@ -155,6 +158,10 @@ struct fs_ops {
     int (*opened)(struct fs_call *c, struct fs_open *o); /* may be null */
     void (*closed)(struct fs_open *o); /* may be null */
     int (*sync)(struct fs_node *n, bool data_only); /* may be null */
+    /* Extended attributes, by their full names: as fs_xattr(), permissions and name checked. LIST gives all names, and
+     * the library leaves out those that aren't the caller's. Null: kept in memory with the node. */
+    int64_t (*xattr)(struct fs_node *n, enum fs_xattr_op op, uint32_t flags, const char *name, const void *value,
+                     size_t size, void *out, size_t room);
     void (*statfs)(struct fs *fs, struct filesystem_info *out);
     void (*release)(struct fs_node *n); /* refs became 0 */
     void (*between)(struct fs *fs); /* before each operation: nothing is borrowed; may be null */
@@ -165,6 +172,8 @@ enum fs_flags {
     FS_NO_XATTR = 2,
     FS_FIXED_ATTRIBUTES = 4, /* owners, modes and times are not the users' */
     FS_NO_NOTIFY = 8, /* changes by itself: no watches */
+    FS_FIXED_OWNERS = 16, /* there is no place for others */
+    FS_CASELESS = 32, /* lookup finds names in other letters: a rename to these is one */
 };
 
 struct fs {
@@ -194,6 +203,11 @@ int fs_serve(struct fs *fs, handle_t scheme);
 /* --- for file systems --------------------------------------------------------------------------- */
 void fs_node_init(struct fs *fs, struct fs_node *n, const struct fs_new *what);
 static inline void fs_node_get(struct fs_node *n) { n->refs++; }
+/* The library's own, which ops don't know. */
+static inline bool fs_is_notify(const struct fs_node *n) { return n == &n->fs->notify_node; }
+static inline void fs_refresh(struct fs_node *n) {
+    if (n->fs->ops->refresh && !fs_is_notify(n)) n->fs->ops->refresh(n);
+}
 void fs_node_put(struct fs_node *n); /* ops->release at the last */
 void fs_node_fini(struct fs_node *n); /* frees what the library hung on it */
 void fs_parent_set(struct fs_node *dir, struct fs_node *parent); /* moves the reference */
@@ -258,7 +272,6 @@ int fs_mount(struct fs_call *c, struct fs_node *start, struct fs_name path, stru
 int fs_unmount(struct fs_call *c, struct fs_node *start, struct fs_name path);
 /* The absolute path of a directory, from the process's root on if that is above it: length. */
 int fs_path(struct fs_call *c, struct fs_node *dir, char *out, size_t size);
-enum fs_xattr_op { XATTR_GET, XATTR_SET, XATTR_LIST, XATTR_REMOVE };
 /* Bytes (the size if `room` is 0), or -errno. The value goes to out, which may overlap it. */
 int64_t fs_xattr(struct fs_call *c, struct fs_node *n, enum fs_xattr_op op, uint32_t flags, const char *name,
                  const void *value, size_t size, void *out, size_t room);

@@ -24,12 +24,14 @@ struct scheme;
 struct parked; /* a request that waits */
 
 struct scheme_ops {
-    /* By enum scheme_op; null is ENOSYS. One-way messages have tag 0 and their result is ignored. */
+    /* By enum scheme_op; null is ENOSYS (but see access_by_stat). One-way messages have tag 0 and their result is
+     * ignored. */
     int64_t (*handler[SCHEME_HANDLERS])(struct scheme *s, struct port_buffer *call);
     int64_t (*user)(struct scheme *s, struct port_buffer *call); /* OP_USER and above */
     /* A parked request gives up: its answer (bytes already done, -EINTR). Null: -EINTR. */
     int64_t (*cancel)(struct scheme *s, struct port_buffer *call);
     void (*event)(struct scheme *s, uint64_t key, uint32_t mask); /* see scheme_event_add */
+    void (*posted)(struct scheme *s); /* s->event itself was posted: whom it was given to (RIGHT_WRITE) rings so */
     void (*timeout)(struct scheme *s); /* s->deadline has passed */
 };
 
@@ -58,7 +60,8 @@ struct scheme {
 int scheme_serve(struct scheme *s);
 
 /* Puts the request at hand (its data untouched) on q: PARK, or -ENOMEM. What the handler stored in
- * request.args is kept for the next run: progress of a partly done request lives there. */
+ * request.args is kept for the next run: progress of a partly done request lives there, but not in args[3], which is
+ * the handle that any client may have sent along. */
 [[nodiscard]] int64_t scheme_park(struct scheme *s, struct port_buffer *call, struct scheme_queue *q);
 /* Is the request at hand running again after scheme_park()? */
 static inline bool scheme_again(const struct scheme *s) { return s->spare; }
@@ -86,7 +89,7 @@ struct scheme_watch {
 };
 static inline int64_t watch_arm(struct scheme_watch *w, uint32_t wanted, uint32_t ready) {
     ready &= wanted | EVENT_ERROR | EVENT_HANGUP;
-    if (!ready) w->armed |= wanted | EVENT_ERROR | EVENT_HANGUP;
+    if (!ready || wanted & EVENT_EDGE) w->armed |= wanted | EVENT_ERROR | EVENT_HANGUP;
     return ready;
 }
 static inline void watch_post(struct scheme *s, struct scheme_watch *w, uint64_t object, uint32_t ready) {
@@ -109,3 +112,9 @@ static inline int64_t reply_file(struct port_buffer *call, uint64_t object, uint
     call->reply.args[3] = kind;
     return 0;
 }
+
+/* The answer to OP_READ of a file that is this text (not in call->data). */
+int64_t reply_text(struct port_buffer *call, const char *text, size_t length);
+
+/* OP_ACCESS, by the owner and the mode that ops' OP_STAT tells: what a scheme without a handler of its own answers. */
+int64_t access_by_stat(struct scheme *s, struct port_buffer *call);

@@ -60,6 +60,7 @@ void terminal_init(struct terminal *t, struct scheme *s);
 struct tty_file *terminal_open(struct terminal *t);
 void terminal_close(struct tty_file *f);
 int64_t terminal_read(struct tty_file *f, struct port_buffer *call);
+#define WRITE_DONE 1 /* request.args: bytes that a waiting write has moved */
 int64_t terminal_write(struct tty_file *f, struct port_buffer *call);
 int64_t terminal_watch(struct tty_file *f, uint32_t mask);
 int64_t terminal_ioctl(struct tty_file *f, struct port_buffer *call); /* control.c */

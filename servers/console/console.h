@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+/* The console server's parts: virtual terminals, the screen that one of them is seen on, keyboard and mouse. */
+#pragma once
+#include "emulator.h"
+#include <input.h>
+#include <pixels.h>
+#include <terminal.h>
+
+#define VTS 6
+enum { KEY_INPUT, KEY_SESSIONS }; /* keys of events: sessions' are KEY_SESSIONS + index */
+
+/* --- vt.c --- */
+struct vt {
+    struct terminal terminal; /* first */
+    struct emulator emulator; /* begun when it is first seen, or has much to show */
+};
+extern struct vt vts[VTS];
+extern struct vt *vt_seen;
+extern const struct terminal_ops vt_ops;
+
+void vt_init(struct scheme *s);
+/* Shows another one. */
+void vt_switch(struct vt *v);
+/* The screen has another size. */
+void vts_resize(int rows, int columns);
+/* Draws all of the one that is seen. */
+void vt_draw(void);
+/* Draws the cell at the view's place, if it is on the screen: the pointer of the mouse has come or gone. */
+void vt_draw_cell(int row, int column);
+/* What is to be done from time to time: frames, blinking; sets s->deadline. */
+void vt_tick(struct scheme *s);
+/* Keys go to the one that is seen; afterwards vt_typed(). */
+void vt_typed(void);
+
+/* --- screen.c: pixels --- */
+struct text_size {
+    int rows, columns;
+};
+/* Opens the display and finds its size: again, if it had to be started again. False: there is none. */
+bool screen_open(void);
+struct text_size screen_size(void);
+/* Before something is drawn there: where its first pixel is (null: no screen), the font, the pixels per line. */
+uint32_t *screen_cell(int row, int column, const struct font **font, size_t *stride);
+void screen_changed(VTermRect cells);
+void screen_move(VTermRect to, VTermRect from);
+void screen_clear(void);
+void screen_flash(void);
+/* Gives what has changed to the driver, at most every FRAME_NS; called when there may be something to do. Returns when
+ * to call it next (DEADLINE_NEVER: when something changes). */
+int64_t screen_present(int64_t now);
+
+/* --- keyboard.c, mouse.c --- */
+void input_open(struct scheme *s);
+void input_ready(struct scheme *s);
+unsigned input_mods(void); /* enum key_mods */
+/* Of the layout of this name: 0 or -ENOENT. */
+int keyboard_set_layout(const char *name, size_t length);
+const char *keyboard_layout(void);
+void mouse_event(const struct input_event *event);
+void mouse_hide(void);
+bool mouse_take(VTermPos *at); /* hides the pointer without drawing: where it was, if it was shown */
+void mouse_resized(void);
+bool mouse_is_at(int row, int column);

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The pixels of the text screen: a surface of the display, drawn cell by cell; what has changed is told to its driver
+ * once per frame.  A driver that was started again is opened anew, and all is drawn once more.
+ */
+#include "console.h"
+#include <display.h>
+#include <service.h>
+#include <string.h>
+
+#define FRAME_NS 16000000LL
+#define FLASH_NS 80000000LL
+#define RETRY_NS 1000000000LL
+#define INVERSE 0xffffffu
+
+static struct display display = {.file = HANDLE_NONE};
+static const struct font *font;
+static struct text_size size;
+static struct damage damage;
+static int64_t presented_ns, flash_end_ns;
+static bool flashing;
+
+struct text_size screen_size(void) { return size; }
+
+static struct rect pixels_of(VTermRect r) {
+    const int32_t w = (int32_t)font->width, h = (int32_t)font->height;
+    return (struct rect){r.start_col * w, r.start_row * h, r.end_col * w, r.end_row * h};
+}
+
+static struct rect whole(void) { return (struct rect){0, 0, (int32_t)display.width, (int32_t)display.height}; }
+
+bool screen_open(void) {
+    int e = display_open(&display, "display0");
+    if (!e) e = display_surface(&display, display.info.width, display.info.height);
+    if (!e) e = display_show(&display, true);
+    if (e) {
+        display_close(&display);
+        return false;
+    }
+    font = font_for(display.width, display.height);
+    size = (struct text_size){(int)(display.height / font->height), (int)(display.width / font->width)};
+    damage.count = 0;
+    flashing = false;
+    screen_clear();
+    return true;
+}
+
+/* --- the bell: all pixels are inverted for a moment --- */
+static void invert(void) {
+    for (uint32_t y = 0; y < display.height; y++)
+        for (uint32_t x = 0; x < display.width; x++) display.pixels[(size_t)y * display.stride + x] ^= INVERSE;
+    flashing = !flashing;
+    damage_add(&damage, whole());
+}
+
+void screen_flash(void) {
+    if (display.pixels && !flashing && flash_end_ns == 0) flash_end_ns = time_now_ns() + FLASH_NS;
+    else return;
+    invert();
+}
+
+/* Nobody draws on an inverted screen. */
+static void flash_end(void) {
+    if (flashing) invert();
+}
+
+/* --- drawing --- */
+uint32_t *screen_cell(int row, int column, const struct font **f, size_t *stride) {
+    if (!display.pixels || row >= size.rows || column >= size.columns) return nullptr;
+    flash_end();
+    *f = font;
+    *stride = display.stride;
+    return display.pixels + (size_t)row * font->height * display.stride + (size_t)column * font->width;
+}
+
+void screen_changed(VTermRect cells) {
+    if (display.pixels) damage_add(&damage, rect_intersect(pixels_of(cells), whole()));
+}
+
+void screen_clear(void) {
+    if (!display.pixels) return;
+    flash_end();
+    memset(display.pixels, 0, (size_t)display.height * display.stride * 4);
+    damage_add(&damage, whole());
+}
+
+void screen_move(VTermRect to, VTermRect from) {
+    if (!display.pixels) return;
+    flash_end();
+    const struct rect t = pixels_of(to), f = pixels_of(from);
+    const int32_t lines = f.y1 - f.y0;
+    const size_t bytes = (size_t)(f.x1 - f.x0) * 4;
+    if (t.y1 > (int32_t)display.height || f.y1 > (int32_t)display.height) return;
+    for (int32_t i = 0; i < lines; i++) {
+        int32_t line = t.y0 <= f.y0 ? i : lines - 1 - i;
+        memmove(display.pixels + (size_t)(t.y0 + line) * display.stride + t.x0,
+                display.pixels + (size_t)(f.y0 + line) * display.stride + f.x0, bytes);
+    }
+    damage_add(&damage, t);
+}
+
+/* --- the driver --- */
+static void reopen(void) {
+    struct text_size before = size;
+    display_close(&display);
+    if (!screen_open()) {
+        service_log("console: the display is gone");
+        return;
+    }
+    if (before.rows != size.rows || before.columns != size.columns) vts_resize(size.rows, size.columns);
+    vt_draw();
+}
+
+int64_t screen_present(int64_t now) {
+    if (flash_end_ns && now >= flash_end_ns) {
+        flash_end();
+        flash_end_ns = 0;
+    }
+    if (!display.pixels && now - presented_ns >= RETRY_NS) {
+        presented_ns = now;
+        reopen();
+    }
+    if (!display.pixels) return DEADLINE_NEVER; /* the next try is with the next output */
+    if (damage.count > 0 && now - presented_ns < FRAME_NS) return presented_ns + FRAME_NS;
+    if (damage.count > 0) {
+        presented_ns = now;
+        if (display_damage(&display, damage.rects, damage.count) < 0) reopen();
+        else damage.count = 0;
+    }
+    return damage.count > 0 ? now + FRAME_NS : flash_end_ns ? flash_end_ns : DEADLINE_NEVER;
+}

@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: MIT
+/*
+ * TCP sockets: listening, connecting, accepting; and the pump between a channel's far end and lwIP.
+ *
+ * Out: what the program wrote is taken when lwIP has room for it, so the channel and TCP_SND_BUF hold
+ * back a program whose peer is slow.  In: the window opens (tcp_recved) when bytes are in the channel,
+ * which holds back the peer.  The far end is watched edge-triggered: a pump runs until one side is empty
+ * or full, and whoever changes that makes the socket dirty again.
+ */
+#include "net.h"
+#include <lwip/priv/tcp_priv.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BACKLOG_MAX 4096 /* SOMAXCONN */
+#define QUEUED_LEAST 128 /* connections of others that wait for accept(), though a program asked for less */
+#define HALF_OPEN_MAX 1024 /* beyond that, the oldest are forgotten */
+#define WATCHED (EVENT_IN | EVENT_READ_HANGUP | EVENT_HANGUP | EVENT_EDGE)
+#define VECTORS 32
+
+static struct socket *dirty;
+
+static void make_dirty(struct socket *s) {
+    if (s->dirty) return;
+    s->dirty = true;
+    s->dirty_next = dirty;
+    dirty = s;
+}
+
+static void dirty_forget(struct socket *s) {
+    struct socket **at = &dirty;
+    if (!s->dirty) return;
+    while (*at != s) at = &(*at)->dirty_next;
+    *at = s->dirty_next;
+}
+
+static void pieces_drop(struct socket *s) {
+    for (struct piece *p; (p = s->first);) {
+        s->first = p->next;
+        pbuf_free(p->p);
+        free(p);
+    }
+    s->last = nullptr;
+}
+
+/* Takes the connection from lwIP: nothing more is heard of it. */
+static struct tcp_pcb *detach(struct socket *s) {
+    struct tcp_pcb *pcb = s->tcp;
+    s->tcp = nullptr;
+    if (pcb) {
+        tcp_arg(pcb, nullptr);
+        if (s->state != INET_LISTENING) {
+            tcp_recv(pcb, nullptr);
+            tcp_sent(pcb, nullptr);
+            tcp_err(pcb, nullptr);
+        }
+    }
+    return pcb;
+}
+
+static void stream_free(struct socket *s) {
+    dirty_forget(s);
+    pieces_drop(s);
+    if (s->bound) port_unbind(s);
+    else if (s->state == INET_CONNECTED) port_connection(s->local.port, -1);
+    socket_free(s);
+}
+
+/* --- the pump ----------------------------------------------------------------------------------- */
+
+static unsigned pieces_gather(const struct socket *s, struct io_vector *v) {
+    unsigned count = 0;
+    for (const struct piece *p = s->first; p; p = p->next)
+        for (const struct pbuf *b = p->p; b; b = b->next) {
+            if (count == VECTORS) return count;
+            if (b->len) v[count++] = (struct io_vector){b->payload, b->len};
+        }
+    return count;
+}
+
+static void pieces_consume(struct socket *s, size_t n) {
+    for (struct piece *p; (p = s->first) && (n || !p->p);) {
+        size_t part = n < p->p->tot_len ? n : p->p->tot_len;
+        p->p = pbuf_free_header(p->p, (uint16_t)part);
+        n -= part;
+        if (p->p) return;
+        s->first = p->next;
+        free(p);
+    }
+    if (!s->first) s->last = nullptr;
+}
+
+static void wants_room(struct socket *s, bool wanted) {
+    if (s->wants_room == wanted) return;
+    s->wants_room = wanted;
+    socket_watch(s, WATCHED | (wanted ? EVENT_OUT : 0));
+}
+
+/* lwIP → program. */
+static void pump_in(struct socket *s) {
+    struct io_vector v[VECTORS];
+    while (s->first) {
+        struct channel_message m = {.vectors = v, .flags = IO_NONBLOCK | IO_NO_SIGNAL};
+        m.vector_count = pieces_gather(s, v);
+        size_t size = 0;
+        for (unsigned i = 0; i < m.vector_count; i++) size += v[i].length;
+        long n = sys_channel_send(s->far, &m, 0);
+        if (n == -EAGAIN || n == -ENOMEM) {
+            /* An edge may have passed before OUT was watched. */
+            if (!s->wants_room) {
+                wants_room(s, true);
+                continue;
+            }
+            return;
+        }
+        if (n < 0) n = (long)size; /* the program has shut its reading down */
+        pieces_consume(s, (size_t)n);
+        if (s->tcp) tcp_recved(s->tcp, (uint16_t)(n > 0xffff ? 0xffff : n));
+        for (long more = n - 0xffff; s->tcp && more > 0; more -= 0xffff)
+            tcp_recved(s->tcp, (uint16_t)(more > 0xffff ? 0xffff : more));
+    }
+    wants_room(s, false);
+    if (s->peer_ended && !s->end_told) {
+        s->end_told = true;
+        sys_channel_control(s->far, CHANNEL_SHUTDOWN, 2);
+    }
+}
+
+/* False: no room now. */
+static bool write_out(struct socket *s, const uint8_t *bytes, uint32_t size) {
+    err_t e = tcp_write(s->tcp, bytes, (uint16_t)size, TCP_WRITE_FLAG_COPY);
+    if (e == ERR_OK) return true;
+    if (bytes != s->unsent && (s->unsent = malloc(size))) {
+        memcpy(s->unsent, bytes, size);
+        s->unsent_size = size;
+    }
+    return false;
+}
+
+static bool unsent_flush(struct socket *s) {
+    if (!s->unsent) return true;
+    if (tcp_sndbuf(s->tcp) < s->unsent_size || !write_out(s, s->unsent, s->unsent_size)) return false;
+    free(s->unsent);
+    s->unsent = nullptr;
+    return true;
+}
+
+/* The program is done with it: all that it wrote has been taken. */
+static void finish(struct socket *s) {
+    struct tcp_pcb *pcb = detach(s);
+    if (pcb && tcp_close(pcb) != ERR_OK) tcp_abort(pcb);
+    stream_free(s);
+}
+
+static void abort_connection(struct socket *s) {
+    struct tcp_pcb *pcb = detach(s);
+    if (pcb) tcp_abort(pcb);
+}
+
+/* Program → lwIP. False: s is gone. */
+static bool pump_out(struct socket *s) {
+    static uint8_t buffer[32768];
+    while (s->tcp && !s->own_ended && unsent_flush(s)) {
+        uint32_t room = tcp_sndbuf(s->tcp);
+        if (room == 0 || s->tcp->snd_queuelen >= TCP_SND_QUEUELEN - 64) break;
+        size_t want = room < sizeof(buffer) ? room : sizeof(buffer);
+        long n = sys_read(s->far, buffer, want, OFFSET_CURRENT, IO_NONBLOCK, 0);
+        if (n == -EAGAIN) break;
+        if (n > 0) {
+            if (!write_out(s, buffer, (uint32_t)n)) break;
+            continue;
+        }
+        s->own_ended = true;
+        if (s->closed) return finish(s), false;
+        tcp_shutdown(s->tcp, 0, 1);
+    }
+    if (s->tcp) tcp_output(s->tcp);
+    return true;
+}
+
+void streams_pump(void) {
+    struct socket *s;
+    while ((s = dirty)) {
+        dirty = s->dirty_next;
+        s->dirty = false;
+        if (s->far < 0) continue;
+        if (!s->closed) pump_in(s);
+        if (s->closed && !s->tcp) stream_free(s);
+        else pump_out(s);
+    }
+}
+
+void stream_event(struct socket *s) { make_dirty(s); }
+
+/* --- what lwIP tells -------------------------------------------------------------------------------- */
+
+static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t error) {
+    struct socket *s = arg;
+    if (!p) {
+        s->peer_ended = true;
+        make_dirty(s);
+        return ERR_OK;
+    }
+    if (s->closed) { /* nobody will read it */
+        pbuf_free(p);
+        s->tcp = nullptr;
+        tcp_arg(pcb, nullptr);
+        tcp_err(pcb, nullptr);
+        tcp_abort(pcb);
+        make_dirty(s);
+        return ERR_ABRT;
+    }
+    struct piece *piece = malloc(sizeof(*piece));
+    if (!piece) return ERR_MEM;
+    *piece = (struct piece){.p = p};
+    if (s->last) s->last->next = piece;
+    else s->first = piece;
+    s->last = piece;
+    make_dirty(s);
+    return ERR_OK;
+}
+
+static err_t on_sent(void *arg, struct tcp_pcb *pcb, uint16_t length) {
+    make_dirty(arg);
+    return ERR_OK;
+}
+
+void stream_connected(struct socket *s) { scheme_wake(socket_scheme(s), &s->connecting); }
+
+static void connect_failed(struct socket *s, int error) {
+    s->state = INET_IDLE;
+    s->error = error;
+    socket_hold(s, HELD_IDLE);
+    socket_fail(s, error);
+    stream_connected(s);
+}
+
+/* The connection has gone, its memory too. */
+static void on_error(void *arg, err_t error) {
+    struct socket *s = arg;
+    s->tcp = nullptr;
+    if (s->closed) return make_dirty(s);
+    if (s->state == INET_CONNECTING) return connect_failed(s, error == ERR_RST ? ECONNREFUSED : error_of(error));
+    pump_in(s);
+    if (error != ERR_CLSD || s->first) {
+        socket_fail(s, error == ERR_CLSD ? ECONNRESET : error_of(error));
+        sys_channel_control(s->far, CHANNEL_SHUTDOWN, 3);
+    }
+    pieces_drop(s);
+    socket_watch(s, 0);
+}
+
+static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t error) {
+    struct socket *s = arg;
+    s->state = INET_CONNECTED;
+    socket_hold(s, 0);
+    socket_watch(s, WATCHED);
+    make_dirty(s);
+    stream_connected(s);
+    return ERR_OK;
+}
+
+static void attach(struct socket *s, struct tcp_pcb *pcb) {
+    s->tcp = pcb;
+    tcp_arg(pcb, s);
+    tcp_recv(pcb, on_received);
+    tcp_sent(pcb, on_sent);
+    tcp_err(pcb, on_error);
+    stream_apply_options(s);
+}
+
+void stream_apply_options(const struct socket *s) {
+    struct tcp_pcb *pcb = s->tcp;
+    if (!pcb) return;
+    pcb->ttl = s->ttl;
+    pcb->tos = s->tos;
+    ip_set_option(pcb, SOF_REUSEADDR); /* port.c says who may */
+    if (s->keep_alive) ip_set_option(pcb, SOF_KEEPALIVE);
+    else ip_reset_option(pcb, SOF_KEEPALIVE);
+    if (s->state == INET_LISTENING) return;
+    if (s->no_delay) tcp_nagle_disable(pcb);
+    else tcp_nagle_enable(pcb);
+    pcb->keep_idle = s->keep_idle_s * 1000;
+    pcb->keep_intvl = s->keep_interval_s * 1000;
+    pcb->keep_cnt = s->keep_count;
+}
+
+/* --- listening ---------------------------------------------------------------------------------- */
+
+void stream_queue(struct socket *listener, struct socket *s) {
+    s->listener = listener;
+    s->queue_next = nullptr;
+    if (listener->queue_last) listener->queue_last->queue_next = s;
+    else listener->queue_first = s;
+    listener->queue_last = s;
+    listener->queued++;
+    socket_hold(listener, HELD_LISTENING(EVENT_IN));
+    scheme_wake(socket_scheme(listener), &listener->accepting);
+}
+
+static err_t on_accepted(void *arg, struct tcp_pcb *pcb, err_t error) {
+    struct socket *listener = arg;
+    if (error != ERR_OK || !listener) return ERR_VAL;
+    if (listener->queued > (listener->backlog < QUEUED_LEAST ? QUEUED_LEAST : listener->backlog)) return ERR_MEM;
+    struct socket *s = socket_make(listener->scheme, listener->family, SOCK_STREAM, listener->protocol);
+    if (!s) return ERR_MEM;
+    if (socket_channel(s, &s->plane) != 0) {
+        socket_free(s);
+        return ERR_MEM;
+    }
+    s->state = INET_CONNECTED;
+    s->local = (struct endpoint){pcb->local_ip, pcb->local_port};
+    s->peer = (struct endpoint){pcb->remote_ip, pcb->remote_port};
+    s->keep_alive = listener->keep_alive;
+    s->no_delay = listener->no_delay;
+    port_connection(s->local.port, 1);
+    attach(s, pcb);
+    socket_watch(s, WATCHED);
+    stream_queue(listener, s);
+    return ERR_OK;
+}
+
+/* A flood of SYNs: who means it has answered long before so many others have come. */
+void streams_limit(void) {
+    unsigned count = 0;
+    for (struct tcp_pcb *p = tcp_active_pcbs, *next; p; p = next) {
+        next = p->next; /* the newest come first */
+        if (p->state == SYN_RCVD && ++count > HALF_OPEN_MAX) tcp_abandon(p, 0);
+    }
+}
+
+static int listen_to_network(struct socket *s) {
+    bool any = address_is_any(&s->local.ip);
+    uint8_t type = s->family == AF_INET ? IPADDR_TYPE_V4 : any && !s->only_v6 ? IPADDR_TYPE_ANY : IPADDR_TYPE_V6;
+    struct tcp_pcb *pcb = tcp_new_ip_type(type), *listening = nullptr;
+    ip_addr_t ip = s->local.ip;
+    if (!pcb) return -ENOMEM;
+    if (any) ip = type == IPADDR_TYPE_V4 ? *IP4_ADDR_ANY : type == IPADDR_TYPE_ANY ? *IP_ANY_TYPE : *IP6_ADDR_ANY;
+    ip_set_option(pcb, SOF_REUSEADDR);
+    err_t e = tcp_bind(pcb, &ip, s->local.port);
+    if (e == ERR_OK) listening = tcp_listen_with_backlog_and_err(pcb, 0, &e);
+    if (!listening) {
+        tcp_close(pcb);
+        return e == ERR_USE && s->reuse_port ? 0 : -error_of(e); /* the first one hears the network */
+    }
+    s->tcp = listening;
+    tcp_arg(listening, s);
+    tcp_accept(listening, on_accepted);
+    return 0;
+}
+
+int64_t stream_listen(struct socket *s, struct port_buffer *call) {
+    int64_t backlog = (int32_t)call->request.args[0];
+    struct endpoint any = {.ip = *IP4_ADDR_ANY};
+    if (s->state == INET_CONNECTED || s->state == INET_CONNECTING) return -EINVAL;
+    s->backlog = (uint32_t)(backlog < 0 || backlog > BACKLOG_MAX ? BACKLOG_MAX : backlog);
+    if (s->state == INET_LISTENING) {
+        local_admit(s);
+        return 0;
+    }
+    if (s->family == AF_INET6) any.ip = *IP6_ADDR_ANY;
+    int e = s->bound ? 0 : port_bind(s, &any);
+    if (!e) e = listen_to_network(s);
+    if (e) return e;
+    s->state = INET_LISTENING;
+    socket_hold(s, HELD_LISTENING(0));
+    return 0;
+}
+
+int64_t stream_accept(struct socket *s, struct port_buffer *call) {
+    const struct request *r = &call->request;
+    struct socket *c = s->queue_first;
+    if (s->state != INET_LISTENING || r->length > 0) return -EINVAL;
+    if ((r->args[0] & FILE_ACCESS_MASK) != FILE_READ_WRITE) return -EINVAL;
+    if (!c) return r->args[1] ? -EAGAIN : scheme_park(socket_scheme(s), call, &s->accepting);
+    s->queue_first = c->queue_next;
+    s->queued--;
+    if (!s->queue_first) {
+        s->queue_last = nullptr;
+        socket_hold(s, HELD_LISTENING(0));
+    }
+    c->listener = nullptr;
+    sys_channel_control(c->plane, CHANNEL_WAIT, (uint64_t)(int64_t)HANDLE_NONE);
+    reply_socket(call, c, c->plane);
+    c->plane = HANDLE_NONE;
+    call->reply.length = (uint32_t)address_format(c->family, &c->peer, call->data);
+    local_admit(s);
+    return 0;
+}
+
+/* --- connecting --------------------------------------------------------------------------------- */
+
+static int connect_network(struct socket *s, const struct endpoint *to) {
+    struct endpoint any = {.ip = IP_IS_V6(&to->ip) ? *IP6_ADDR_ANY : *IP4_ADDR_ANY};
+    int e = s->bound ? 0 : port_bind(s, &any);
+    if (e) return e;
+    if (!address_is_any(&s->local.ip)) any.ip = s->local.ip;
+    struct tcp_pcb *pcb = tcp_new_ip_type(IP_GET_TYPE(&to->ip));
+    if (!pcb) return -ENOMEM;
+    ip_set_option(pcb, SOF_REUSEADDR);
+    err_t error = tcp_bind(pcb, &any.ip, s->local.port);
+    attach(s, pcb);
+    if (error == ERR_OK) error = tcp_connect(pcb, &to->ip, to->port, on_connected);
+    if (error != ERR_OK) {
+        tcp_abort(detach(s));
+        return -error_of(error);
+    }
+    s->local.ip = pcb->local_ip;
+    s->peer = *to;
+    s->state = INET_CONNECTING;
+    socket_hold(s, HELD_CONNECTING);
+    return 0;
+}
+
+int stream_begin(struct socket *s, const struct endpoint *to) {
+    s->error = 0;
+    if (to->port == 0) return -ECONNREFUSED;
+    if (ip_addr_ismulticast(&to->ip)) return -ENETUNREACH;
+    return address_is_own(&to->ip) ? local_connect(s, to) : connect_network(s, to);
+}
+
+/* What those who waited are told. */
+static int64_t connect_result(struct socket *s) {
+    int error = s->error;
+    s->error = 0;
+    if (s->state == INET_CONNECTED) return 0;
+    sys_channel_control(s->far, CHANNEL_SET_ERROR, 0); /* told here */
+    return error ? -error : -ECONNABORTED;
+}
+
+int64_t stream_connect(struct socket *s, struct port_buffer *call, const struct endpoint *to) {
+    bool waits = !call->request.args[0];
+    if (scheme_again(socket_scheme(s)))
+        return s->state == INET_CONNECTING ? scheme_park(socket_scheme(s), call, &s->connecting) : connect_result(s);
+    if (s->state == INET_CONNECTED || s->state == INET_LISTENING) return -EISCONN;
+    if (s->state == INET_CONNECTING && !waits) return -EALREADY;
+    if (s->state == INET_IDLE) {
+        int e = stream_begin(s, to);
+        if (e == -ECONNREFUSED && !waits) {
+            connect_failed(s, ECONNREFUSED);
+            return -EINPROGRESS;
+        }
+        if (e) return e;
+    }
+    if (s->state == INET_CONNECTED) return waits ? 0 : -EINPROGRESS; /* as if it had taken a moment */
+    return waits ? scheme_park(socket_scheme(s), call, &s->connecting) : -EINPROGRESS;
+}
+
+/* --- the end ------------------------------------------------------------------------------------ */
+
+/* A connection that nobody accepts any more. */
+static void reset(struct socket *s) {
+    if (s->plane >= 0) sys_channel_control(s->plane, CHANNEL_SET_ERROR, ECONNRESET);
+    abort_connection(s);
+    stream_free(s);
+}
+
+static void listen_end(struct socket *s) {
+    for (struct socket *c; (c = s->queue_first);) {
+        s->queue_first = c->queue_next;
+        reset(c);
+    }
+    s->queue_last = nullptr;
+    s->queued = 0;
+    for (struct socket *c; (c = s->want_first);) {
+        s->want_first = c->queue_next;
+        c->listener = nullptr;
+        connect_failed(c, ECONNREFUSED);
+    }
+    s->want_last = nullptr;
+    struct tcp_pcb *pcb = detach(s);
+    if (pcb) tcp_close(pcb);
+    scheme_wake(socket_scheme(s), &s->accepting);
+}
+
+/* Linux's way to end an accept(): shutdown() of the listening socket. */
+void stream_shutdown(struct socket *s) {
+    if (s->state != INET_LISTENING) return;
+    listen_end(s);
+    s->state = INET_IDLE;
+    socket_hold(s, HELD_IDLE);
+}
+
+static void want_forget(struct socket *s) {
+    struct socket *l = s->listener, *before = nullptr;
+    for (struct socket *i = l->want_first; i != s; i = i->queue_next) before = i;
+    if (before) before->queue_next = s->queue_next;
+    else l->want_first = s->queue_next;
+    if (l->want_last == s) l->want_last = before;
+}
+
+void stream_close(struct socket *s) {
+    bool unread = s->first || (s->tcp && s->state == INET_CONNECTED &&
+                               sys_channel_control(s->far, CHANNEL_TAKE_ERROR, 0) == ECONNRESET);
+    s->closed = true;
+    if (s->state == INET_LISTENING) listen_end(s);
+    if (s->state == INET_CONNECTING && s->listener) want_forget(s);
+    if (s->state != INET_CONNECTED || unread || (s->linger_on && s->linger_s == 0)) abort_connection(s);
+    scheme_wake(socket_scheme(s), &s->connecting);
+    if (s->tcp) make_dirty(s); /* what was written is sent first */
+    else stream_free(s);
+}

@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""screen_test.py HOST GROUP...: what a person sees and does at screen, keyboard and mouse.
+
+Each picture is compared, pixel by pixel, with what libvterm (HOST: screen_host.c) and the packaged font make on this
+machine of the bytes that the programs write (harness/text_screen.py). With CATHODE_PICTURES=DIR the last picture of
+each test is kept there.
+"""
+
+import os
+import pathlib
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "harness"))
+import boot  # noqa: E402  (found through the path above)
+import build  # noqa: E402
+import machine  # noqa: E402
+import text_screen  # noqa: E402
+
+ETC = HERE.parents[1] / "sysroot" / "rootfs" / "etc"
+LIMIT = 120     # seconds for a picture to come; only hangs take so long
+
+# All that a terminal draws: colours of three kinds, attributes, lines, wide letters' neighbours, combining marks.
+GALLERY = ("".join(f"\x1b[{n}mA{n} " for n in (*range(30, 38), *range(40, 48), *range(90, 98), 1, 4, 7, 9, 21)) +
+           "\x1b[0m\r\n" + "".join(f"\x1b[38;5;{n}m#\x1b[48;5;{255 - n}m." for n in range(256)) + "\x1b[0m\r\n" +
+           "".join(f"\x1b[38;2;{n};{255 - n};{n * 7 % 256}m*" for n in range(0, 256, 2)) + "\x1b[0m\r\n" +
+           "┌─┬─┐ ╔═╦═╗ ░▒▓█ äöüß éèê ñ ¿¡ Ωλπ ЖДФ €\r\n│ │ │\r\n└─┴─┘\r\n" +
+           "\x1b[10;5Habsolute\x1b[3@\x1b[2P\x1b[1;31;44mred on blue\x1b[0m\x1b[12;20r\x1b[20;1H\n\nscrolled\x1b[r"
+           "\x1b[22;1H")
+
+
+class Person(boot.Session):
+    """At the machine, with a shell on the serial line beside."""
+
+    def __init__(self, host, extra=(), how="direct", append="", size=(1280, 800), font="12x24", files=None, kind=None):
+        self.folder = tempfile.TemporaryDirectory(prefix="cathode-")    # the overlay
+        for name, data in (files or {}).items():
+            pathlib.Path(self.folder.name, name).write_bytes(data)
+        guest = (kind or machine.Machine)(
+            build.build_folder("debug"), boot=how, smp=2, memory="512M" if how == "uefi" else "256M", display="none",
+            extra=extra, append=append, overlay=self.folder.name if files else None,
+            root="disk" if how == "uefi" else "ram", snapshot=True)
+        super().__init__(guest, 600, boot.ALWAYS_FORBIDDEN if kind is None else ())
+        self.text_screen = text_screen.TextScreen(host, *size, font)
+        self.written = {}
+
+    def __enter__(self):
+        super().__enter__()
+        self.expect("cathode login: ")
+        self.qmp = self.wires.qmp
+        self.send("root\n")
+        self.expect("# $")
+        return self
+
+    def __exit__(self, *details):
+        super().__exit__(*details)
+        self.folder.cleanup()
+
+    def run(self, command):
+        """On the serial line; what it printed."""
+        self.send(f"{command}; echo end-$((40 + 2))\n")
+        self.expect(r"echo end-\$\(\(40 \+ 2\)\)")
+        start = self.position
+        self.expect("^end-42")
+        found = self.text[start:self.position]
+        self.expect("# $")
+        return found
+
+    def greeting(self, number):
+        issue = (ETC / "issue").read_text().replace("\\r", "0.1").replace("\\l", f"tty{number}")
+        return (issue + "cathode login: ").replace("\n", "\r\n")
+
+    def logged_in(self, number):
+        return self.greeting(number) + ("root\n" + (ETC / "motd").read_text() + "# ").replace("\n", "\r\n")
+
+    def log_in(self, number=1):
+        self.see("the login", self.greeting(number))
+        self.qmp.type("root\n")
+        self.see("the prompt", self.logged_in(number))
+        return self.logged_in(number)
+
+    def see(self, what, text, adjust=None, **options):
+        """Waits until the screen shows just what these bytes give."""
+        wanted = self.text_screen.picture(text.encode(), **options)
+        if adjust:
+            wanted = adjust(wanted)
+        end, found = time.monotonic() + LIMIT, None
+        while found != wanted and time.monotonic() < end:
+            time.sleep(0.3)
+            found = self.qmp.picture()
+        self.keep(found, f"{what.replace(' ', '_')}")
+        if found != wanted:
+            self.keep(found, "found")
+            self.keep(wanted, "wanted")
+            raise boot.Failure(f"{what}: {difference(found, wanted, self.text_screen)}\n{self.text[-2000:]}")
+        return found
+
+    def keep(self, picture, name):
+        folder = os.environ.get("CATHODE_PICTURES")
+        if folder:
+            pathlib.Path(folder, f"{name}.png").write_bytes(picture.png())
+
+
+def difference(found, wanted, screen):
+    if (found.width, found.height) != (wanted.width, wanted.height):
+        return f"{found.width}x{found.height} pixels, not {wanted.width}x{wanted.height}"
+    cells = set()
+    for at in range(0, len(found.pixels), 3):
+        if found.pixels[at:at + 3] != wanted.pixels[at:at + 3]:
+            y, x = divmod(at // 3, found.width)
+            cells.add((y // screen.font_height, x // screen.font_width))
+    return f"{len(cells)} cells differ, such as (row, column) {sorted(cells)[:8]}"
+
+
+def test_login(host):
+    """The prompt, a login by typed keys, editing a line, colours, another terminal and back, scroll-back."""
+    with Person(host, files={"gallery": GALLERY.encode()}) as p:
+        shown = p.log_in()
+        p.qmp.type("echo 'Hello, World!' x\x7f| tr a-z A-Z\n")
+        shown += "echo 'Hello, World!' x\b \b| tr a-z A-Z\r\nHELLO, WORLD! \r\n# "
+        p.see("echo", shown)
+        p.qmp.press("alt", "f3")
+        p.see("the third terminal", p.greeting(3))
+        p.run("cat /gallery > /dev/tty3")
+        p.see("gallery", p.greeting(3) + GALLERY.replace("\n", "\r\n"))
+        p.qmp.press("alt", "f1")
+        p.see("the first again", shown)
+        p.qmp.type("seq 1 120\n")
+        shown += "seq 1 120\r\n" + "".join(f"{n}\r\n" for n in range(1, 121)) + "# "
+        p.see("seq", shown)
+        p.qmp.press("shift", "pgup")
+        p.see("half a screen back", shown, back=16)
+        p.qmp.press("shift", "pgup")
+        p.qmp.press("shift", "pgdn")
+        p.qmp.press("shift", "pgup")
+        p.see("a screen back", shown, back=32)
+        p.run("echo more > /dev/tty1")
+        shown += "more\r\n"
+        p.see("still there", shown, back=33)
+        p.qmp.type("tty; stty size; echo $TERM; reset\n")
+        shown += "tty; stty size; echo $TERM; reset\r\n/dev/tty1\r\n33 106\r\nxterm-256color\r\n"
+        time.sleep(2)
+        p.qmp.type("clear\n")
+        p.see("cleared", "# ")
+
+
+def test_jobs(host):
+    """Control characters, job control and a full-screen program on the screen."""
+    with Person(host) as p:
+        shown = p.log_in()
+        p.qmp.type("cat\n")
+        p.see("cat", shown := shown + "cat\r\n")
+        p.qmp.press("ctrl", "z")
+        p.see("stopped", shown := shown + "^Z[1] + Stopped                    cat\r\n# ")
+        p.qmp.type("kill %1; fg\n")
+        time.sleep(2)
+        p.qmp.type("clear; sleep 1000\n")
+        p.see("asleep", "")
+        p.qmp.press("ctrl", "c")
+        p.see("interrupted", "^C\r\n# ")
+        p.qmp.type("clear; vi /tmp/note\n")
+        time.sleep(4)
+        p.qmp.type("iOne line,\nand another\x1b:wq\n")
+        time.sleep(4)
+        p.qmp.type("clear; cat /tmp/note\n")
+        p.see("the note", "One line,\r\nand another\r\n# ")
+
+
+def test_layouts(host):
+    """Layouts, dead keys, AltGr, Caps Lock; a key held down repeats."""
+    with Person(host, append="keymap=de") as p:
+        shown = p.log_in()
+        p.qmp.type("echo zy")                              # the keys Z and Y change places
+        for key in ("semicolon", "apostrophe", "bracket_left", "minus"):
+            p.qmp.press(key)
+        p.qmp.press("shift", "semicolon")
+        p.qmp.press("alt_r", "e")
+        p.qmp.press("alt_r", "q")
+        p.qmp.press("equal")                                # a dead acute accent
+        p.qmp.press("e")
+        p.qmp.press("caps_lock")
+        p.qmp.press("x")
+        p.qmp.press("caps_lock")
+        p.see("German", shown := shown + "echo yzöäüßÖ€@éX")
+        p.qmp.type("\n")
+        p.see("its echo", shown := shown + "\r\nyzöäüßÖ€@éX\r\n# ")
+        if "de" not in p.run("cat /scheme/console/keymap; echo nowhere > /scheme/console/keymap"):
+            raise boot.Failure("the layout's name")
+        p.run("echo dvorak > /scheme/console/keymap")
+        p.qmp.type("sdfg")
+        p.see("Dvorak", shown + "oeui")
+
+
+def test_selection(host):
+    """The mouse selects, pastes and scrolls; its pointer is where it was moved to."""
+    with Person(host) as p:
+        shown = p.log_in()
+        row = shown.count("\n")
+        p.qmp.type("echo one two three")
+        shown += "echo one two three"
+        p.see("typed", shown)
+        for _ in range(row):
+            p.qmp.move_mouse(0, 12)
+        p.qmp.move_mouse(6 * 7, 0)
+        p.see("pointer", shown, pointer=(row, 7))
+        p.qmp.button("left", True)
+        p.qmp.move_mouse(6 * 7, 0)
+        p.see("dragged", shown, pointer=(row, 14), selected=[(row, column) for column in range(7, 15)])
+        p.qmp.button("left", False)
+        p.qmp.button("middle", True)
+        p.qmp.button("middle", False)
+        p.qmp.type("!")
+        p.see("pasted", shown := shown + "one two !")
+        p.qmp.type("\nseq 1 100\n")
+        shown += "\r\none two threeone two !\r\n# seq 1 100\r\n" + "".join(f"{n}\r\n" for n in range(1, 101)) + "# "
+        p.see("seq", shown)
+        for _ in range(3):
+            p.qmp.button("wheel-up", True)
+            p.qmp.button("wheel-up", False)
+        p.see("wheel", shown, back=9)
+
+
+def test_faults(host):
+    """Drivers and server killed while typing and drawing, a key held meanwhile, floods of keys and of output."""
+    with Person(host) as p:
+        shown = p.log_in()
+        p.qmp.type("echo a")
+        p.run("kill -9 $(pidof framebuffer)")
+        p.qmp.type("b\n")
+        p.see("the display's driver again", shown := shown + "echo ab\r\nab\r\n# ")
+        p.qmp.key("shift", True)
+        p.qmp.press("x")
+        p.see("Shift", shown + "X")
+        p.run("kill -9 $(pidof ps2)")
+        time.sleep(3)
+        p.qmp.press("y")
+        p.qmp.key("shift", False)
+        p.see("no key stuck", shown + "Xy")
+        p.qmp.type("\x7f\x7fsleep 20; clear\n")
+        for _ in range(400):
+            p.qmp.events(*({"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": "q"}}}
+                           for down in (True, False, True, False)))
+        p.qmp.press("alt", "f2")
+        p.see("another terminal meanwhile", p.greeting(2))
+        p.run("head -c 300000 /dev/urandom > /dev/tty5 & head -c 300000 /dev/urandom > /dev/tty6; wait")
+        p.qmp.type("root\n")
+        p.see("login after floods", p.logged_in(2))
+        p.run("kill -9 $(pidof console)")
+        p.see("the server again", p.greeting(1))
+        p.log_in()
+
+
+def test_absent(host):
+    """No keyboard controller: the screen shows the login all the same. No screen: none of this is there."""
+    with Person(host, extra=["-machine", "q35,i8042=off"]) as p:
+        p.see("no controller", p.greeting(1))
+        p.run("echo -n still > /dev/tty1")
+        p.see("no controller, written", p.greeting(1) + "still")
+    with Person(host, extra=["-vga", "none"]) as p:
+        services = p.run("service list")
+        for name in ("framebuffer", "ps2", "console", "getty-tty1"):
+            if name in services:
+                raise boot.Failure(f"{name} runs without a screen")
+        if "No such" not in p.run("cat < /dev/tty1"):
+            raise boot.Failure("/dev/tty1 is there without a screen")
+
+
+def rgb565(picture):
+    """As 16-bit pixels show it: the upper bits, spread."""
+    five = bytes((v >> 3) << 3 | v >> 5 for v in range(256))
+    six = bytes((v >> 2) << 2 | v >> 6 for v in range(256))
+    pixels = bytearray(picture.pixels)
+    for channel, table in enumerate((five, six, five)):
+        pixels[channel::3] = pixels[channel::3].translate(table)
+    picture.pixels = bytes(pixels)
+    return picture
+
+
+def test_modes(host):
+    """Odd modes: 16 bits, 24 bits, a pitch that isn't the width; large ones have larger letters."""
+    for mode, size, font, adjust, extra in (
+            ("800x600x16", (800, 600), "8x16", rgb565, ()),
+            ("800x600x24", (800, 600), "8x16", None, ()),
+            ("1366x768", (1366, 768), "12x24", None, ("-vga", "none", "-device", "bochs-display")),
+            ("1600x1200", (1600, 1200), "16x32", None, ())):
+        with Person(host, extra=extra, append=f"display={mode}", size=size, font=font,
+                    files={"gallery": GALLERY.encode()}) as p:
+            p.run("cat /gallery > /dev/tty1")
+            p.see(mode, p.greeting(1) + GALLERY.replace("\n", "\r\n"), adjust)
+
+
+class Halting(machine.Machine):
+    """It doesn't end when the kernel panics: someone has to read it."""
+
+    def command(self):
+        words = super().command()
+        at = words.index("isa-debug-exit,iobase=0xf4,iosize=0x04")
+        return words[:at - 1] + words[at + 1:]
+
+
+def test_uefi(host):
+    """The mode that the firmware left; a panic takes the screen back."""
+    with Person(host, how="uefi", kind=Halting) as p:
+        p.see("the firmware's mode", p.greeting(1))
+        p.log_in()
+        p.qmp.ask("human-monitor-command", **{"command-line": "mce 0 1 0xb200000000000000 5 0 0"})  # a machine check
+        p.expect("^panic: CPU 0: ")
+        picture = p.qmp.still_picture(3)
+        p.keep(picture, "panic")
+        first = picture.crop(0, 0, picture.width, 16 * 12)
+        colours = {first.pixels[at:at + 3] for at in range(0, len(first.pixels), 3)}
+        if colours != {b"\0\0\0", b"\xc0\xc0\xc0"}:
+            raise boot.Failure(f"no panic on the screen: {len(colours)} colours")
+
+
+def main():
+    host, *groups = sys.argv[1:]
+    for name, test in list(globals().items()):
+        if not name.startswith("test_") or (groups and name[5:] not in groups):
+            continue
+        start = time.monotonic()
+        test(host)
+        print(f"ok {name[5:]} ({time.monotonic() - start:.1f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+/* UDP, multicast, ICMP echo and raw sockets over the loopback. */
+#include "inet.h"
+#include <ifaddrs.h>
+#include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
+
+#pragma GCC diagnostic ignored "-Wsign-compare" /* CMSG_NXTHDR of musl */
+
+static ssize_t send_from(int s, int family, int port, const char *text) {
+    union address a;
+    socklen_t length = loopback(family, port, &a);
+    return sendto(s, text, strlen(text), 0, &a.any, length);
+}
+
+static void expect(int s, const char *text, int from) {
+    char got[64] = {0};
+    union address a;
+    socklen_t length = sizeof(a);
+    EQUAL(recvfrom(s, got, sizeof(got), 0, &a.any, &length), strlen(text));
+    CHECK(!strcmp(got, text));
+    EQUAL(ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port), from);
+}
+
+static void there_and_back(int family) {
+    int a = bound(family, SOCK_DGRAM, 0), b = bound(family, SOCK_DGRAM, 0);
+    EQUAL(send_from(a, family, port_of(b), "one"), 3);
+    EQUAL(send_from(a, family, port_of(b), "three"), 5);
+    EQUAL(ready(b, POLLIN, 5000), POLLIN);
+    expect(b, "one", port_of(a));
+    expect(b, "three", port_of(a));
+    FAILS(EAGAIN, recv(b, &(char){0}, 1, MSG_DONTWAIT));
+    EQUAL(ready(b, ALL, 0), POLLOUT);
+    EQUAL(send_from(b, family, port_of(a), "back"), 4);
+    expect(a, "back", port_of(b));
+}
+
+TEST(there_and_back_v4) { there_and_back(AF_INET); }
+TEST(there_and_back_v6) { there_and_back(AF_INET6); }
+
+TEST(port_is_picked) {
+    int b = bound(AF_INET, SOCK_DGRAM, 0), a = (int)OK(socket(AF_INET, SOCK_DGRAM, 0));
+    EQUAL(send_from(a, AF_INET, port_of(b), "x"), 1);
+    EQUAL(ready(b, POLLIN, 5000), POLLIN);
+    CHECK(port_of(a) > 0);
+    expect(b, "x", port_of(a));
+}
+
+TEST(connected_one) {
+    union address none = {.any.sa_family = AF_UNSPEC}, peer;
+    socklen_t length = sizeof(peer);
+    char got[8];
+    int b = bound(AF_INET, SOCK_DGRAM, 0), other = bound(AF_INET, SOCK_DGRAM, 0);
+    int a = connected(AF_INET, SOCK_DGRAM, port_of(b));
+    OK(getpeername(a, &peer.any, &length));
+    EQUAL(ntohs(peer.v4.sin_port), port_of(b));
+    EQUAL(write(a, "hello", 5), 5);
+    expect(b, "hello", port_of(a));
+    EQUAL(send_from(other, AF_INET, port_of(a), "stranger"), 8);
+    EQUAL(send_from(b, AF_INET, port_of(a), "friend"), 6);
+    EQUAL(recv(a, got, 8, 0), 6);
+    CHECK(!memcmp(got, "friend", 6));
+    OK(connect(a, &none.any, sizeof(none)));
+    FAILS(ENOTCONN, getpeername(a, &peer.any, &length));
+    EQUAL(send_from(a, AF_INET, port_of(other), "any"), 3);
+    EQUAL(recv(other, got, 8, 0), 3);
+}
+
+TEST(refused) {
+    char byte;
+    int b = bound(AF_INET, SOCK_DGRAM, 0), a = connected(AF_INET, SOCK_DGRAM, port_of(b));
+    close(b);
+    EQUAL(write(a, "x", 1), 1);
+    CHECK(ready(a, POLLIN, 5000) & POLLERR);
+    FAILS(ECONNREFUSED, read(a, &byte, 1));
+    FAILS(EAGAIN, recv(a, &byte, 1, MSG_DONTWAIT));
+}
+
+TEST(sizes) {
+    static char block[65507 + 1];
+    char got[4];
+    int a = bound(AF_INET, SOCK_DGRAM, 0), b = bound(AF_INET, SOCK_DGRAM, 0);
+    union address to;
+    socklen_t length = loopback(AF_INET, port_of(b), &to);
+    set(b, SOL_SOCKET, SO_RCVBUF, 1 << 20);
+    memset(block, 'x', sizeof(block));
+    set(a, SOL_SOCKET, SO_SNDBUF, 1 << 20);
+    FAILS(EMSGSIZE, sendto(a, block, sizeof(block), 0, &to.any, length));
+    EQUAL(sendto(a, block, 65507, 0, &to.any, length), 65507);
+    EQUAL(ready(b, POLLIN, 5000), POLLIN);
+    EQUAL(recv(b, got, 4, MSG_PEEK | MSG_TRUNC), 65507);
+    EQUAL(recv(b, block, sizeof(block), 0), 65507);
+    EQUAL(send_from(a, AF_INET, port_of(b), ""), 0);
+    EQUAL(recv(b, got, 4, 0), 0);
+    EQUAL(send_from(a, AF_INET, port_of(b), "long one"), 8);
+    struct iovec v = {got, 4};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_name = &to, .msg_namelen = sizeof(to)};
+    EQUAL(recvmsg(b, &m, 0), 4);
+    CHECK(m.msg_flags & MSG_TRUNC);
+    EQUAL(ntohs(to.v4.sin_port), port_of(a));
+}
+
+TEST(port_in_use) {
+    union address a;
+    int b = bound(AF_INET, SOCK_DGRAM, 0), s = (int)OK(socket(AF_INET, SOCK_DGRAM, 0));
+    socklen_t length = loopback(AF_INET, port_of(b), &a);
+    FAILS(EADDRINUSE, bind(s, &a.any, length));
+    set(s, SOL_SOCKET, SO_REUSEADDR, 1);
+    set(b, SOL_SOCKET, SO_REUSEADDR, 1);
+    OK(bind(s, &a.any, length));
+}
+
+TEST(v4_to_a_socket_of_both) {
+    union address any = {.v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT}}, from;
+    socklen_t length = sizeof(from);
+    char got[8];
+    int b = (int)OK(socket(AF_INET6, SOCK_DGRAM, 0)), a = bound(AF_INET, SOCK_DGRAM, 0);
+    OK(bind(b, &any.any, sizeof(any.v6)));
+    EQUAL(send_from(a, AF_INET, port_of(b), "x"), 1);
+    EQUAL(recvfrom(b, got, 8, 0, &from.any, &length), 1);
+    CHECK(IN6_IS_ADDR_V4MAPPED(&from.v6.sin6_addr));
+    EQUAL(sendto(b, "yy", 2, 0, &from.any, length), 2);
+    EQUAL(recv(a, got, 8, 0), 2);
+}
+
+TEST(packet_info) {
+    union {
+        char bytes[256];
+        struct cmsghdr align;
+    } control;
+    char got[8];
+    struct iovec v = {got, 8};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    int a = bound(AF_INET, SOCK_DGRAM, 0), b = bound(AF_INET, SOCK_DGRAM, 0), ttl = 0;
+    struct in_pktinfo info = {0};
+    set(b, IPPROTO_IP, IP_PKTINFO, 1);
+    set(b, IPPROTO_IP, IP_RECVTTL, 1);
+    set(a, IPPROTO_IP, IP_TTL, 33);
+    EQUAL(send_from(a, AF_INET, port_of(b), "x"), 1);
+    EQUAL(recvmsg(b, &m, 0), 1);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+        if (c->cmsg_type == IP_PKTINFO) memcpy(&info, CMSG_DATA(c), sizeof(info));
+        if (c->cmsg_type == IP_TTL) memcpy(&ttl, CMSG_DATA(c), sizeof(ttl));
+    }
+    EQUAL(ntohl(info.ipi_addr.s_addr), INADDR_LOOPBACK);
+    EQUAL(info.ipi_ifindex, 1);
+    EQUAL(ttl, 33);
+}
+
+TEST(multicast_to_oneself) {
+    union address group = {.v4 = {.sin_family = AF_INET}};
+    struct ip_mreq m = {.imr_interface.s_addr = htonl(INADDR_LOOPBACK)};
+    struct in_addr via = {htonl(INADDR_LOOPBACK)};
+    char got[8];
+    int a = (int)OK(socket(AF_INET, SOCK_DGRAM, 0)), b = (int)OK(socket(AF_INET, SOCK_DGRAM, 0));
+    group.v4.sin_addr.s_addr = INADDR_ANY;
+    OK(bind(b, &group.any, sizeof(group.v4)));
+    group.v4.sin_port = htons((uint16_t)port_of(b));
+    group.v4.sin_addr.s_addr = m.imr_multiaddr.s_addr = inet_addr("239.1.2.3");
+    OK(setsockopt(b, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+    OK(setsockopt(a, IPPROTO_IP, IP_MULTICAST_IF, &via, sizeof(via)));
+    EQUAL(sendto(a, "all", 3, 0, &group.any, sizeof(group.v4)), 3);
+    EQUAL(ready(b, POLLIN, 5000), POLLIN);
+    EQUAL(recv(b, got, 8, 0), 3);
+    OK(setsockopt(b, IPPROTO_IP, IP_DROP_MEMBERSHIP, &m, sizeof(m)));
+    FAILS(EADDRNOTAVAIL, setsockopt(b, IPPROTO_IP, IP_DROP_MEMBERSHIP, &m, sizeof(m)));
+    m.imr_multiaddr.s_addr = htonl(INADDR_LOOPBACK);
+    FAILS(EINVAL, setsockopt(b, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+}
+
+TEST(not_broadcast_without_asking) {
+    union address a;
+    int s = (int)OK(socket(AF_INET, SOCK_DGRAM, 0));
+    socklen_t length = loopback(AF_INET, 9, &a);
+    a.v4.sin_addr.s_addr = INADDR_BROADCAST;
+    EQUAL(connect(s, &a.any, length), -1);
+    CHECK(errno == EACCES || errno == ENETUNREACH); /* Linux looks for a route first */
+}
+
+TEST(shut_down) {
+    char byte;
+    int b = bound(AF_INET, SOCK_DGRAM, 0), a = connected(AF_INET, SOCK_DGRAM, port_of(b));
+    FAILS(ENOTCONN, shutdown(b, SHUT_RD));
+    OK(shutdown(a, SHUT_RD));
+    EQUAL(read(a, &byte, 1), 0);
+}
+
+/* --- interfaces --- */
+TEST(interface_names) {
+    char name[IF_NAMESIZE];
+    struct if_nameindex *all = if_nameindex();
+    bool found = false;
+    CHECK(all);
+    for (struct if_nameindex *i = all; i->if_index; i++) found |= !strcmp(i->if_name, "lo") && i->if_index == 1;
+    CHECK(found);
+    EQUAL(if_nametoindex("lo"), 1);
+    CHECK(if_indextoname(1, name) && !strcmp(name, "lo"));
+    EQUAL(if_nametoindex("none"), 0);
+    CHECK(!if_indextoname(200, name));
+}
+
+TEST(interface_addresses) {
+    struct ifaddrs *all;
+    bool v4 = false, v6 = false;
+    OK(getifaddrs(&all));
+    for (struct ifaddrs *i = all; i; i = i->ifa_next) {
+        const union address *a = (const union address *)i->ifa_addr;
+        if (strcmp(i->ifa_name, "lo") != 0 || !a) continue;
+        CHECK(i->ifa_flags & IFF_LOOPBACK);
+        v4 |= a->any.sa_family == AF_INET && ntohl(a->v4.sin_addr.s_addr) == INADDR_LOOPBACK;
+        v6 |= a->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+    }
+    CHECK(v4);
+    CHECK(v6);
+}
+
+TEST(interface_requests) {
+    struct ifreq r = {.ifr_name = "lo"}, all[8];
+    struct ifconf list = {.ifc_len = sizeof(all), .ifc_req = all};
+    int s = (int)OK(socket(AF_INET, SOCK_DGRAM, 0));
+    OK(ioctl(s, SIOCGIFADDR, &r));
+    EQUAL(ntohl(((struct sockaddr_in *)&r.ifr_addr)->sin_addr.s_addr), INADDR_LOOPBACK);
+    OK(ioctl(s, SIOCGIFMTU, &r));
+    CHECK(r.ifr_mtu >= 16384);
+    OK(ioctl(s, SIOCGIFCONF, &list));
+    CHECK(list.ifc_len >= (int)sizeof(all[0]) && !strcmp(all[0].ifr_name, "lo"));
+    strcpy(r.ifr_name, "none");
+    FAILS(ENODEV, ioctl(s, SIOCGIFADDR, &r));
+    strcpy(r.ifr_name, "lo");
+    if (geteuid() == 0) OK(seteuid(1000));
+    FAILS(EPERM, ioctl(s, SIOCSIFADDR, &r));
+}
+
+/* --- raw --- */
+static uint16_t checksum(const void *bytes, size_t size) {
+    uint32_t sum = 0;
+    const uint16_t *words = bytes;
+    for (size_t i = 0; i < size / 2; i++) sum += words[i];
+    while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)~sum;
+}
+
+TEST(raw_echo) {
+    struct {
+        struct icmphdr h;
+        char data[8];
+    } request = {.h = {.type = ICMP_ECHO, .un.echo = {htons(77), htons(3)}}, .data = "payload"};
+    union address to;
+    socklen_t length = loopback(AF_INET, 0, &to);
+    char got[128];
+    int s = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+    if (s < 0 && errno == EPERM) SKIP("not root");
+    request.h.checksum = checksum(&request, sizeof(request));
+    EQUAL(sendto(s, &request, sizeof(request), 0, &to.any, length), sizeof(request));
+    for (;;) { /* the request itself is heard, too */
+        const struct ip *ip = (const struct ip *)got;
+        ssize_t n = OK(recv(s, got, sizeof(got), 0));
+        const struct icmphdr *h = (const struct icmphdr *)(got + ip->ip_hl * 4);
+        EQUAL(n, ip->ip_hl * 4 + (int)sizeof(request));
+        EQUAL(ip->ip_p, IPPROTO_ICMP);
+        if (h->type != ICMP_ECHOREPLY) continue;
+        EQUAL(ntohs(h->un.echo.id), 77);
+        CHECK(!memcmp(h + 1, request.data, 8));
+        break;
+    }
+}
+
+TEST(raw_is_privileged) {
+    if (geteuid() == 0) OK(seteuid(1000));
+    FAILS(EPERM, socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
+}
+
+TEST(raw_wants_a_protocol) { FAILS(EPROTONOSUPPORT, socket(AF_INET, SOCK_RAW, 0)); }
