@@ -2,17 +2,19 @@
 /*
  * Object counts and deferred destruction.
  *
- * Objects whose last handle or reference went are pushed on one lock-free list and run by
- * object_reap() where no lock is held: a channel full of handles to channels is taken apart in a
- * loop, never by recursion.  An object is on the list at most once: while it waits for
- * on_last_handle the list holds a reference, so its destruction can only be queued afterwards.
+ * Objects whose last handle or reference went are pushed on a list and run by object_reap() where no
+ * lock is held: a channel full of handles to channels is taken apart in a loop, never by recursion.
+ * An object is on a list at most once: while it waits for on_last_handle the list holds a reference,
+ * so its destruction can only be queued afterwards.  Each thread of a process has a list of its own:
+ * what it closes has ended when its system call returns, whatever others are at.  What goes in kernel
+ * threads is for whoever comes next.
  */
 #include <kernel/channel.h>
 #include <kernel/event.h>
 #include <kernel/handle.h>
 #include <kernel/thread.h>
 
-static _Atomic(struct object *) reap_head;
+static _Atomic(struct object *) reap_common;
 
 void object_init(struct object *o, const struct object_ops *ops) {
     o->ops = ops;
@@ -28,12 +30,23 @@ void object_init(struct object *o, const struct object_ops *ops) {
 }
 
 static void reap_push(struct object *o) {
-    struct object *head = atomic_load(&reap_head);
+    struct thread *t = thread_current();
+    if (likely(t && t->process)) {
+        o->reap_next = t->reap;
+        t->reap = o;
+        atomic_fetch_or(&t->work, WORK_REAP);
+        return;
+    }
+    struct object *head = atomic_load(&reap_common);
     do {
         o->reap_next = head;
-    } while (!atomic_compare_exchange_weak(&reap_head, &head, o));
-    struct thread *t = thread_current();
-    if (t) atomic_fetch_or(&t->work, WORK_REAP);
+    } while (!atomic_compare_exchange_weak(&reap_common, &head, o));
+}
+
+static struct object *reap_take(struct thread *t) {
+    struct object *o = t->reap;
+    t->reap = nullptr;
+    return o ? o : atomic_exchange(&reap_common, nullptr);
 }
 
 SLOW_PATH void object_put_slow(struct object *o) {
@@ -78,7 +91,7 @@ void object_reap(void) {
     struct thread *t = thread_current();
     atomic_fetch_and(&t->work, ~(uint32_t)WORK_REAP);
     struct object *o;
-    while ((o = atomic_exchange(&reap_head, nullptr)) != nullptr) {
+    while ((o = reap_take(t)) != nullptr) {
         while (o) {
             struct object *next = o->reap_next;
             reap_one(o);

@@ -2,6 +2,7 @@
 /* What the files of kernel/ipc share and nobody else needs. */
 #pragma once
 #include <kernel/scheme.h>
+#include <kernel/trace_ring.h>
 
 struct file;
 static inline struct thread *call_thread(struct call *c) { return container_of(c, struct thread, call); }
@@ -41,6 +42,7 @@ struct port *scheme_take_idle(struct scheme *s) REQUIRES(s -> lock); /* its thre
  */
 static inline void call_receive(struct scheme *s, struct call *c, struct port *p) REQUIRES(s -> lock) {
     cpu_count(COUNT_CALL);
+    if (CATHODE_DEBUG) trace_ring_add(TR_CALL, c->request.op, p->thread ? p->thread->tid : 0);
     c->request.tag = (uint32_t)(s->last_tag += 2);
     atomic_store_explicit(&c->state, CALL_SERVED, memory_order_relaxed);
     p->serving = c;

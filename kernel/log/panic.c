@@ -4,6 +4,7 @@
 #include <kernel/debug.h>
 #include <kernel/lib.h>
 #include <kernel/log.h>
+#include <kernel/trace_ring.h>
 #include <stdarg.h>
 
 uintptr_t __stack_chk_guard = 0x595e9fbd94fda766; /* replaced at boot by a random value */
@@ -26,5 +27,7 @@ void panic(const char *format, ...) {
     panic_line(line);
     panic_line("\n");
     arch_backtrace(panic_line);
+    panic_line("what the CPUs did last:\n");
+    for (uint32_t cpu = 0; cpu < cpu_online(); cpu++) trace_print(cpu, 8, panic_line);
     arch_panic_stop();
 }

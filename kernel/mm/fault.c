@@ -13,6 +13,7 @@
 #include <kernel/log.h>
 #include <kernel/process.h>
 #include <kernel/signal.h>
+#include <kernel/trace_ring.h>
 
 #include "space_impl.h"
 
@@ -159,6 +160,7 @@ int space_fault(struct space *s, vaddr_t at, unsigned flags) {
 
 int trap_page_fault(struct trapframe *frame, uaddr_t at, unsigned flags) {
     struct thread *t = thread_current();
+    trace_ring_add(TR_FAULT, at, flags);
     int error = at < USER_END && t->process ? space_fault(t->process->space, at, flags) : -EFAULT;
     if (likely(!error)) {
         t->faults_minor++;

@@ -8,6 +8,7 @@
  */
 #include <kernel/event.h>
 #include <kernel/syscall.h>
+#include <kernel/trace_ring.h>
 
 #include "process_impl.h"
 
@@ -25,6 +26,7 @@ static void exec_commit(struct process *p, struct space *s, struct image *i) {
     signal_exec(p, t, 0);
     memcpy(t->name, p->name, sizeof(t->name) - 1);
     arch_thread_reset(t);
+    trace_ring_add(TR_EXEC, p->pid, 0);
     arch_frame_init(arch_frame(t), i->entry, i->stack, 0);
 }
 

@@ -11,6 +11,7 @@
  */
 #include <kernel/channel.h>
 #include <kernel/event.h>
+#include <kernel/trace_ring.h>
 
 #include "process_impl.h"
 
@@ -260,6 +261,7 @@ static void process_release(struct process *p) {
 
 static void process_finish(struct process *p) {
     if (p == process_init) panic("init has ended: status %#x", (unsigned)p->exit_status);
+    trace_ring_add(TR_END, p->pid, (uint32_t)p->exit_status);
     trace_tracer_exit(p);
     process_release(p);
     spin_lock(&process_lock);
@@ -298,6 +300,7 @@ void process_thread_exit(void) {
     if (last) {
         process_finish(p);
     } else {
+        object_reap();
         account_uncharge_task(p);
         wait_queue_wake(&p->self_wait, INT32_MAX);
     }

@@ -20,6 +20,7 @@
  * WORK_SIGNAL is set on a thread whenever it may have something to take; the thread alone clears it.
  */
 #include <kernel/pin.h>
+#include <kernel/trace_ring.h>
 
 #include "process_impl.h"
 
@@ -248,6 +249,7 @@ static int post(struct process *p, struct thread *t, int signal, const struct si
                 struct signal_entry *own) REQUIRES(p -> signal_lock) {
     uint64_t bit = SIGNAL_BIT(signal);
     if (p->group_exit || (t && list_empty(&t->process_link))) return 0;
+    trace_ring_add(TR_SIGNAL, (uint64_t)signal, p->pid);
     if (signal == SIGKILL) {
         if (p != process_init) process_end_threads(p, SIGKILL);
         return 0;

@@ -218,6 +218,7 @@ void sched_init_cpu(void) {
     struct run_queue *q = &run_queues[c->id];
     struct thread *t = kzalloc(sizeof(*t));
     if (!t) panic("no memory for an idle thread");
+    trace_init_cpu();
     bool first = !sched_slice_cycles;
     if (first) cycles_init();
     spin_init(&q->lock, RANK_RUNQUEUE);

@@ -5,6 +5,7 @@
 #include <arch/time.h>
 #include <kernel/thread.h>
 #include <kernel/timer.h>
+#include <kernel/trace_ring.h>
 
 struct run_queue {
     struct spinlock lock;
@@ -70,6 +71,7 @@ static inline void sched_finish_switch(struct thread *previous) {
 static inline void sched_switch(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice,
                                 bool users) {
     lock_check_none();
+    if (CATHODE_DEBUG && same_slice) trace_ring_add(TR_SWITCH, next->tid, 1);
     uint64_t now = arch_cycles();
     self->run_cycles += now;
     next->run_cycles -= now;
@@ -112,9 +114,12 @@ static inline void sched_leave(struct run_queue *q, struct thread *self) RELEASE
     struct thread *next = sched_pick(q);
     spin_unlock(&q->lock);
     sched_slice_check(q);
-    if (unlikely(next == self)) /* woken already, or still the best */
+    if (unlikely(next == self)) { /* woken already, or still the best */
         atomic_store_explicit(&self->state, THREAD_RUNNING, memory_order_relaxed);
-    else sched_switch(q, self, next, false, false);
+        return;
+    }
+    trace_ring_add(TR_SWITCH, next->tid, 0);
+    sched_switch(q, self, next, false, false);
 }
 
 uint32_t sched_choose_cpu_slow(struct thread *t);
@@ -127,7 +132,6 @@ static inline uint32_t sched_choose_cpu(struct thread *t) {
 bool sched_steal(struct run_queue *q); /* from another CPU, if there is one for this */
 void sched_balance(struct run_queue *q); /* threads wait here: some go to CPUs with less to do */
 void sched_slice_init(struct run_queue *q);
-uint64_t sched_ns(uint64_t cycles);
 extern uint64_t sched_slice_cycles;
 void thread_init_sleep(struct thread *t);
 

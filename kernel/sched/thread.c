@@ -111,7 +111,10 @@ struct thread *thread_create(struct process *p, const char *name, void (*entry)(
     return t;
 }
 
-void thread_start(struct thread *t) { sched_enqueue(t); }
+void thread_start(struct thread *t) {
+    trace_ring_add(TR_START, t->process ? t->process->pid : 0, t->tid);
+    sched_enqueue(t);
+}
 
 NORETURN void thread_exit(void) {
     struct thread *t = thread_current();

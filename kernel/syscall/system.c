@@ -7,6 +7,7 @@
 #include <kernel/sanitizer.h>
 #include <kernel/scheme.h>
 #include <kernel/system.h>
+#include <kernel/trace_ring.h>
 #include <kernel/syscall.h>
 
 #define NAME_SIZE 65 /* as struct utsname */
@@ -87,6 +88,8 @@ static size_t put_name(char *buf, size_t size, const char *name) {
     return n;
 }
 
+static size_t info_trace(char *buf, size_t size) { return trace_read((struct trace_record *)(void *)buf, size); }
+
 static size_t info_hostname(char *buf, size_t size) { return put_name(buf, size, names.host); }
 
 static size_t info_domainname(char *buf, size_t size) { return put_name(buf, size, names.domain); }
@@ -98,13 +101,9 @@ static size_t info_schemes(char *buf, size_t size) {
 
 static long info_fill(uint32_t topic, char *buf, size_t size) {
     static size_t (*const fill[])(char *buf, size_t size) = {
-        [SYSTEM_MEMORY] = info_memory,
-        [SYSTEM_COUNTERS] = info_counters,
-        [SYSTEM_CPUS] = info_cpus,
-        [SYSTEM_LOAD] = info_load,
-        [SYSTEM_HOSTNAME] = info_hostname,
-        [SYSTEM_SCHEMES] = info_schemes,
-        [SYSTEM_DOMAINNAME] = info_domainname,
+        [SYSTEM_MEMORY] = info_memory,   [SYSTEM_COUNTERS] = info_counters,     [SYSTEM_CPUS] = info_cpus,
+        [SYSTEM_LOAD] = info_load,       [SYSTEM_HOSTNAME] = info_hostname,     [SYSTEM_TRACE] = info_trace,
+        [SYSTEM_SCHEMES] = info_schemes, [SYSTEM_DOMAINNAME] = info_domainname,
     };
     const struct framebuffer_info *f = &boot->framebuffer;
     if (topic < array_size(fill) && fill[topic]) return (long)fill[topic](buf, size);
@@ -119,6 +118,7 @@ static long info_fill(uint32_t topic, char *buf, size_t size) {
 
 long sys_system_info(uint32_t topic, void *out, size_t size) {
     size = min(size, PAGE_SIZE * 4);
+    if (topic == SYSTEM_TRACE && !cred_privileged(process_current()->cred)) return -EPERM;
     char *buf = kzalloc(PAGE_SIZE * 4);
     if (!buf) return -ENOMEM;
     long n = info_fill(topic, buf, size);

@@ -187,6 +187,27 @@ static int show_counters(struct text *t, uint32_t pid, uint32_t index) {
     return 0;
 }
 
+static int by_time(const void *a, const void *b) {
+    uint64_t x = ((const struct trace_record *)a)->time_ns, y = ((const struct trace_record *)b)->time_ns;
+    return x < y ? -1 : x > y;
+}
+
+static int show_trace(struct text *t, uint32_t pid, uint32_t index) {
+    static const char *const names[TR_COUNT] = TR_NAMES;
+    static struct trace_record all[512];
+    long size = sys_system_info(SYSTEM_TRACE, all, sizeof(all));
+    if (size < 0) return (int)size;
+    size_t count = (size_t)size / sizeof(all[0]);
+    qsort(all, count, sizeof(all[0]), by_time);
+    text_add(t, "%15s %3s %6s %-9s %16s %6s\n", "ns", "cpu", "thread", "event", "a", "b");
+    for (size_t i = 0; i < count; i++) {
+        const struct trace_record *r = &all[i];
+        text_add(t, "%15llu %3u %6u %-9s %16llx %6llx\n", ull(r->time_ns), r->cpu, r->tid,
+                 r->event < TR_COUNT ? names[r->event] : "?", ull(r->a), ull(r->b));
+    }
+    return 0;
+}
+
 static int show_kernel_log(struct text *t, uint32_t pid, uint32_t index) {
     struct handle_info info = {};
     char part[1024];
@@ -283,6 +304,7 @@ const struct proc_file system_files[] = {
     {"stat", 0444, PROC_FILE, .show = show_stat},
     {"sys", 0555, PROC_DIRECTORY, .children = sys_files},
     {"thread-self", 0777, PROC_LINK, .show = show_thread_self},
+    {"trace", 0400, PROC_FILE, .show = show_trace},
     {"uptime", 0444, PROC_FILE, .show = show_uptime},
     {"version", 0444, PROC_FILE, .show = show_version},
     {},

@@ -208,6 +208,33 @@ TEST(fifo_directory_closed) {
     FAILS(ENXIO, open("p", O_WRONLY | O_NONBLOCK)); /* nobody is left */
 }
 
+/* Processes that end with many files, at once: what was theirs has ended when wait() tells. */
+static int file_holder(void *unused) {
+    int p[2];
+    (void)unused;
+    for (int i = 0; i < 200; i++) OK(pipe(p));
+    return 0;
+}
+static int holders(void *unused) {
+    (void)unused;
+    for (int i = 0; i < 50; i++) {
+        int p[2];
+        char c;
+        OK(pipe2(p, O_NONBLOCK));
+        pid_t pid = child_start(file_holder, NULL);
+        OK(close(p[1]));
+        EQUAL(child_wait(pid), 0);
+        EQUAL(read(p[0], &c, 1), 0);
+        OK(close(p[0]));
+    }
+    return 0;
+}
+TEST(closed_when_waited_for) {
+    pid_t pids[8];
+    for (int i = 0; i < 8; i++) pids[i] = child_start(holders, NULL);
+    for (int i = 0; i < 8; i++) EQUAL(child_wait(pids[i]), 0);
+}
+
 TEST(interrupted_read) {
     int p[2];
     char c;

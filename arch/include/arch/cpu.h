@@ -25,6 +25,8 @@ struct cpu {
     uint8_t held_rank[16];
     uint64_t counters[COUNT_COUNT];
     struct run_queue *run_queue;
+    struct trace_record *trace; /* kernel/trace_ring.h */
+    uint32_t trace_count;
 };
 
 #include <asm/cpu.h>

@@ -8,7 +8,7 @@
 #include <asm/regs.h>
 #include <kernel/lib.h>
 #include <kernel/log.h>
-#include <kernel/thread.h>
+#include <kernel/trace_ring.h>
 
 #define FRAMES_MAX 40
 #define STOP_TICKS (1ULL << 31)
@@ -49,6 +49,7 @@ static void dump_cpu(const struct trapframe *f) {
                  cpu->current ? cpu->current->name : "no thread", f->rip, f->rsp, cpu->spin_depth);
     print_line(text);
     if (!frame_from_user(f)) arch_backtrace(print_line);
+    if (!atomic_load(&stopping)) trace_print(cpu->id, 8, print_line);
     atomic_store(&dump_turn, 0);
 }
 

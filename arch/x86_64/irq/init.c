@@ -6,6 +6,7 @@
 #include "irq.h"
 #include <asm/arch.h>
 #include <kernel/log.h>
+#include <kernel/trace_ring.h>
 
 void arch_init_interrupts(void) {
     acpi_init(boot_rsdp);
@@ -19,6 +20,7 @@ void arch_init_interrupts(void) {
  * then the local APIC may take the next interrupt. */
 void irq_dispatch(unsigned vector) {
     cpu_count(COUNT_IRQ);
+    trace_ring_add(TR_INTERRUPT, vector, 0);
     if (vector < VECTOR_TIMER) {
         trap_irq(vector - VECTOR_DEVICE);
         lapic_eoi();

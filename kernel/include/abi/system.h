@@ -29,7 +29,7 @@ enum system_topic { /* system_info(topic, buffer, size) → bytes */
                     SYSTEM_FRAMEBUFFER, /* struct framebuffer_info */
                     SYSTEM_ACPI_ROOT, /* uint64_t physical address of the RSDP */
                     SYSTEM_HOSTNAME, /* text */
-                    SYSTEM_TRACE, /* struct trace_record[] */
+                    SYSTEM_TRACE, /* struct trace_record[]: CPU by CPU, oldest first; for privileged processes */
                     SYSTEM_SCHEMES, /* struct scheme_info[] */
                     SYSTEM_DOMAINNAME, /* text */
 };
@@ -51,9 +51,23 @@ struct scheme_info {
     uint64_t calls;
     uint32_t queued, files;
 };
+enum ring_event { /* a, b */
+                  TR_SWITCH, /* tid of the next thread */
+                  TR_WAKE, /* tid, its CPU: made ready to run */
+                  TR_CALL, /* operation, tid of the server's thread that takes it: debug checks only */
+                  TR_INTERRUPT, /* vector */
+                  TR_FAULT, /* address, what page faults tell */
+                  TR_SIGNAL, /* number, pid */
+                  TR_START, /* pid, tid: a thread */
+                  TR_EXEC, /* pid */
+                  TR_END, /* pid, wait status: a process */
+                  TR_COUNT
+};
+#define TR_NAMES {"switch", "wake", "call", "interrupt", "fault", "signal", "start", "exec", "end"}
 struct trace_record {
-    uint64_t time_ns;
-    uint32_t tid, event;
+    uint64_t time_ns; /* as CLOCK_MONO */
+    uint32_t tid; /* that ran */
+    uint16_t event, cpu;
     uint64_t a, b;
 };
 

@@ -68,7 +68,7 @@ static inline void object_put(struct object *o) {
 }
 void object_handle_get(struct object *o); /* a handle (and its reference) */
 void object_handle_put(struct object *o); /* drops both; may queue on_last_handle */
-void object_reap(void); /* runs what was queued on this CPU; no lock held; sleeping allowed */
+void object_reap(void); /* runs what this thread has queued; no lock held; sleeping allowed */
 SLOW_PATH void object_notify_slow(struct object *o, uint32_t mask);
 static inline void object_notify(struct object *o, uint32_t mask) {
     atomic_thread_fence(memory_order_seq_cst);

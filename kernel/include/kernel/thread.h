@@ -120,6 +120,7 @@ struct thread {
     struct call call;
 
     struct handle_cache called, served; /* a file; a port */
+    struct object *reap; /* what object_reap() has to do: kernel/handle/object.c */
 
     /* signals (kernel/process): protected by the process's signal lock, the mask also by being current */
     uint64_t signal_mask, saved_mask;
@@ -179,6 +180,7 @@ struct thread *thread_find(uint32_t tid); /* reference, or null */
 uint32_t tid_allocate(void); /* a number that no thread, process or group has */
 void thread_set_tid(struct thread *t, uint32_t tid); /* exec: the number is free */
 uint64_t thread_run_ns(const struct thread *t); /* CPU time, for /proc and CPU clocks */
+uint64_t sched_ns(uint64_t cycles); /* of arch_cycles() */
 
 /* kernel/sched/sched.c */
 void sched_init_cpu(void); /* this CPU: idle thread, queues; the caller becomes the idle thread */
