@@ -5,32 +5,22 @@
  */
 #include "console.h"
 #include <flat.h>
-#include <object_map.h>
 #include <service.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <terminal_set.h>
+#include <unistd.h>
 
 #define KEYMAP "keymap"
 #define KEYMAP_OBJECT UINT64_MAX /* no id of the map */
 #define OPTION "keymap="
 
-static struct object_map files;
+static struct terminal *terminal_at(unsigned index) { return &vts[index].terminal; }
 
-static struct tty_file *file_of(const struct port_buffer *call) { return object_get(&files, call->request.object); }
-
-/* The terminal that a path names; null: none. */
-static struct terminal *terminal_named(const uint8_t *path, uint32_t length) {
-    unsigned number = length == 1 ? path[0] - '1' : VTS;
-    return number < VTS ? &vts[number].terminal : nullptr;
-}
-
-/* That of an open file, or of a path. */
-static struct terminal *terminal_meant(const struct port_buffer *call) {
-    struct tty_file *f = file_of(call);
-    return f ? f->terminal : call->request.object ? nullptr : terminal_named(call->data, call->request.length);
-}
+static const char *const names[] = {"1", "2", "3", "4", "5", "6", KEYMAP};
+static_assert(sizeof(names) / sizeof(names[0]) == VTS + 1);
+struct terminal_set terminal_set = {.names = names, .at = terminal_at, .count = VTS, .device = "/dev/tty"};
 
 /* --- the layout --- */
 static bool is_keymap(const struct port_buffer *call) {
@@ -38,11 +28,16 @@ static bool is_keymap(const struct port_buffer *call) {
     return call->request.length == strlen(KEYMAP) && memcmp(call->data, KEYMAP, strlen(KEYMAP)) == 0;
 }
 
-static int64_t keymap_open(struct scheme *s, struct port_buffer *call) {
+/* Only root may choose. */
+static int64_t keymap_permission(struct scheme *s, const struct port_buffer *call, bool write, bool run) {
     const struct credentials *c = scheme_credentials(s, call->request.credentials);
+    return run || (write && (!c || !(c->privileges & PRIVILEGE_ROOT))) ? -EACCES : 0;
+}
+
+static int64_t keymap_open(struct scheme *s, struct port_buffer *call) {
     bool writes = (call->request.args[0] & FILE_ACCESS_MASK) != FILE_READ_ONLY;
-    if (writes && (!c || !(c->privileges & PRIVILEGE_ROOT))) return -EACCES;
-    return reply_file(call, KEYMAP_OBJECT, FILE_KIND_SEEKABLE);
+    int64_t e = keymap_permission(s, call, writes, false);
+    return e ? e : reply_file(call, KEYMAP_OBJECT, FILE_KIND_SEEKABLE);
 }
 
 static int64_t keymap_read(struct port_buffer *call) {
@@ -76,84 +71,36 @@ static void keymap_from_command_line(void) {
     }
 }
 
-/* --- operations --- */
+/* --- operations: those of the layout, and the terminals' --- */
 static int64_t console_open(struct scheme *s, struct port_buffer *call) {
-    struct tty_file *f;
-    if (flat_is_root(call)) return flat_open(call);
-    if (is_keymap(call)) return keymap_open(s, call);
-    struct terminal *t = terminal_named(call->data, call->request.length);
-    if (!t) return -ENOENT;
-    int64_t e = terminal_open_node(t, call, &f);
-    if (e) return e;
-    f->id = object_add(&files, f);
-    if (!f->id) {
-        terminal_close(f);
-        return -ENOMEM;
-    }
-    return reply_file(call, f->id, FILE_KIND_TTY | FILE_KIND_WATCHABLE);
-}
-
-static int64_t console_close(struct scheme *s, struct port_buffer *call) {
-    struct tty_file *f = file_of(call);
-    if (f) {
-        object_remove(&files, f->id);
-        terminal_close(f);
-    }
-    return 0;
+    return !flat_is_root(call) && is_keymap(call) ? keymap_open(s, call) : terminals_open(s, call);
 }
 
 static int64_t console_read(struct scheme *s, struct port_buffer *call) {
-    static const char *const names[] = {"1", "2", "3", "4", "5", "6", KEYMAP};
-    static_assert(sizeof(names) / sizeof(names[0]) == VTS + 1);
-    struct tty_file *f = file_of(call);
     if (flat_is_root(call)) return flat_read(call, names, VTS + 1);
-    if (is_keymap(call)) return keymap_read(call);
-    return f ? terminal_read(f, call) : -EIO;
+    return is_keymap(call) ? keymap_read(call) : terminals_read(s, call);
 }
 
 static int64_t console_write(struct scheme *s, struct port_buffer *call) {
-    struct tty_file *f = file_of(call);
-    if (call->request.object == KEYMAP_OBJECT) return keymap_write(call);
-    return f ? terminal_write(f, call) : -EIO;
+    return is_keymap(call) ? keymap_write(call) : terminals_write(s, call);
 }
 
 static int64_t console_control(struct scheme *s, struct port_buffer *call) {
-    struct tty_file *f = file_of(call);
-    return f ? terminal_ioctl(f, call) : call->request.object == KEYMAP_OBJECT ? -ENOTTY : -EIO;
-}
-
-static int64_t console_watch(struct scheme *s, struct port_buffer *call) {
-    struct tty_file *f = file_of(call);
-    return f ? terminal_watch(f, (uint32_t)call->request.args[0]) : EVENT_ERROR;
+    return is_keymap(call) ? -ENOTTY : terminals_control(s, call);
 }
 
 static int64_t console_stat(struct scheme *s, struct port_buffer *call) {
-    if (flat_is_root(call)) return flat_stat(call);
-    if (is_keymap(call)) return keymap_stat(call);
-    struct terminal *t = terminal_meant(call);
-    return t ? terminal_stat(t, call) : -ENOENT;
+    return !flat_is_root(call) && is_keymap(call) ? keymap_stat(call) : terminals_stat(s, call);
 }
 
 static int64_t console_set_attributes(struct scheme *s, struct port_buffer *call) {
-    const uint32_t head = sizeof(struct file_attributes);
-    struct tty_file *f = file_of(call);
-    if (call->request.length < head) return -EINVAL;
-    struct terminal *t = f ? f->terminal : terminal_named(call->data + head, call->request.length - head);
-    return t ? terminal_set_attributes(t, call) : call->request.object == KEYMAP_OBJECT ? -EPERM : -ENOENT;
+    return call->request.object == KEYMAP_OBJECT ? -EPERM : terminals_set_attributes(s, call);
 }
 
-/* For ttyname(): where init has put it. */
-static int64_t console_path(struct scheme *s, struct port_buffer *call) {
-    struct tty_file *f = file_of(call);
-    if (!f) return -ENOENT;
-    int length = snprintf((char *)call->data, CALL_DATA_MAX, "/dev/tty%u", minor(f->terminal->device));
-    call->reply.length = (uint32_t)length;
-    return length;
-}
-
-static int64_t console_cancel(struct scheme *s, struct port_buffer *call) {
-    struct tty_file *f = file_of(call);
-    return f ? terminal_cancel(f->terminal, call) : -EINTR;
+static int64_t console_access(struct scheme *s, struct port_buffer *call) {
+    return !flat_is_root(call) && is_keymap(call)
+               ? keymap_permission(s, call, call->request.args[1] & W_OK, call->request.args[1] & X_OK)
+               : terminals_access(s, call);
 }
 
 static void console_event(struct scheme *s, uint64_t key, uint32_t mask) {
@@ -174,16 +121,17 @@ static const struct scheme_ops console_ops = {
     .handler =
         {
             [OP_OPEN] = console_open,
-            [OP_CLOSE] = console_close,
+            [OP_CLOSE] = terminals_close,
             [OP_READ] = console_read,
             [OP_WRITE] = console_write,
             [OP_CONTROL] = console_control,
-            [OP_WATCH] = console_watch,
+            [OP_WATCH] = terminals_watch,
             [OP_STAT] = console_stat,
             [OP_SET_ATTRIBUTES] = console_set_attributes,
-            [OP_PATH] = console_path,
+            [OP_ACCESS] = console_access,
+            [OP_PATH] = terminals_path,
         },
-    .cancel = console_cancel,
+    .cancel = terminals_cancel,
     .event = console_event,
     .timeout = console_timeout,
 };
