@@ -331,6 +331,7 @@ TEST(full) {
         ext4_node_put(n);
         while (path_create(fs, (snprintf(name, sizeof(name), "d/e%d", files), name), S_IFREG | 0644, nullptr) == 0)
             files++;
+        if (files > 1) CHECK(path_rename(fs, "d/0", "d/1", false) == 0); /* over another, for which there is room */
         struct ext4_node *dir;
         struct ext4_entry e;
         CHECK(path_get(fs, "d", &dir) == 0);

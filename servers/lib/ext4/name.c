@@ -229,7 +229,7 @@ int ext4_rename(struct ext4_node *from, const char *from_name, size_t from_lengt
     if (!result && victim && !exchange && is_directory(victim)) result = ext4_empty(victim);
     if (!result && is_directory(n) && from != to && !(victim && is_directory(victim))) result = links_room(to);
     if (!result && !to->links) result = -ENOENT;
-    if (!result) result = tx_start(fs, SPACE);
+    if (!result) result = tx_start(fs, victim ? 0 : SPACE); /* an entry that is there already takes no block */
     if (result < 0) return result;
     result = exchange ? exchange_entries(a, n, b, victim) : move_entry(a, n, b, victim);
     n->ctime = fs_now(fs);
