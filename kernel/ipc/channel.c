@@ -412,7 +412,8 @@ static void end_last_handle(struct object *o) {
         (void)!route_set(e, nullptr);
     } else if (end_is(e, CHANNEL_SOCKET)) {
         spin_lock(&e->channel->lock);
-        if (e->in->used || e->in->message_count) end_peer(e)->error = ECONNRESET;
+        bool lost = e->resets && !e->out->over;
+        if (e->in->used || e->in->message_count || lost) end_peer(e)->error = ECONNRESET;
         spin_unlock(&e->channel->lock);
     }
     end_shutdown(e, true, !datagram);

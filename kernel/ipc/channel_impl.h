@@ -32,6 +32,7 @@ struct channel_end {
     struct queue *in, *out;
     _Atomic uint32_t status; /* FILE_NONBLOCK, access mode */
     int error; /* returned once by the next operation */
+    bool resets; /* CHANNEL_RESETS */
     _Atomic uint32_t hold; /* CHANNEL_HELD */
     struct channel_name *_Atomic name; /* set once */
     /* under route_lock */

@@ -222,6 +222,7 @@ long socket_control(struct channel_end *e, uint32_t op, uint64_t argument) {
     case CHANNEL_TAKE_ERROR: return take_error(e);
     case CHANNEL_LIMITS: return set_limits(e->channel, argument);
     case CHANNEL_NEWS: return take_news(e);
+    case CHANNEL_RESETS: e->resets = true; return 0;
     default: return -EINVAL;
     }
 }

@@ -148,17 +148,19 @@ static long list_interfaces(int fd, struct ifconf *list) {
     if (list->ifc_len < 0 && list->ifc_req) {
         return -EINVAL;
     }
-    call_prepare(&call, OP_CONTROL, SIOCGIFCONF, 0, room < sizeof(all) ? room : sizeof(all));
+    room = room < sizeof(all) ? room : sizeof(all);
+    call_prepare(&call, OP_CONTROL, SIOCGIFCONF, 0, room);
     call.out = all;
-    call.out_size = sizeof(all);
+    call.out_size = room;
     long error = call_send(fd, &call);
     if (error < 0) {
         return error;
     }
+    size_t length = call.reply.length < room ? call.reply.length : room;
     if (list->ifc_req) {
-        memcpy(list->ifc_req, all, call.reply.length);
+        memcpy(list->ifc_req, all, length);
     }
-    list->ifc_len = (int)call.reply.length;
+    list->ifc_len = (int)length;
     return 0;
 }
 
@@ -217,7 +219,7 @@ long inet_ioctl(int fd, unsigned request, unsigned long argument) {
 static long netlink_give(int fd, const char *at, size_t left) {
     while (left >= sizeof(struct nlmsghdr)) {
         size_t part = 0;
-        while (left - part >= sizeof(struct nlmsghdr)) {
+        while (part < left && left - part >= sizeof(struct nlmsghdr)) {
             uint32_t next;
             memcpy(&next, at + part, sizeof(next));
             if (next < sizeof(struct nlmsghdr) || next > left - part) {
@@ -228,6 +230,7 @@ static long netlink_give(int fd, const char *at, size_t left) {
             }
             part += NLMSG_ALIGN(next);
         }
+        part = part < left ? part : left; /* the last one may come without its padding */
         struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
         struct io_vector v = {(void *)at, part};
         struct channel_message m = {.vectors = &v,
@@ -240,7 +243,7 @@ static long netlink_give(int fd, const char *at, size_t left) {
             return error == -EAGAIN ? -ENOBUFS : error;
         }
         at += part;
-        left -= part < left ? part : left;
+        left -= part;
     }
     return 0;
 }

@@ -253,6 +253,7 @@ static void on_error(void *arg, err_t error) {
 static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t error) {
     struct socket *s = arg;
     s->state = INET_CONNECTED;
+    sys_channel_control(s->far, CHANNEL_RESETS, 0); /* should this server die */
     socket_hold(s, 0);
     socket_watch(s, WATCHED);
     make_dirty(s);
@@ -315,6 +316,7 @@ static err_t on_accepted(void *arg, struct tcp_pcb *pcb, err_t error) {
     s->no_delay = listener->no_delay;
     port_connection(s->local.port, 1);
     attach(s, pcb);
+    sys_channel_control(s->far, CHANNEL_RESETS, 0);
     socket_watch(s, WATCHED);
     stream_queue(listener, s);
     return ERR_OK;

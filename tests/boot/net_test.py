@@ -169,13 +169,14 @@ class NetTest(unittest.TestCase):
         self.assertIn("none", out)
 
     def test_server_killed(self):
-        """Connections end, new ones work at once, the address comes again."""
+        """Connections are reset, new ones work at once, the address comes again."""
         (self.folder / "data").write_text("again\n", encoding="utf-8")
         with self.http_server() as port:
-            status, out = run(f"exec 3<>/scheme/tcp/{HOST}:{port}; service restart net; cat <&3; "
+            status, out = run(f"exec 3<>/scheme/tcp/{HOST}:{port}; service restart net; cat <&3; echo connection $?; "
                               f"i=0; until wget -q -O - http://{HOST}:{port}/data; do sleep 0.5; i=$((i+1)); "
                               "[ $i -lt 40 ] || exit 1; done")
         self.assertEqual(status, 0, out)
+        self.assertIn("connection 1", out)
         self.assertIn("again", out)
 
     def test_by_hand(self):

@@ -178,8 +178,8 @@ TEST(targets_only_take_messages) {
     GOOD(sys_call(s, &call));
     handle_t h = call.reply.handle;
     CHECK(sys_read(h, &c, 1, OFFSET_CURRENT, IO_NONBLOCK, 0) < 0);
-    for (uint32_t op = CHANNEL_SHUTDOWN; op <= CHANNEL_ROUTE; op++) {
-        if (op == CHANNEL_READABLE || op == CHANNEL_WRITABLE || op == CHANNEL_CAPACITY) continue;
+    for (uint32_t op = CHANNEL_SHUTDOWN; op <= CHANNEL_RESETS; op++) {
+        if (op == CHANNEL_READABLE || op == CHANNEL_WRITABLE || op == CHANNEL_CAPACITY || op == CHANNEL_IS) continue;
         CHECK(sys_channel_control(h, op, 1) < 0);
     }
     EQUAL(send(d, "x", 1, 0), -1); /* still not connected */

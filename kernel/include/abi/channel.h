@@ -56,5 +56,6 @@ enum channel_op {
     CHANNEL_ROUTE, /* argument: what it sends goes where what is sent on this end goes; HANDLE_NONE: to its peer */
     CHANNEL_IS, /* argument: a handle; result 1: it is an end of the same channel, 0: of another */
     CHANNEL_WAIT, /* argument: an end; whoever has its peer, and nobody else, gets this one. HANDLE_NONE: not so */
+    CHANNEL_RESETS, /* a socket's end, for good: closed without CHANNEL_SHUTDOWN of its writing, it resets its peer */
 };
 #define CHANNEL_HELD(read, write, events) ((read) | (write) << 8 | (events) << 16)
