@@ -12,31 +12,37 @@ void trace_init_cpu(void) {
     if (!c->trace) panic("no memory for a trace ring");
 }
 
-/* Up to `most` of the newest, oldest first. */
-RACE_INTENDED static size_t newest(const struct cpu *c, struct trace_record *out, size_t most) {
-    uint32_t end = __atomic_load_n(&c->trace_count, __ATOMIC_RELAXED);
-    size_t n = min(most, min((size_t)end, (size_t)TRACE_RECORDS));
-    for (size_t i = 0; i < n; i++) out[i] = c->trace[(end - n + i) % TRACE_RECORDS];
-    return n;
+/* The n-th of a CPU's records, from the oldest on; false: not written yet. */
+RACE_INTENDED static bool record_at(uint32_t cpu, unsigned n, struct trace_record *out) {
+    const struct cpu *c = cpu_get(cpu);
+    uint32_t next = __atomic_load_n(&c->trace_next, __ATOMIC_RELAXED);
+    *out = c->trace[(next / sizeof(*out) + n) % TRACE_RECORDS];
+    out->cpu = (uint16_t)cpu;
+    return out->time_ns;
 }
 
 size_t trace_read(struct trace_record *out, size_t size) {
-    size_t room = size / sizeof(*out), n = 0;
+    uint32_t cpus = cpu_online();
+    unsigned most = (unsigned)min(size / sizeof(*out) / cpus, (size_t)TRACE_RECORDS);
+    struct trace_record *to = out;
+    for (uint32_t cpu = 0; cpu < cpus; cpu++)
+        for (unsigned n = TRACE_RECORDS - most; n < TRACE_RECORDS; n++) to += record_at(cpu, n, to);
     uint64_t cycles = arch_cycles();
     nsec_t now = clock_now();
-    for (uint32_t cpu = 0, cpus = cpu_online(); cpu < cpus; cpu++) n += newest(cpu_get(cpu), out + n, room / cpus);
-    for (size_t i = 0; i < n; i++) out[i].time_ns = (uint64_t)now - sched_ns(cycles - out[i].time_ns);
-    return n * sizeof(*out);
+    for (struct trace_record *r = out; r < to; r++) {
+        uint64_t ago = cycles - r->time_ns;
+        r->time_ns = (uint64_t)now - ((int64_t)ago > 0 ? sched_ns(ago) : 0); /* one that was torn may be newer */
+    }
+    return (size_t)(to - out) * sizeof(*out);
 }
 
 void trace_print(uint32_t cpu, unsigned count, void (*line)(const char *)) {
     static const char *const names[TR_COUNT] = TR_NAMES;
-    const struct cpu *c = cpu_get(cpu);
+    struct trace_record r;
     uint64_t now = arch_cycles();
-    for (struct trace_record r; count > 0 && c->trace; count--) {
+    for (unsigned n = TRACE_RECORDS - count; n < TRACE_RECORDS && cpu_get(cpu)->trace; n++) {
         char text[128];
-        if (newest(c, &r, 1) == 0) return;
-        r = c->trace[(c->trace_count - count) % TRACE_RECORDS];
+        if (!record_at(cpu, n, &r)) continue;
         print_format(text, sizeof(text), "  CPU %u %lu ns ago, thread %u: %s %#lx %#lx\n", cpu,
                      sched_ns(now - r.time_ns), r.tid, r.event < TR_COUNT ? names[r.event] : "?", r.a, r.b);
         line(text);

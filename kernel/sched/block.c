@@ -132,7 +132,7 @@ int thread_block_switch_to(struct thread *next, nsec_t deadline) { return block(
 
 void sched_enqueue(struct thread *t) {
     uint32_t cpu = sched_choose_cpu(t);
-    trace_ring_add(TR_WAKE, t->tid, cpu);
+    if (CATHODE_DEBUG) trace_ring_add(TR_WAKE, t->tid, cpu);
     if (unlikely(cpu != t->cpu)) sched_move(t, cpu);
     struct run_queue *q = &run_queues[cpu];
     spin_lock(&q->lock);

@@ -26,7 +26,7 @@ struct cpu {
     uint64_t counters[COUNT_COUNT];
     struct run_queue *run_queue;
     struct trace_record *trace; /* kernel/trace_ring.h */
-    uint32_t trace_count;
+    uint32_t trace_next; /* where the next record goes: bytes */
 };
 
 #include <asm/cpu.h>

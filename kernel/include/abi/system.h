@@ -53,8 +53,8 @@ struct scheme_info {
 };
 enum ring_event { /* a, b */
                   TR_SWITCH, /* tid of the next thread */
-                  TR_WAKE, /* tid, its CPU: made ready to run */
-                  TR_CALL, /* operation, tid of the server's thread that takes it: debug checks only */
+                  TR_WAKE, /* tid, its CPU, made ready to run: debug checks only */
+                  TR_CALL, /* operation, tid of the server's thread that takes it: likewise */
                   TR_INTERRUPT, /* vector */
                   TR_FAULT, /* address, what page faults tell */
                   TR_SIGNAL, /* number, pid */
