@@ -126,8 +126,9 @@ static __attribute__((noinline)) long send_scheme(struct path_call *p) {
 }
 
 bool path_is_scheme(const char *path, size_t length) {
+    const char *name = path + sizeof(SCHEME_PREFIX) - 1;
     return length > sizeof(SCHEME_PREFIX) - 1 && path[1] == 's' &&
-           !memcmp(path, SCHEME_PREFIX, sizeof(SCHEME_PREFIX) - 1);
+           !memcmp(path, SCHEME_PREFIX, sizeof(SCHEME_PREFIX) - 1) && *name != '.' && *name != '/';
 }
 
 long path_step(struct path_call *p, handle_t start) {

@@ -15,7 +15,7 @@ struct text { /* grows; a failed allocation cuts it short */
 void text_append(struct text *t, const void *bytes, size_t size);
 void text_free(struct text *t);
 
-enum proc_kind { PROC_FILE, PROC_DIRECTORY, PROC_LINK, PROC_TASKS, PROC_HANDLES };
+enum proc_kind { PROC_FILE, PROC_DIRECTORY, PROC_LINK, PROC_TASKS, PROC_HANDLES, PROC_SCHEMES };
 
 /* One row of a directory's table; the last one has no name. pid: the process, 0 outside of one. */
 struct proc_file {

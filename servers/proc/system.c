@@ -299,6 +299,7 @@ const struct proc_file system_files[] = {
     {"meminfo", 0444, PROC_FILE, .show = show_memory},
     {"mounts", 0777, PROC_LINK, .show = show_mounts},
     {"net", 0777, PROC_LINK, .show = show_network},
+    {"scheme", 0555, .kind = PROC_SCHEMES},
     {"schemes", 0444, PROC_FILE, .show = show_schemes},
     {"self", 0777, PROC_LINK, .show = show_self},
     {"stat", 0444, PROC_FILE, .show = show_stat},

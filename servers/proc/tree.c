@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The tree: the tables of system.c and process.c, and the numbered directories (processes, threads,
- * handles) that the kernel is asked for.  Nodes are made on lookup and kept while somebody has them
+ * handles) that the kernel is asked for; and /proc/scheme, which /scheme is a link to: a link for each
+ * scheme there is, numbered by when it was first seen here.  Nodes are made on lookup and kept while somebody has them
  * open; some others stay cached.
  *
  * Cookies: rows of a table count from 3, numbered entries from NUMBERS on.
@@ -17,6 +18,7 @@
 #define COOKIE_FIRST 3
 #define NUMBERS 4096
 #define NUMBER_NONE UINT32_MAX
+#define SCHEMES_MAX 512
 
 /* A numbered directory or link has index ≠ NUMBER_NONE: thread or handle; else it is its row's. */
 struct proc_node {
@@ -37,6 +39,9 @@ static const struct proc_file task_row = {"", 0555, PROC_DIRECTORY, .children = 
 
 static int show_handle(struct text *t, uint32_t pid, uint32_t index);
 static const struct proc_file handle_row = {"", 0777, PROC_LINK, .show = show_handle};
+
+static int show_scheme(struct text *t, uint32_t pid, uint32_t index);
+static const struct proc_file scheme_row = {"", 0777, PROC_LINK, .show = show_scheme};
 
 static struct proc_node *proc_of(struct fs_node *n) { return (struct proc_node *)n; }
 
@@ -156,6 +161,44 @@ static int show_handle(struct text *t, uint32_t pid, uint32_t index) {
     return 0;
 }
 
+/* --- schemes ------------------------------------------------------------------------------------- */
+static struct {
+    char name[sizeof(((struct scheme_info *)nullptr)->name)];
+    bool present; /* at the last look */
+} schemes[SCHEMES_MAX];
+static uint32_t scheme_count;
+
+static void schemes_look(void) {
+    static struct scheme_info all[SCHEMES_MAX];
+    long size = sys_system_info(SYSTEM_SCHEMES, all, sizeof(all));
+    for (uint32_t i = 0; i < scheme_count; i++) schemes[i].present = false;
+    for (long k = 0; k < size / (long)sizeof(all[0]); k++) {
+        uint32_t i = 0;
+        while (i < scheme_count && strcmp(schemes[i].name, all[k].name) != 0) i++;
+        if (i == SCHEMES_MAX) continue;
+        if (i == scheme_count) memcpy(schemes[scheme_count++].name, all[k].name, sizeof(all[k].name));
+        schemes[i].present = true;
+    }
+}
+
+/* The first from this number on; NUMBER_NONE: no more. */
+static uint32_t scheme_next(uint32_t i) {
+    schemes_look();
+    while (i < scheme_count && !schemes[i].present) i++;
+    return i < scheme_count ? i : NUMBER_NONE;
+}
+
+static int scheme_get(struct fs_node *dir, struct fs_name name, struct fs_node **out) {
+    for (uint32_t i = 0; (i = scheme_next(i)) != NUMBER_NONE; i++)
+        if (name_is(name, schemes[i].name, strlen(schemes[i].name))) return node_get(dir, &scheme_row, 0, i, out);
+    return -ENOENT;
+}
+
+static int show_scheme(struct text *t, uint32_t pid, uint32_t index) {
+    text_add(t, "/scheme/%s", schemes[index].name);
+    return 0;
+}
+
 /* --- fs_ops -------------------------------------------------------------------------------------- */
 static const struct proc_file *row_find(const struct proc_file *row, struct fs_name name) {
     while (row && row->name && !name_is(name, row->name, strlen(row->name))) row++;
@@ -167,6 +210,7 @@ static int proc_lookup(struct fs_call *c, struct fs_node *dir, struct fs_name na
     const struct proc_file *row = row_find(d->file->children, name);
     uint32_t number;
     if (row) return node_get(dir, row, d->pid, NUMBER_NONE, out);
+    if (d->file->kind == PROC_SCHEMES) return scheme_get(dir, name, out);
     bool numbered = d->file == &root_row || d->file->kind != PROC_DIRECTORY;
     return numbered && number_parse(name, &number) ? number_get(dir, number, out) : -ENOENT;
 }
@@ -187,8 +231,17 @@ static int proc_next(struct fs_node *dir, int64_t cookie, struct fs_entry *out) 
         }
     }
     if (d->file != &root_row && d->file->kind == PROC_DIRECTORY) return -ENOENT;
-    uint32_t n = number_next(d, cookie < NUMBERS ? -1 : cookie - NUMBERS);
+    bool scheme = d->file->kind == PROC_SCHEMES;
+    uint32_t n = scheme ? scheme_next(cookie < NUMBERS ? 0 : (uint32_t)(cookie - NUMBERS + 1))
+                        : number_next(d, cookie < NUMBERS ? -1 : cookie - NUMBERS);
     if (n == NUMBER_NONE) return -ENOENT;
+    if (scheme) {
+        *out = (struct fs_entry){.cookie = NUMBERS + (int64_t)n,
+                                 .inode = 1,
+                                 .mode = MODE_SYMLINK,
+                                 .name = fs_name(schemes[n].name, strlen(schemes[n].name))};
+        return 0;
+    }
     int length = snprintf(number, sizeof(number), "%u", n);
     *out = (struct fs_entry){.cookie = NUMBERS + (int64_t)n,
                              .inode = 1,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The schemes uds_stream: and uds_dgram:, a thread each; one lock. */
 #include "uds.h"
+#include <flat.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <service.h>
@@ -43,13 +44,26 @@ static int64_t serve(struct socket *s, struct port_buffer *call) {
     }
 }
 
+/* The root: opened for reading and writing it is a new socket, else an empty directory. */
+static int64_t serve_root(struct uds *u, struct port_buffer *call) {
+    if (call->request.object != 0) return -EBADF;
+    switch (call->request.op) {
+    case OP_OPEN: {
+        uint64_t flags = call->request.args[0];
+        bool socket = (flags & FILE_ACCESS_MASK) == FILE_READ_WRITE && !(flags & FILE_PATH);
+        return socket ? socket_open(u, call) : flat_is_root(call) ? flat_open(call) : -ENOENT;
+    }
+    case OP_STAT: return flat_is_root(call) ? flat_stat(call) : -ENOENT;
+    case OP_READ: return flat_read(call, nullptr, 0);
+    default: return -EBADF;
+    }
+}
+
 static int64_t request(struct scheme *scheme, struct port_buffer *call) {
     struct uds *u = scheme->server;
     pthread_mutex_lock(&lock);
     struct socket *s = object_get(&u->sockets, call->request.object);
-    int64_t result = s                                                          ? serve(s, call)
-                     : call->request.object != 0 || call->request.op != OP_OPEN ? -EBADF
-                                                                                : socket_open(u, call);
+    int64_t result = s ? serve(s, call) : serve_root(u, call);
     pthread_mutex_unlock(&lock);
     return result;
 }
@@ -58,6 +72,7 @@ const struct scheme_ops uds_ops = {
     .handler = {[OP_OPEN] = request,
                 [OP_CLOSE] = request,
                 [OP_STAT] = request,
+                [OP_READ] = request,
                 [OP_CHANNEL_INFO] = request,
                 [OP_CONTROL] = request,
                 [OP_SET_ATTRIBUTES] = request},

@@ -59,7 +59,6 @@ int64_t socket_open(struct uds *u, struct port_buffer *call) {
     int type = call->request.args[1] ? (int)call->request.args[1] : u->type;
     handle_t ends[2];
     if (call->request.length > 0) return -ENOENT;
-    if ((call->request.args[0] & FILE_ACCESS_MASK) != FILE_READ_WRITE) return -EACCES;
     if (!type_served(u, type)) return -ESOCKTNOSUPPORT;
     long e = sys_channel_create(flags[type] | HANDLE_IN_UPPER << 16, CHANNEL_CAPACITY_DEFAULT, ends);
     if (e < 0) return e;
