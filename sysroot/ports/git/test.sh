@@ -16,3 +16,8 @@ git archive HEAD | tar -t && git stash list && git grep -n hundred && git blame 
 git clone -q --depth 2 file:///tmp/bare.git ../third && git -C ../third rev-list --count HEAD
 git bisect start HEAD HEAD~2 >/dev/null && git bisect run sh -c '! test -e more' | tail -n 1
 git format-patch -q -1 --stdout HEAD~ | head -n 1 && git rebase -q HEAD~ 2>&1 && git worktree add -q ../tree && ls ../tree
+mkdir -p /tmp/www/cgi-bin && printf '#!/bin/sh\nexec git http-backend\n' >/tmp/www/cgi-bin/git
+chmod 755 /tmp/www/cgi-bin/git && git -C /tmp/bare.git config http.receivepack true
+GIT_PROJECT_ROOT=/tmp GIT_HTTP_EXPORT_ALL=1 httpd -p 127.0.0.1:8081 -h /tmp/www && cd /tmp
+git clone -q http://127.0.0.1:8081/cgi-bin/git/bare.git fourth && cd fourth && git commit -q --allow-empty -m 'By HTTP'
+git push -q && git -C /tmp/bare.git log -1 --format=%s
