@@ -18,6 +18,7 @@ extern struct vt vts[VTS];
 extern struct vt *vt_seen;
 extern const struct terminal_ops vt_ops;
 
+void vt_show_log(void);
 void vt_init(struct scheme *s);
 /* Shows another one. */
 void vt_switch(struct vt *v);

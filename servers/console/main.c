@@ -141,6 +141,7 @@ int main(void) {
     if (scheme_init(&scheme, SERVICE_SCHEME, &console_ops, nullptr) != 0) return 1;
     if (!screen_open()) service_log("console: there is no screen");
     vt_init(&scheme);
+    vt_show_log();
     input_open(&scheme);
     keymap_from_command_line();
     return -scheme_serve(&scheme);

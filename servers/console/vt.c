@@ -7,12 +7,14 @@
 #include <service.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/sysmacros.h>
 
 #define MAJOR 4 /* numbers are Linux's: /dev/tty1 is 4, 1 */
 #define OUTPUT_UNSEEN 4096 /* then it is shown to an emulator all the same */
 #define PUMPS_MAX 16
 #define BLINK_NS 500000000LL
+#define LOG_COLOUR "\033[38;2;120;130;120m"
 
 struct vt vts[VTS];
 struct vt *vt_seen;
@@ -180,6 +182,10 @@ static int64_t vt_control(struct terminal *t, uint32_t request, void *data, uint
 
 const struct terminal_ops vt_ops = {.pump = vt_pump, .control = vt_control};
 
+static void emulator_text(struct emulator *e, const char *text) {
+    emulator_write(e, (const uint8_t *)text, strlen(text));
+}
+
 void vt_typed(void) { terminal_changed(&vt_seen->terminal); }
 
 void vt_switch(struct vt *v) {
@@ -216,4 +222,24 @@ void vt_init(struct scheme *s) {
         window_set(t, screen_size());
     }
     vt_seen = &vts[0];
+}
+
+/* The first terminal begins with what has been logged so far, to look back to. */
+void vt_show_log(void) {
+    struct vt *v = &vts[0];
+    char bytes[512];
+    struct handle_info info = {};
+    if (sys_handle_info(SERVICE_LOG, &info) < 0 || !vt_begin(v)) return;
+    emulator_text(&v->emulator, LOG_COLOUR);
+    int64_t at = (int64_t)info.object; /* the oldest byte that is still there */
+    bool level = true; /* in the "<6>" that a line begins with */
+    for (long n; (n = sys_read(SERVICE_LOG, bytes, sizeof(bytes), at, IO_NONBLOCK, 0)) > 0; at += n)
+        for (long i = 0; i < n; i++) {
+            if (bytes[i] == '\n') emulator_text(&v->emulator, "\r\n");
+            else if (!level) emulator_write(&v->emulator, (const uint8_t *)&bytes[i], 1);
+            level = bytes[i] == '\n' || (level && bytes[i] != '>');
+        }
+    for (int i = 0; i < v->emulator.rows; i++) emulator_text(&v->emulator, "\n");
+    emulator_text(&v->emulator, "\033[0m\033[H");
+    stale_draw();
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * getty TTY [TERM]: makes the terminal the controlling one of a new session, puts it into a sane state,
- * shows /etc/issue, asks for a name and becomes /bin/login, which gives up after a minute without a password: a
- * terminal that nobody is at waits here. init starts it again when the session has ended.
+ * getty TTY [TERM]: makes the terminal the controlling one of a new session, puts it into a sane state, shows
+ * /etc/issue (on a terminal of that type /etc/issue.screen, after clearing it), asks for a name and becomes
+ * /bin/login, which gives up after a minute without a password: a terminal that nobody is at waits here. init starts
+ * it again when the session has ended.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,9 +50,9 @@ static const char *issue_word(char c, const struct utsname *system, const char *
     }
 }
 
-static void issue_show(const char *line) {
+static void issue_show(const char *path, const char *line) {
     struct utsname system;
-    FILE *f = fopen("/etc/issue", "re");
+    FILE *f = fopen(path, "re");
     if (!f) return;
     uname(&system);
     for (int c; (c = getc(f)) != EOF;) {
@@ -92,7 +93,10 @@ int main(int argc, char **argv) {
     }
     terminal_reset();
     const char *line = ttyname(0);
-    issue_show(line && strncmp(line, "/dev/", 5) == 0 ? line + 5 : argv[1]);
+    bool screen = argc == 3;
+    if (screen) fputs("\033[H\033[J", stdout);
+    issue_show(screen ? "/etc/issue.screen" : "/etc/issue",
+               line && strncmp(line, "/dev/", 5) == 0 ? line + 5 : argv[1]);
     if (!name_ask(name, sizeof(name))) return 1;
     char path[] = "PATH=/usr/local/bin:/bin:/sbin:/usr/bin:/usr/sbin", login[] = "login", end[] = "--";
     execve("/bin/login", (char *const[]){login, end, name, nullptr}, (char *const[]){path, term, nullptr});

@@ -9,6 +9,7 @@ each test is kept there.
 
 import os
 import pathlib
+import re
 import sys
 import tempfile
 import time
@@ -70,8 +71,10 @@ class Person(boot.Session):
         return found
 
     def greeting(self, number):
-        issue = (ETC / "issue").read_text().replace("\\r", "0.1").replace("\\l", f"tty{number}")
-        return (issue + "cathode login: ").replace("\n", "\r\n")
+        issue = (ETC / "issue.screen").read_text()
+        for word, what in ("\\s", "Cathode"), ("\\r", "0.1"), ("\\l", f"tty{number}"):
+            issue = issue.replace(word, what)
+        return "\x1b[H\x1b[J" + (issue + "cathode login: ").replace("\n", "\r\n")
 
     def logged_in(self, number):
         return self.greeting(number) + ("root\n" + (ETC / "motd").read_text() + "# ").replace("\n", "\r\n")
@@ -98,6 +101,21 @@ class Person(boot.Session):
             raise boot.Failure(f"{what}: {difference(found, wanted, self.text_screen)}\n{self.text[-2000:]}")
         return found
 
+    def see_log(self, shown):
+        """What the system has said up to the console's start, above all else."""
+        log = re.findall(r"<\d>(.*)", self.run("cat /proc/kmsg").replace("\r", ""))
+        for _ in range(4):
+            self.qmp.press("shift", "pgup")
+        texts = ["\x1b[38;2;120;130;120m" + "".join(f"{line}\r\n" for line in log[:n]) + "\n" * 33 +
+                 "\x1b[0m\x1b[H" + shown for n in range(5, len(log) + 1)]
+        wanted = [self.text_screen.picture(text.encode(), back=1000) for text in texts]
+        end = time.monotonic() + LIMIT
+        while self.qmp.picture() not in wanted:
+            if time.monotonic() > end:
+                self.keep(self.qmp.picture(), "found")
+                raise boot.Failure("the log is not above")
+            time.sleep(0.3)
+
     def keep(self, picture, name):
         folder = os.environ.get("CATHODE_PICTURES")
         if folder:
@@ -119,6 +137,7 @@ def test_login(host):
     """The prompt, a login by typed keys, editing a line, colours, another terminal and back, scroll-back."""
     with Person(host, files={"gallery": GALLERY.encode()}) as p:
         shown = p.log_in()
+        p.see_log(shown)
         p.qmp.type("echo 'Hello, World!' x\x7f| tr a-z A-Z\n")
         shown += "echo 'Hello, World!' x\b \b| tr a-z A-Z\r\nHELLO, WORLD! \r\n# "
         p.see("echo", shown)

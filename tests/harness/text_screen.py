@@ -62,7 +62,7 @@ class TextScreen:
     def picture(self, data, back=0, selected=(), pointer=None):
         """data: bytes to the terminal; back: lines scrolled back; selected: cells (row, column) of the view."""
         cells, count, (row, column, visible) = self.cells(data)
-        first = count - self.rows - back
+        first = max(count - self.rows - back, 0)
         inverse = {(first + r, c) for r, c in selected}
         if visible and not back:
             inverse ^= {(first + row, min(column, self.columns - 1))}
