@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Secure shell from this machine into the guest, by a key: commands, their status and streams, scp both ways.
+"""Secure shell from this machine into the guest, by a key and by a password: commands, their status and
+streams, scp both ways.
 
 ssh_test.py [--with dropbear,openssh] [--nic KIND] [--size MIB]
 """
@@ -8,6 +9,7 @@ ssh_test.py [--with dropbear,openssh] [--nic KIND] [--size MIB]
 import argparse
 import os
 import pathlib
+import pty
 import shutil
 import socket
 import subprocess
@@ -44,6 +46,26 @@ class Guest:
         return subprocess.run(["ssh", *self.options, "-p", str(self.port), "root@localhost", command],
                               capture_output=True, check=False, **more)
 
+    def by_password(self, word, command):
+        """What ssh prints, and its status; it asks on a terminal."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execvp("ssh", ["ssh", "-o", "BatchMode=no", "-o", "PubkeyAuthentication=no", "-o",
+                              "NumberOfPasswordPrompts=1", *map(str, self.options), "-p", str(self.port),
+                              "root@localhost", command])
+        text, asked = b"", False
+        while True:
+            try:
+                part = os.read(terminal, 4096)
+            except OSError:     # its end
+                part = b""
+            if not part:
+                return text, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            text += part
+            if not asked and b"password:" in text:
+                asked = True
+                os.write(terminal, word.encode() + b"\n")
+
     def scp(self, *files):
         subprocess.run(["scp", "-q", *self.options, "-P", str(self.port), *files], check=True)
 
@@ -71,6 +93,12 @@ def main():
             guest.wait()
             told = guest.ssh("uname -s; cat; echo err >&2; exit 7", input=b"in")
             assert (told.returncode, told.stdout, told.stderr) == (7, b"Cathode\nin", b"err\n"), told
+            assert guest.by_password("", "true")[1] != 0, "in without a password"
+            told = guest.ssh("passwd root", input=b"Sesame-42\nSesame-42\n")
+            assert told.returncode == 0, told
+            told = guest.by_password("Sesame-42", "uname -s; exit 5")
+            assert told[1] == 5 and b"Cathode" in told[0], told
+            assert guest.by_password("sesame-42", "true")[1] == 255
             (folder / "sent").write_bytes(os.urandom(options.size << 20))
             guest.scp(folder / "sent", "root@localhost:/tmp/there")
             guest.scp("root@localhost:/tmp/there", folder / "back")
