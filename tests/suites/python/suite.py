@@ -82,12 +82,19 @@ def main():
     machine += ["--linux"] if options.linux else ["--no-build"]
     work = build.build_folder("debug") / "suites"
     work.mkdir(exist_ok=True)
+    lists = suites.Lists(HERE, GOAL)
+
+    def note(report, module):   # at once: all of them take an hour
+        if options.linux:
+            lists.write_linux(report, [module])
+        elif options.write:
+            lists.write_results(report.passed(), [module])
+
     with tempfile.TemporaryDirectory(dir=work, prefix="python-") as folder:     # several may run side by side
         root = pathlib.Path(folder, "root")
         lay_out(work, root)
         report = suites.run_groups(modules, "sh /suite/driver.sh", [*machine, "--overlay", root],
-                                   show=lambda line: options.only and not line.startswith("@ "))
-    lists = suites.Lists(HERE, GOAL)
+                                   show=lambda line: options.only and not line.startswith("@ "), ended=note)
     if options.linux:
         lists.write_linux(report, modules)
         return 0
