@@ -28,7 +28,7 @@ CPU_SECONDS = 40    # of one process: where instructions are counted these take 
 LEFT_OUT = ["test.test_statistics.TestNormalDist*.test_inv_cdf",
             "test.test_statistics.TestSqrtHelpers.test_float_sqrt_of_frac"]
 
-USES = {"test_socketserver": ["-u", "network"]}     # which asks for it, and uses the loopback only
+RESOURCES = {"test_socketserver": ["network"]}      # which asks for it, and uses the loopback only
 
 report = os.fdopen(os.dup(3), "w", 1, encoding="ascii", errors="backslashreplace")
 os.close(3)
@@ -105,4 +105,4 @@ def at_end():
 testresult.RegressionTestResult = Result
 support.match_test = is_wanted
 atexit.register(at_end)
-main([*USES.get(module, []), module])
+main([module], use_resources=RESOURCES.get(module, []))
