@@ -55,6 +55,20 @@ long inet_address(int fd, unsigned op, const void *address, socklen_t length, bo
 
 /* --- messages ------------------------------------------------------------------------------------- */
 
+/* IP_TTL and its like: -1 or 0 is the socket's; IP_TOS may be a byte. */
+static long control_number(const struct cmsghdr *c, size_t size, uint8_t *out) {
+    int number = 0;
+    if (size != sizeof(number) && !(size == 1 && c->cmsg_type == IP_TOS && c->cmsg_level == IPPROTO_IP)) {
+        return -EINVAL;
+    }
+    memcpy(&number, CMSG_DATA(c), size);
+    if (number < -1 || number > 255) {
+        return -EINVAL;
+    }
+    *out = number < 0 ? 0 : (uint8_t)number;
+    return 0;
+}
+
 /* What control data says about a message to send. */
 static long control_read(const struct msghdr *message, struct inet_datagram *d) {
     const char *end = (const char *)message->msg_control + message->msg_controllen;
@@ -65,12 +79,22 @@ static long control_read(const struct msghdr *message, struct inet_datagram *d) 
         }
         struct in_pktinfo v4;
         struct in6_pktinfo v6;
+        long error = 0;
         if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO && size >= sizeof(v4)) {
             memcpy(&v4, CMSG_DATA(c), sizeof(v4));
             d->interface = (uint32_t)v4.ipi_ifindex;
         } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO && size >= sizeof(v6)) {
             memcpy(&v6, CMSG_DATA(c), sizeof(v6));
             d->interface = v6.ipi6_ifindex;
+        } else if (c->cmsg_level == IPPROTO_IP ? c->cmsg_type == IP_TTL
+                                               : c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT) {
+            error = control_number(c, size, &d->ttl);
+        } else if (c->cmsg_level == IPPROTO_IP ? c->cmsg_type == IP_TOS
+                                               : c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+            error = control_number(c, size, &d->tos);
+        }
+        if (error < 0) {
+            return error;
         }
     }
     return 0;
@@ -96,7 +120,7 @@ long inet_send(int fd, struct channel_message *m, const void *address, socklen_t
     if (size > INET_DATAGRAM_MAX) {
         return -EMSGSIZE;
     }
-    if (d.length || d.interface) {
+    if (d.length || d.interface || d.ttl || d.tos) {
         m->address = &d;
         m->address_length = sizeof(d);
     }

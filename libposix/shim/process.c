@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Processes: fork, exit, wait, groups and sessions, usage, limits, priorities. */
+/* Processes: fork, exit, wait, pidfd, groups and sessions, usage, limits, priorities. */
 #include "shim.h"
 #include <string.h>
 #include <sys/prctl.h>
@@ -133,8 +133,77 @@ long row_wait4(pid_t pid, int *status, int options, struct rusage *usage) {
     return found;
 }
 
+/* --- pidfd: a handle to the process, readable when that has ended ------------------------------ */
+
+/* Linux takes /proc/PID, opened, as well. */
+static long pid_of_directory(int fd) {
+    static const char prefix[] = "/proc/";
+    char path[32];
+    struct call_args call;
+    call_prepare(&call, OP_PATH, 0, 0, 0);
+    call.request.flags = REQUEST_IDEMPOTENT;
+    call.out = path;
+    call.out_size = sizeof(path);
+    size_t at = sizeof(prefix) - 1;
+    if (call_send(fd, &call) < 0 || call.reply.length <= at || memcmp(path, prefix, at) != 0) {
+        return -EBADF;
+    }
+    long pid = 0;
+    for (; at < call.reply.length; at++) {
+        if (path[at] < '0' || path[at] > '9' || pid > INT32_MAX / 10) {
+            return -EBADF;
+        }
+        pid = 10 * pid + path[at] - '0';
+    }
+    return pid;
+}
+
+static long pid_of_pidfd(int fd) {
+    struct handle_info info;
+    if (!is_fd(fd) || sys_handle_info(fd, &info) < 0) {
+        return -EBADF;
+    }
+    return info.type == OBJECT_PROCESS ? (long)info.object : info.type == OBJECT_FILE ? pid_of_directory(fd) : -EBADF;
+}
+
+long row_pidfd_open(pid_t pid, unsigned flags) {
+    if (pid <= 0 || flags) {
+        return -EINVAL;
+    }
+    long process = sys_process_open(pid, 0);
+    if (process < 0) {
+        return process;
+    }
+    long fd = sys_handle_duplicate((handle_t)process, 0, HANDLE_CLOEXEC, RIGHTS_SAME);
+    sys_handle_close((handle_t)process);
+    return fd;
+}
+
+long row_pidfd_send_signal(int fd, int signal, const struct signal_info *info, unsigned flags) {
+    struct poll_entry entry = {fd, EVENT_EXIT, 0};
+    struct process_state state;
+    long pid = flags ? -EINVAL : pid_of_pidfd(fd);
+    if (pid < 0) {
+        return pid;
+    }
+    /* One that has ended keeps its number only until it has been waited for. */
+    bool ended = handle_type(fd) == OBJECT_PROCESS && sys_event_poll(&entry, 1, nullptr, 0) > 0;
+    if (ended && (sys_process_info((int32_t)pid, PROCESS_STATE, &state, sizeof(state), 0) < 0 || state.state != 'Z')) {
+        return -ESRCH;
+    }
+    return info ? row_rt_sigqueueinfo((pid_t)pid, signal, info) : row_kill((pid_t)pid, signal);
+}
+
 long row_waitid(int type, id_t id, siginfo_t *out, int options, struct rusage *usage) {
     struct wait_status result;
+    if (type == P_PIDFD) {
+        long pid = pid_of_pidfd((int)id);
+        if (pid < 0) {
+            return pid;
+        }
+        type = P_PID;
+        id = (id_t)pid;
+    }
     options &= ~(WAIT_CLONES | __WNOTHREAD);
     if (options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED) ||
         !(options & (WEXITED | WSTOPPED | WCONTINUED)) || type < P_ALL || type > P_PGID) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * UDP, raw and ICMP echo sockets: messages between the channel and lwIP, with their addresses.
+ * UDP, UDP-Lite, raw and ICMP echo sockets: messages between the channel and lwIP, with their addresses.
  * An ICMP echo socket's local port is the identifier of its requests (Linux's ping sockets).
  */
 #include "net.h"
@@ -15,7 +15,12 @@
 #define BATCH 32 /* messages taken from one socket before others have their turn */
 
 static bool is_echo(const struct socket *s) { return s->scheme == NET_ICMP; }
+static bool is_lite(const struct socket *s) { return s->protocol == IPPROTO_UDPLITE; }
 static bool is_icmp6(const struct socket *s) { return s->raw && s->protocol == IPPROTO_ICMPV6; }
+
+static struct ip_pcb *pcb_of(const struct socket *s) {
+    return s->udp ? (struct ip_pcb *)s->udp : (struct ip_pcb *)s->raw;
+}
 
 /* --- lwIP → program --------------------------------------------------------------------------------- */
 
@@ -50,6 +55,8 @@ static void on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip
     struct socket *s = arg;
     struct endpoint from = {*ip, port};
     bool wrong = s->device && ip_current_input_netif() && netif_get_index(ip_current_input_netif()) != s->device;
+    /* lwIP has one set of ports for UDP and UDP-Lite. */
+    if ((ip_current_header_proto() == IP_PROTO_UDPLITE) != is_lite(s)) wrong = true;
     if (!wrong && !deliver(s, p, &from)) {
         pbuf_header_force(p, (int16_t)(ip_current_header_tot_len() + UDP_HLEN));
         icmp_port_unreach(ip_current_is_v6(), p);
@@ -82,14 +89,12 @@ static uint8_t on_packet(void *arg, struct raw_pcb *pcb, struct pbuf *p, const i
 
 /* --- program → lwIP --------------------------------------------------------------------------------- */
 
-static int udp_transmit(struct socket *s, struct pbuf *p, const struct endpoint *to, struct netif *via) {
+static int udp_transmit(const struct socket *s, struct pbuf *p, const struct endpoint *to, struct netif *via) {
     struct udp_pcb *u = s->udp;
-    uint8_t ttl = u->ttl;
     bool v4 = IP_IS_V4(&to->ip);
     if (to->port == 0) return EINVAL;
     if (v4 && s->family == AF_INET6 && s->only_v6) return ENETUNREACH;
     err_t e = via ? udp_sendto_if(u, p, &to->ip, to->port, via) : udp_sendto(u, p, &to->ip, to->port);
-    u->ttl = ttl;
     return e == ERR_VAL && v4 && !s->broadcast ? EACCES : error_of(e);
 }
 
@@ -131,8 +136,12 @@ static void transmit(struct socket *s, const uint8_t *bytes, size_t size, const 
     if (!e && !p) e = ENOBUFS;
     if (!e) {
         pbuf_take(p, bytes, (uint16_t)size);
-        uint32_t device = m->address_length == sizeof(*d) && d->interface ? d->interface : s->device;
+        bool special = m->address_length == sizeof(*d);
+        uint32_t device = special && d->interface ? d->interface : s->device;
         struct netif *via = device ? netif_get_by_index((uint8_t)device) : nullptr;
+        struct ip_pcb *pcb = pcb_of(s);
+        pcb->ttl = special && d->ttl ? d->ttl : s->ttl;
+        pcb->tos = special && d->tos ? d->tos : s->tos;
         e = s->udp ? udp_transmit(s, p, &to, via) : raw_transmit(s, p, &to);
         pbuf_free(p);
     }
@@ -185,7 +194,7 @@ int datagram_open(struct socket *s) {
         s->udp = udp_new_ip_type(s->family == AF_INET ? IPADDR_TYPE_V4 : IPADDR_TYPE_ANY);
         if (!s->udp) return -ENOMEM;
         udp_recv(s->udp, on_datagram, s);
-        udp_set_flags(s->udp, UDP_FLAGS_MULTICAST_LOOP);
+        udp_set_flags(s->udp, UDP_FLAGS_MULTICAST_LOOP | (is_lite(s) ? UDP_FLAGS_UDPLITE : 0));
         udp_set_multicast_ttl(s->udp, 1);
     } else {
         s->raw = raw_new_ip_type(s->family == AF_INET ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6, s->protocol);
@@ -203,10 +212,6 @@ int datagram_open(struct socket *s) {
     datagram_apply_options(s);
     socket_watch(s, EVENT_IN);
     return 0;
-}
-
-static struct ip_pcb *pcb_of(const struct socket *s) {
-    return s->udp ? (struct ip_pcb *)s->udp : (struct ip_pcb *)s->raw;
 }
 
 void datagram_apply_options(struct socket *s) {

@@ -68,10 +68,11 @@ static bool is_privileged(enum net_scheme scheme, const struct request *r) {
 static int type_check(enum net_scheme scheme, const struct request *r, uint8_t *protocol) {
     uint8_t family = (uint8_t)r->args[1], type = (uint8_t)(r->args[1] >> 8);
     bool icmp = *protocol == (family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+    bool udp = *protocol == IPPROTO_UDP || *protocol == IPPROTO_UDPLITE;
     if (family != AF_INET && family != AF_INET6) return -EAFNOSUPPORT;
     switch (scheme) {
     case NET_TCP: return type == SOCK_STREAM && (!*protocol || *protocol == IPPROTO_TCP) ? 0 : -EPROTONOSUPPORT;
-    case NET_UDP: return type == SOCK_DGRAM && (!*protocol || *protocol == IPPROTO_UDP) ? 0 : -EPROTONOSUPPORT;
+    case NET_UDP: return type == SOCK_DGRAM && (!*protocol || udp) ? 0 : -EPROTONOSUPPORT;
     case NET_ICMP: return type == SOCK_DGRAM && icmp ? 0 : -EPROTONOSUPPORT;
     default:
         if (type != SOCK_RAW || !*protocol) return -EPROTONOSUPPORT;

@@ -53,19 +53,22 @@ class Report:
         return {name for name, result in self.results.items() if result == "PASS"}
 
 
-def listen(stream, report, show):
+def listen(stream, report, show, ended):
     """Reads to the end; prints the lines that `show` wants, beside failures and groups."""
     for line in stream:
-        text = line.decode(errors="replace").rstrip("\n")
+        text, group = line.decode(errors="replace").rstrip("\n"), report.group
         report.add(text)
+        if group and group != report.group:
+            ended(report, group)
         if show(text) or text.startswith("FAIL: "):
             print(text, flush=True)
         elif text.startswith("@ "):
             print(f"{text} ({len(report.results)} so far)", flush=True)
 
 
-def run_groups(groups, command, options, show=lambda line: False):
+def run_groups(groups, command, options, show=lambda line: False, ended=lambda report, group: None):
     """Runs groups by command + their names; options: of scripts/run. SUITE_ROOT=disk: with all files on ext4.
+    ended: called when a group has come to its end.
 
     A group in which the guest hangs or dies has failed from that test on; a new guest goes on behind it.
     """
@@ -75,7 +78,7 @@ def run_groups(groups, command, options, show=lambda line: False):
         root = [] if "--linux" in options else ["--root", os.environ.get("SUITE_ROOT", "ram")]
         guest = subprocess.Popen([RUN, "--boot", "direct", *root, *options, "--exec", " ".join([command, *left])],
                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        listen(guest.stdout, report, show)
+        listen(guest.stdout, report, show, ended)
         status = guest.wait()
         if report.ended:
             break

@@ -147,6 +147,79 @@ TEST(packet_info) {
     EQUAL(ttl, 33);
 }
 
+/* The TTL and TOS that a message has come with. */
+static void header_of_message(int s, int family, int *ttl, int *tos) {
+    union {
+        char bytes[256];
+        struct cmsghdr align;
+    } control;
+    char got[8];
+    struct iovec v = {got, 8};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    *ttl = *tos = 0;
+    EQUAL(recvmsg(s, &m, 0), 1);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+        if (c->cmsg_type == (family == AF_INET ? IP_TTL : IPV6_HOPLIMIT)) memcpy(ttl, CMSG_DATA(c), sizeof(*ttl));
+        if (c->cmsg_type == (family == AF_INET ? IP_TOS : IPV6_TCLASS))
+            memcpy(tos, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+    }
+}
+
+/* What one message says of its own header is for that message only. */
+static void header_for_once(int family) {
+    bool v4 = family == AF_INET;
+    int level = v4 ? IPPROTO_IP : IPPROTO_IPV6, numbers[2] = {2, 0x20}, ttl, tos;
+    char control[2 * CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {0};
+    union address to;
+    int a = bound(family, SOCK_DGRAM, 0), b = bound(family, SOCK_DGRAM, 0);
+    set(b, level, v4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, 1);
+    set(b, level, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1);
+    struct msghdr m = {.msg_name = &to,
+                       .msg_namelen = loopback(family, port_of(b), &to),
+                       .msg_iov = &(struct iovec){"x", 1},
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof(control)};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    for (int i = 0; i < 2; i++, c = CMSG_NXTHDR(&m, c)) {
+        c->cmsg_level = level;
+        c->cmsg_type = i ? (v4 ? IP_TOS : IPV6_TCLASS) : v4 ? IP_TTL : IPV6_HOPLIMIT;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &numbers[i], sizeof(int));
+    }
+    EQUAL(sendmsg(a, &m, 0), 1);
+    EQUAL(send_from(a, family, port_of(b), "y"), 1);
+    header_of_message(b, family, &ttl, &tos);
+    EQUAL(ttl, 2);
+    EQUAL(tos, 0x20);
+    header_of_message(b, family, &ttl, &tos);
+    EQUAL(ttl, 64);
+    EQUAL(tos, 0);
+    numbers[0] = 256;
+    memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &numbers[0], sizeof(int));
+    FAILS(EINVAL, sendmsg(a, &m, 0));
+}
+
+TEST(header_for_once_v4) { header_for_once(AF_INET); }
+TEST(header_for_once_v6) { header_for_once(AF_INET6); }
+
+static void udp_lite(int family) {
+    union address a;
+    char got[8] = {0};
+    int lite = (int)OK(socket(family, SOCK_DGRAM, IPPROTO_UDPLITE)), udp = bound(family, SOCK_DGRAM, 0);
+    int other = (int)OK(socket(family, SOCK_DGRAM, IPPROTO_UDPLITE));
+    EQUAL(option(lite, SOL_SOCKET, SO_PROTOCOL), IPPROTO_UDPLITE);
+    OK(bind(lite, &a.any, loopback(family, 0, &a)));
+    EQUAL(send_from(udp, family, port_of(lite), "udp"), 3); /* another protocol: not for it */
+    EQUAL(send_from(other, family, port_of(lite), "lite"), 4);
+    EQUAL(recv(lite, got, sizeof(got), 0), 4);
+    CHECK(!strcmp(got, "lite"));
+    FAILS(EAGAIN, recv(lite, got, sizeof(got), MSG_DONTWAIT));
+}
+
+TEST(udp_lite_v4) { udp_lite(AF_INET); }
+TEST(udp_lite_v6) { udp_lite(AF_INET6); }
+
 TEST(multicast_to_oneself) {
     union address group = {.v4 = {.sin_family = AF_INET}};
     struct ip_mreq m = {.imr_interface.s_addr = htonl(INADDR_LOOPBACK)};

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* fork, exec, wait, spawn, groups and sessions. */
 #include "test.h"
+#include <poll.h>
 #include <spawn.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/times.h>
 
 extern char **environ;
@@ -66,6 +68,50 @@ TEST(waitid_details) {
     EQUAL(info.si_code, CLD_EXITED);
     EQUAL(info.si_status, 7);
     FAILS(EINVAL, waitid(P_ALL, 0, &info, 0));
+}
+
+TEST(pidfd_polls_and_waits) {
+    siginfo_t info;
+    int seven = 7;
+    pid_t pid = child_start(exit_with, &seven), gone = child_start(exit_with, &seven);
+    int fd = OK(syscall(SYS_pidfd_open, pid, 0)), other = OK(syscall(SYS_pidfd_open, gone, 0));
+    EQUAL(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    struct pollfd entry = {fd, POLLIN, 0};
+    EQUAL(poll(&entry, 1, -1), 1);
+    EQUAL(entry.revents, POLLIN);
+    OK(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0)); /* not waited for yet */
+    OK(waitid(P_PIDFD, (id_t)fd, &info, WEXITED));
+    EQUAL(info.si_pid, pid);
+    EQUAL(info.si_status, 7);
+    FAILS(ESRCH, syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0));
+    EQUAL(waitpid(gone, NULL, 0), gone);
+    FAILS(ECHILD, waitid(P_PIDFD, (id_t)other, &info, WEXITED));
+    FAILS(ESRCH, syscall(SYS_pidfd_open, gone, 0));
+    FAILS(EINVAL, syscall(SYS_pidfd_open, 0, 0));
+    FAILS(EBADF, waitid(P_PIDFD, 0x100000, &info, WEXITED));
+}
+
+TEST(pidfd_signals) {
+    char path[32];
+    int pipe_fds[2], status;
+    pid_t pid = child_start(pause_long, NULL), second = child_start(pause_long, NULL);
+    int fd = OK(syscall(SYS_pidfd_open, pid, 0));
+    struct pollfd entry = {fd, POLLIN, 0};
+    EQUAL(poll(&entry, 1, 0), 0);
+    OK(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
+    FAILS(EINVAL, syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 1));
+    FAILS(EINVAL, syscall(SYS_pidfd_send_signal, fd, 100, NULL, 0));
+    OK(pipe(pipe_fds));
+    FAILS(EBADF, syscall(SYS_pidfd_send_signal, pipe_fds[0], SIGTERM, NULL, 0));
+    OK(syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0));
+    EQUAL(waitpid(pid, &status, 0), pid);
+    EQUAL(WTERMSIG(status), SIGTERM);
+    snprintf(path, sizeof(path), "/proc/%d", second);
+    int directory = OK(open(path, O_RDONLY | O_DIRECTORY)), root = OK(open("/", O_RDONLY));
+    FAILS(EBADF, syscall(SYS_pidfd_send_signal, root, SIGTERM, NULL, 0));
+    OK(syscall(SYS_pidfd_send_signal, directory, SIGTERM, NULL, 0));
+    EQUAL(waitpid(second, &status, 0), second);
+    EQUAL(WTERMSIG(status), SIGTERM);
 }
 
 TEST(stop_and_continue) {

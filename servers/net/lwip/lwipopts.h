@@ -53,6 +53,7 @@
 #define LWIP_ND6_ALLOW_RA_UPDATES 1
 
 #define LWIP_UDP 1
+#define LWIP_UDPLITE 1
 #define LWIP_NETBUF_RECVINFO 0
 #define SO_REUSE 1
 #define SO_REUSE_RXTOALL 1

@@ -3,7 +3,7 @@
 """Python's own tests (Lib/test of its pinned source), on Cathode and on Linux: the very same python3.
 
 suite.py [--part P] [--write]   run them in Cathode and judge the result by linux.txt and known.txt;
-                                --write: note it in results.txt. P: system, library (all)
+                                --write: note it in results.txt. P: system, library, network (all)
 suite.py --linux                make linux.txt, on Debian's kernel in the same machine; with --part or --only
                                 what it says about these modules
 suite.py --only MODULE...       some modules, such as test_os, with why tests failed
@@ -30,13 +30,15 @@ import suites   # noqa: E402
 
 GOAL = 0.98
 LIBRARY = "usr/local/lib/python3.11"
-# What touches the system, and what is about the language and its library alone.
+# What touches the system, what is about the language and its library alone, and sockets with what is built on them.
 PARTS = {"system": """os posix subprocess threading thread signal select selectors mmap pty fcntl time tempfile shutil
-             pathlib io file fileio socket multiprocessing_fork""",
+             pathlib io file fileio multiprocessing_fork""",
          "library": """json re struct array zlib bz2 lzma sqlite3 hashlib random datetime decimal statistics itertools
-             functools generators dict list set string unicode codecs pickle gc weakref contextlib"""}
+             functools generators dict list set string unicode codecs pickle gc weakref contextlib""",
+         "network": """socket socketserver asyncio http_cookies httplib httpservers urllib urllib2 urllib2_localnet
+             urllib_response urlparse"""}
 PARTS = {part: [f"test_{name}" for name in names.split()] for part, names in PARTS.items()}
-PARTS["all"] = PARTS["system"] + PARTS["library"]
+PARTS["all"] = sum(PARTS.values(), [])
 
 
 def unpack(folder):
@@ -76,16 +78,23 @@ def main():
     parser.add_argument("--with", default="python3", dest="packages", help="what scripts/test builds for it")
     options = parser.parse_args()
     modules = options.only or PARTS[options.part]
-    machine = ["--icount", "--memory", "1G", "--timeout", "20000", "--with", options.packages]
+    machine = ["--icount", "--memory", "2G", "--timeout", "20000", "--with", options.packages]
     machine += ["--linux"] if options.linux else ["--no-build"]
     work = build.build_folder("debug") / "suites"
     work.mkdir(exist_ok=True)
+    lists = suites.Lists(HERE, GOAL)
+
+    def note(report, module):   # at once: all of them take an hour
+        if options.linux:
+            lists.write_linux(report, [module])
+        elif options.write:
+            lists.write_results(report.passed(), [module])
+
     with tempfile.TemporaryDirectory(dir=work, prefix="python-") as folder:     # several may run side by side
         root = pathlib.Path(folder, "root")
         lay_out(work, root)
         report = suites.run_groups(modules, "sh /suite/driver.sh", [*machine, "--overlay", root],
-                                   show=lambda line: options.only and not line.startswith("@ "))
-    lists = suites.Lists(HERE, GOAL)
+                                   show=lambda line: options.only and not line.startswith("@ "), ended=note)
     if options.linux:
         lists.write_linux(report, modules)
         return 0
