@@ -5,6 +5,7 @@ for fruit in $(printf '%s\n' "${!color[@]}" | sort); do echo "$fruit ${color[$fr
 mapfile -t lines < <(printf 'one\ntwo\n')
 echo "${#lines[@]} ${lines[1]} ${BASH_VERSION%%(*}"
 [[ abc123 =~ ^([a-z]+)([0-9]+)$ ]] && echo "${BASH_REMATCH[2]}"
+(shopt -s lastpipe; true | false; echo "$? ${PIPESTATUS[*]}")
 coproc cat
 echo through >&"${COPROC[1]}"
 read -r line <&"${COPROC[0]}"

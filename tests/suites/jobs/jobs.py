@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Job control, seen from a terminal: the keys of a person, and all that the terminal shows, on Cathode and on Linux.
 
-jobs.py SHELL           types jobs/steps at the console and compares what it shows with SHELL.linux (dash)
+jobs.py SHELL           types jobs/steps at the console and compares what it shows with SHELL.linux (dash, bash)
 jobs.py --linux SHELL   makes SHELL.linux anew: the same shell on Debian's kernel in the same machine
 
 Process ids are masked. What a line of "steps" says:
@@ -27,7 +27,9 @@ import linux    # noqa: E402
 import machine  # noqa: E402
 import suites   # noqa: E402
 
-SHELLS = {"dash": "/bin/sh -i"}     # the port, and the command
+# The command, without a line editor; and what is built for Linux, each with the ports that it is linked with.
+SHELLS = {"dash": ("/bin/sh -i", {"dash": ()}),
+          "bash": ("bash --norc --noediting -i", {"dash": (), "ncurses": (), "bash": ("ncurses",)})}
 INITTAB = "::sysinit:/etc/rc\nttyS0::respawn:/sbin/getty -L 115200 ttyS0 dumb\n"
 PROMPT = r"^(outer# |ready> )(?!.*\n)"
 TIMEOUT = 3000
@@ -35,15 +37,16 @@ TIMEOUT = 3000
 
 def linux_machine(shell):
     """Debian's kernel, with a login at the console as Cathode has it."""
-    work = build.build_folder("linux-jobs")
-    suites.build_port(shell, work)
+    work = build.build_folder(f"linux-jobs-{shell}")
+    for port, depends in SHELLS[shell][1].items():
+        suites.build_port(port, work, depends)
     (work / "root" / "etc").mkdir(exist_ok=True)
     (work / "root" / "etc" / "inittab").write_text(INITTAB, encoding="utf-8")
     return machine.Machine(linux.folder(), boot="direct", append=linux.APPEND, overlay=work / "root")
 
 
-def cathode_machine(preset):
-    return machine.Machine(build.build_folder(preset), boot="direct")
+def cathode_machine(preset, packages):
+    return machine.Machine(build.build_folder(preset), boot="direct", overlay=machine.make_overlay(packages, None))
 
 
 def masked(line):
@@ -84,14 +87,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--linux", action="store_true")
     parser.add_argument("--preset", default="debug")
+    parser.add_argument("--with", dest="packages", default="", help="packages, which are built already")
     parser.add_argument("shell", choices=SHELLS)
     options = parser.parse_args()
     path = HERE / f"{options.shell}.linux"
-    guest = linux_machine(options.shell) if options.linux else cathode_machine(options.preset)
+    guest = linux_machine(options.shell) if options.linux else cathode_machine(options.preset, options.packages)
     session = boot.Session(guest, TIMEOUT, boot.ALWAYS_FORBIDDEN)
     try:
         with session:
-            shown = converse(session, SHELLS[options.shell])
+            shown = converse(session, SHELLS[options.shell][0])
     except (boot.Failure, machine.HostError) as failure:
         print(f"{session.text}\nnot ok: {failure}")
         return 1

@@ -28,7 +28,8 @@ import suites   # noqa: E402
 GOAL = 0.98
 DEBUG = build.build_folder("debug")
 # What is built for Linux, in this order, each with the ports that it is linked with.
-SHELLS = {"mksh": {"dash": (), "mksh": ()}, "bash": {"dash": (), "ncurses": (), "bash": ("ncurses",)}}
+SHELLS = {"mksh": {"dash": (), "mksh": ()}, "bash": {"dash": (), "ncurses": (), "bash": ("ncurses",), "sed": ()}}
+PACKAGES = {"bash": "bash,sed"}     # busybox's sed has no "l"
 # Of check.pl: a test of another category is not for this shell on this system.
 CATEGORIES = {"os:linux", "shell:ebcdic-no", "shell:ascii-yes", "shell:legacy-no", "shell:textmode-no", "int:32",
               "fastbox"}
@@ -60,6 +61,8 @@ def lay_out_sqlite3(source, own):
 
 def lay_out_bash(source, own):
     shutil.copytree(source / "tests", own / "tests")
+    for name, text in (("y.tab.c", "y.tab.c"), ("config.h", "config.h.in"), ("version.h", "version.c")):
+        shutil.copy(source / text, own / name)      # run-heredoc copies such files of a build
     for name in ("recho", "zecho", "printenv", "xcase"):
         compile_program(own / "tests" / name, source / "support" / f"{name}.c", f"-I{source}", f"-I{source}/include",
                         "-DHAVE_STRING_H", "-DHAVE_STDLIB_H", "-DHAVE_UNISTD_H")
@@ -182,10 +185,11 @@ def main():
     parser.add_argument("--linux", action="store_true")
     parser.add_argument("--only", nargs="+", metavar="NAME")
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("--with", dest="packages", help="what scripts/test builds for it (PORT)")
+    parser.add_argument("--with", dest="packages", help="what scripts/test builds for it (PORT; bash,sed)")
     options = parser.parse_args()
     machine = ["--smp", "2", "--memory", "1G", "--timeout", "6000", "--overlay", lay_out(options.port, options.linux)]
-    machine += ["--linux"] if options.linux else ["--no-build", "--with", options.packages or options.port]
+    packages = options.packages or PACKAGES.get(options.port, options.port)
+    machine += ["--linux"] if options.linux else ["--no-build", "--with", packages]
     command = f"SUITE_VERBOSE={'1' if options.only else ''} sh /own/driver.sh"
     if options.only:
         return subprocess.run([suites.RUN, "--boot", "direct", *machine, "--exec",
