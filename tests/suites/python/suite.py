@@ -78,7 +78,7 @@ def main():
     parser.add_argument("--with", default="python3", dest="packages", help="what scripts/test builds for it")
     options = parser.parse_args()
     modules = options.only or PARTS[options.part]
-    machine = ["--icount", "--memory", "2G", "--timeout", "20000", "--with", options.packages]
+    machine = ["--icount", "--memory", "3G", "--timeout", "20000", "--with", options.packages]
     machine += ["--linux"] if options.linux else ["--no-build"]
     work = build.build_folder("debug") / "suites"
     work.mkdir(exist_ok=True)
