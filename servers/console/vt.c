@@ -236,7 +236,8 @@ void vt_show_log(void) {
     for (long n; (n = sys_read(SERVICE_LOG, bytes, sizeof(bytes), at, IO_NONBLOCK, 0)) > 0; at += n)
         for (long i = 0; i < n; i++) {
             if (bytes[i] == '\n') emulator_text(&v->emulator, "\r\n");
-            else if (!level) emulator_write(&v->emulator, (const uint8_t *)&bytes[i], 1);
+            else if (!level && (uint8_t)bytes[i] >= ' ') /* no escape sequences of whoever writes to the log */
+                emulator_write(&v->emulator, (const uint8_t *)&bytes[i], 1);
             level = bytes[i] == '\n' || (level && bytes[i] != '>');
         }
     for (int i = 0; i < v->emulator.rows; i++) emulator_text(&v->emulator, "\n");

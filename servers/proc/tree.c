@@ -183,12 +183,12 @@ static void schemes_look(void) {
 
 /* The first from this number on; NUMBER_NONE: no more. */
 static uint32_t scheme_next(uint32_t i) {
-    schemes_look();
     while (i < scheme_count && !schemes[i].present) i++;
     return i < scheme_count ? i : NUMBER_NONE;
 }
 
 static int scheme_get(struct fs_node *dir, struct fs_name name, struct fs_node **out) {
+    schemes_look();
     for (uint32_t i = 0; (i = scheme_next(i)) != NUMBER_NONE; i++)
         if (name_is(name, schemes[i].name, strlen(schemes[i].name))) return node_get(dir, &scheme_row, 0, i, out);
     return -ENOENT;
@@ -232,6 +232,7 @@ static int proc_next(struct fs_node *dir, int64_t cookie, struct fs_entry *out) 
     }
     if (d->file != &root_row && d->file->kind == PROC_DIRECTORY) return -ENOENT;
     bool scheme = d->file->kind == PROC_SCHEMES;
+    if (scheme) schemes_look();
     uint32_t n = scheme ? scheme_next(cookie < NUMBERS ? 0 : (uint32_t)(cookie - NUMBERS + 1))
                         : number_next(d, cookie < NUMBERS ? -1 : cookie - NUMBERS);
     if (n == NUMBER_NONE) return -ENOENT;
