@@ -281,7 +281,7 @@ static bool queues_whole(void) UNCHECKED {
 
 #define VICTIMS 4
 /* On a CPU alone each wait is idle time, which lasts until the host's next tick: up to 12 ms in place of 50 us. */
-static unsigned torment_steps(void) { return cpu_online() > 1 ? 40000 : 500; }
+static unsigned torment_steps(void) { return cpu_online() > 1 ? 40000 : 4000; }
 
 /* The victims sleep and wake; the others change them, wake them and take over their waits. */
 static void torment_step(struct thread *victim, uint64_t random) {
