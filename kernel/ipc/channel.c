@@ -16,11 +16,12 @@
 #include <kernel/clock.h>
 #include <kernel/lib.h>
 #include <kernel/process.h>
+#include <kernel/sanitizer.h>
 
 #define SEGMENT 32768u
 #define CAPACITY_MAX (1u << 20)
 
-static uint32_t queue_room(const struct queue *q) {
+RACE_INTENDED static uint32_t queue_room(const struct queue *q) {
     if (unlikely(q->message_limit)) return q->message_limit - q->message_count;
     return unlikely(q->message_count >= q->capacity / MESSAGE_SHARE) ? 0 : q->capacity - q->used;
 }
@@ -434,7 +435,7 @@ static void end_destroy(struct object *o) {
     kfree(c);
 }
 
-static uint32_t end_poll(struct object *o) {
+RACE_INTENDED static uint32_t end_poll(struct object *o) {
     struct channel_end *e = channel_end_of(o);
     const struct queue *in = e->in, *out = e->out;
     unsigned access = e->status & FILE_ACCESS_MASK;

@@ -10,6 +10,7 @@
 #include <kernel/file.h>
 #include <kernel/mm.h>
 #include <kernel/process.h>
+#include <kernel/sanitizer.h>
 #include "ipc.h"
 
 static void close_sent(struct note *n) { object_put(&container_of(n, struct file, close_note)->object); }
@@ -44,7 +45,7 @@ static void file_destroy(struct object *o) {
 /* The server tells its readiness. */
 static bool file_is_watched(const struct file *f) { return f->plane == PLANE_NONE && f->kind & FILE_KIND_WATCHABLE; }
 
-static uint32_t file_poll(struct object *o) {
+RACE_INTENDED static uint32_t file_poll(struct object *o) {
     struct file *f = object_as(file, o);
     if (f->plane == PLANE_CHANNEL) return f->channel->ops->poll(f->channel);
     if (file_is_watched(f)) return f->ready;

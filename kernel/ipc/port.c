@@ -51,7 +51,11 @@ static void port_destroy(struct object *o) {
 
 static uint32_t port_poll(struct object *o) {
     struct port *p = object_as(port, o);
-    return !p->detached && (!list_empty(&p->scheme->queue) || !list_empty(&p->scheme->notes)) ? EVENT_IN : 0;
+    struct scheme *s = p->scheme;
+    spin_lock(&s->lock);
+    bool ready = !p->detached && (!list_empty(&s->queue) || !list_empty(&s->notes));
+    spin_unlock(&s->lock);
+    return ready ? EVENT_IN : 0;
 }
 
 static const struct object_ops port_ops = {

@@ -8,6 +8,7 @@
 #include <kernel/clock.h>
 #include <kernel/irq.h>
 #include <kernel/mm.h>
+#include <kernel/sanitizer.h>
 #include <kernel/thread.h>
 
 struct irq {
@@ -67,7 +68,7 @@ static void irq_last_handle(struct object *o) {
 }
 
 static void irq_destroy(struct object *o) { kfree(object_as(irq, o)); }
-static uint32_t irq_poll(struct object *o) { return object_as(irq, o)->pending ? EVENT_IN : 0; }
+RACE_INTENDED static uint32_t irq_poll(struct object *o) { return object_as(irq, o)->pending ? EVENT_IN : 0; }
 
 static const struct object_ops irq_ops = {
     .type = OBJECT_IRQ, .name = "irq", .on_last_handle = irq_last_handle, .destroy = irq_destroy, .poll = irq_poll};

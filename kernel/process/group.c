@@ -6,6 +6,7 @@
  * it has member processes or terminal objects.  The foreground group belongs to the session: the
  * kernel needs nothing of the terminal itself.  POSIX.1-2017 §2.4, §11.1.
  */
+#include <kernel/sanitizer.h>
 #include <kernel/syscall.h>
 
 #include "process_impl.h"
@@ -140,7 +141,7 @@ void session_leader_exit(struct process *p) {
 
 /* --- terminal objects ---------------------------------------------------------------------------- */
 
-static uint32_t terminal_poll(struct object *o) {
+RACE_INTENDED static uint32_t terminal_poll(struct object *o) {
     struct terminal *t = object_as(terminal, o);
     return t->session->leader ? 0 : EVENT_IN | EVENT_HANGUP;
 }

@@ -11,13 +11,14 @@
  */
 #include <kernel/channel.h>
 #include <kernel/event.h>
+#include <kernel/sanitizer.h>
 #include <kernel/trace_ring.h>
 
 #include "process_impl.h"
 
 #define END_STEP 32 /* threads told to end between two preemption points */
 
-static uint32_t process_poll(struct object *o) {
+RACE_INTENDED static uint32_t process_poll(struct object *o) {
     struct process *p = object_as(process, o);
     return p->state == PROCESS_ALIVE ? 0 : EVENT_EXIT;
 }

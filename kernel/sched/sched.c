@@ -90,7 +90,8 @@ static void preempt(void) {
     atomic_store_explicit(&cpu_current()->need_resched, 0, memory_order_relaxed);
     atomic_fetch_and(&self->work, ~(uint32_t)WORK_RESCHED);
     if (unlikely(self == q->idle)) return;
-    bool over = arch_cycles() - q->slice_start >= sched_slice_cycles && !(self->scheduling & THREAD_FIFO);
+    uint64_t used = arch_cycles() - q->slice_start;
+    bool over = used >= sched_slice_cycles && !(self->scheduling & THREAD_FIFO);
     spin_lock(&q->lock);
     atomic_store_explicit(&q->running, (int8_t)self->priority, memory_order_relaxed); /* it may have changed */
     queue_successor(q);
@@ -99,6 +100,7 @@ static void preempt(void) {
         atomic_store_explicit(&self->state, THREAD_MOVING, memory_order_relaxed); /* sched_left() queues it */
     } else if (better > 1 || (better && over)) {
         self->switches_forced++;
+        self->slice_used = over ? 0 : used;
         queue_push(q, self, !over);
     } else {
         spin_unlock(&q->lock);

@@ -67,7 +67,7 @@ static inline void sched_finish_switch(struct thread *previous) {
     if (unlikely(leaves)) sched_left(previous);
 }
 
-/* Switches to next, which belongs to this CPU, on a new time slice or self's. users: both have user state. */
+/* Switches to next, which belongs to this CPU, on its own time slice or self's. users: both have user state. */
 static inline void sched_switch(struct run_queue *q, struct thread *self, struct thread *next, bool same_slice,
                                 bool users) {
     lock_check_none();
@@ -75,7 +75,10 @@ static inline void sched_switch(struct run_queue *q, struct thread *self, struct
     uint64_t now = arch_cycles();
     self->run_cycles += now;
     next->run_cycles -= now;
-    if (!same_slice) q->slice_start = now;
+    if (!same_slice) {
+        q->slice_start = now - next->slice_used;
+        next->slice_used = 0;
+    }
     atomic_store_explicit(&next->state, THREAD_RUNNING, memory_order_relaxed);
     atomic_store_explicit(&next->on_cpu, true, memory_order_relaxed);
     sched_finish_switch(arch_switch(self, next, users));

@@ -64,6 +64,16 @@ static void pin(uint32_t cpu) {
     EXPECT(cpu_current()->id == cpu);
 }
 
+/* Of the whole team; result: the CPUs they were on. */
+static uint64_t affinity_of_all(uint64_t mask) {
+    uint64_t cpus = 0;
+    for (unsigned i = 0; i < team.count; i++) {
+        thread_set_affinity(team.threads[i], mask);
+        cpus |= 1ULL << team.threads[i]->cpu;
+    }
+    return cpus;
+}
+
 /* --- shares ------------------------------------------------------------------------------------- */
 
 static void spin(struct team *t, unsigned) {
@@ -125,6 +135,32 @@ KTEST(schedule_spinners_share_evenly) {
     team_end();
     thread_set_priority(thread_current(), PRIORITY_DEFAULT);
     EXPECT(counter(COUNT_IDLE_WAIT) == idle_waits);
+}
+
+/* One naps a millisecond at a time, above the spinners: who is interrupted keeps what is left of its slice. */
+static void spin_or_interrupt(struct team *t, unsigned number) {
+    if (number == 0) thread_set_priority(thread_current(), 40);
+    while (!atomic_load(&t->stop))
+        if (number == 0) nap(MS);
+        else preempt_point();
+}
+KTEST(schedule_slices_end_though_interrupted) {
+    struct thread *self = thread_current();
+    uint64_t affinity = self->affinity;
+    unsigned have_run = 0;
+    pin(0);
+    team_start(spin_or_interrupt, 4);
+    affinity_of_all(1);
+    thread_set_priority(self, 41);
+    for (nsec_t limit = clock_now() + 10000 * MS; have_run < 3 && clock_now() < limit;) {
+        nap(50 * MS);
+        have_run = 0;
+        for (unsigned i = 0; i < team.count; i++) have_run += thread_run_ns(team.threads[i]) >= 20 * MS;
+    }
+    EXPECT(have_run >= 3);
+    team_end();
+    thread_set_priority(self, PRIORITY_DEFAULT);
+    thread_set_affinity(self, affinity);
 }
 
 /* --- priorities --------------------------------------------------------------------------------- */
@@ -223,14 +259,6 @@ static void burst(struct team *t, unsigned number) {
         uint64_t cpu = (random >> 50) % (4 * cpu_online());
         thread_set_affinity(thread_current(), cpu < cpu_online() ? 1ULL << cpu : UINT64_MAX);
     }
-}
-static uint64_t affinity_of_all(uint64_t mask) {
-    uint64_t cpus = 0;
-    for (unsigned i = 0; i < team.count; i++) {
-        thread_set_affinity(team.threads[i], mask);
-        cpus |= 1ULL << team.threads[i]->cpu;
-    }
-    return cpus;
 }
 KTEST(schedule_no_idle_beside_waiting) {
     uint64_t before = counter(COUNT_IDLE_WAIT);

@@ -12,6 +12,7 @@
 #include <kernel/event.h>
 #include <kernel/mm.h>
 #include <kernel/process.h>
+#include <kernel/sanitizer.h>
 
 #define CPU_CHECK_MIN_NS 1000000LL /* CPU time is not looked at more often */
 #define PERIOD_MIN_NS 50000LL /* between two interrupts: a period of 1 ns must not fill a CPU */
@@ -98,7 +99,7 @@ static void timer_destroy(struct object *o) {
     kfree(t);
 }
 
-static uint32_t timer_poll(struct object *o) UNCHECKED {
+RACE_INTENDED static uint32_t timer_poll(struct object *o) UNCHECKED {
     return object_as(timer_object, o)->expirations ? EVENT_IN : 0;
 }
 

@@ -24,7 +24,8 @@ struct object_ops {
     uint32_t status_at; /* where its FILE_* status flags are; 0: it has none */
     void (*on_last_handle)(struct object *o); /* may be null */
     void (*destroy)(struct object *o); /* frees it; may run in any process, no lock held */
-    uint32_t (*poll)(struct object *o); /* EVENT_* ready now; null: always IN | OUT */
+    /* EVENT_* ready now, read without locks: who writes meanwhile notifies afterwards; null: always IN | OUT. */
+    uint32_t (*poll)(struct object *o);
     /* Called when the first watch arms / interest widens (files ask their server); may be null.
      * Result: mask ready now or -errno. */
     int (*arm)(struct object *o, uint32_t mask);

@@ -107,6 +107,7 @@ struct thread {
     _Atomic uint32_t scheduling; /* THREAD_FIFO, THREAD_NICE, and the program's own */
     _Atomic uint64_t affinity; /* like the priorities: read without the lock as a hint */
     uint64_t run_cycles; /* while it runs, less the time it began: negative; see thread_run_ns() */
+    uint64_t slice_used; /* cycles, of one that was preempted before its slice was over */
     struct list run_link;
     _Atomic bool on_cpu; /* context not yet saved: nobody else may run it */
 
