@@ -6,6 +6,8 @@
  * A free block's first frame is FRAME_FREE with its order; all other free frames, those in a CPU's
  * cache included, have ORDER_NONE, so that nothing merges with them.
  * Below `frames.low_mark` free frames reclaim starts; below `frames.reserve` user pages are refused.
+ * Reclaim leaves the pages of files that programs need to go on (their text) `frames.cache_floor` frames:
+ * who wants all memory is refused in the end, and is not kept loading the same pages for ever.
  */
 #include <kernel/bootinfo.h>
 #include <kernel/lib.h>
@@ -30,7 +32,7 @@ static struct {
     struct spinlock lock;
     struct list free[ORDER_MAX + 1] GUARDED_BY(lock);
     _Atomic uint64_t free_count; /* without the CPUs' caches */
-    uint64_t total, low_mark, reserve;
+    uint64_t total, low_mark, reserve, cache_floor;
 } frames = {.lock = SPINLOCK_INIT(RANK_FRAME)};
 
 static struct [[gnu::aligned(64)]] {
@@ -154,7 +156,7 @@ struct frame *frame_take(enum frame_kind kind) {
 
 struct frame *frame_alloc(enum frame_kind kind) {
     if (unlikely(frames.free_count < frames.low_mark)) {
-        memory_reclaim(RECLAIM_BATCH);
+        memory_reclaim(RECLAIM_BATCH, frames.cache_floor);
         if ((kind == FRAME_PRIVATE || kind == FRAME_OBJECT) && frames.free_count < frames.reserve) return nullptr;
     }
     return frame_take(kind);
@@ -277,6 +279,7 @@ BOOT_CODE void frame_init(const struct bootinfo *boot) {
         if (ranges[i].kind == BOOT_MEMORY_FREE) frame_release_boot(ranges[i].start, ranges[i].start + ranges[i].length);
     frames.low_mark = min(frames.total / 32, 4096UL);
     frames.reserve = frames.low_mark / 2;
+    frames.cache_floor = frames.low_mark / 4;
     frame_zero = frame_take(FRAME_KERNEL);
     if (!frame_zero) panic("no usable memory");
     page_clear(frame_virt(frame_zero));

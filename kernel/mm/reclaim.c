@@ -80,10 +80,10 @@ static void ask_servers(void) {
     if (now >= due && atomic_compare_exchange_strong(&next, &due, now + LOW_AGAIN_NS)) scheme_note_memory_low();
 }
 
-size_t memory_reclaim(size_t pages) {
+size_t memory_reclaim(size_t pages, uint64_t floor) {
     size_t freed = 0;
     /* Two rounds take a page's marks, a third frees it. */
-    for (uint64_t turns = 3 * clock_hand.count; freed < pages && turns > 0; turns--) {
+    for (uint64_t turns = 3 * clock_hand.count; freed < pages && clock_hand.count > floor && turns > 0; turns--) {
         struct memory *m;
         uint64_t index;
         struct frame *f = clock_advance(&m, &index);

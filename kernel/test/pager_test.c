@@ -120,10 +120,10 @@ KTEST(pager_writes_back) {
     EXPECT(!memory_writeback_end(m, 0, 8, ENOSPC));
     EXPECT(memory_take_error(m, &seen) == -ENOSPC && memory_take_error(m, &seen) == 0);
     EXPECT(memory_dirty_next(m, 0, &length) == 6 * PAGE_SIZE); /* kept, to be tried again */
-    EXPECT(memory_dirty_pages() == 1 && memory_reclaim(100) < 8 && byte_at(6 * PAGE_SIZE) == 'y');
+    EXPECT(memory_dirty_pages() == 1 && memory_reclaim(100, 0) < 8 && byte_at(6 * PAGE_SIZE) == 'y');
     memory_protect_pages(m, 0, 8, true);
     EXPECT(!memory_writeback_end(m, 0, 8, 0));
-    EXPECT(memory_dirty_pages() == 0 && memory_reclaim(100) > 0 && memory_cache_pages() == 0);
+    EXPECT(memory_dirty_pages() == 0 && memory_reclaim(100, 0) > 0 && memory_cache_pages() == 0);
     EXPECT(!memory_control(m, MEMORY_REVOKE, PAGE_SIZE, 2 * PAGE_SIZE, 0));
     space_put(s);
     pager_end();

@@ -58,4 +58,5 @@ void memory_pager_lost(struct scheme *pager);
 void memory_pager_failed(struct scheme *pager); /* for good: dirty pages go */
 struct memory *memory_adopt(struct scheme *pager, uint64_t id); /* reference, or null */
 uint64_t memory_cache_pages(void); /* clean + dirty pages of pagers: "cached" */
-size_t memory_reclaim(size_t pages); /* frees up to so many clean pages; asks pagers for dirty ones */
+/* Frees up to so many clean pages, unless only `floor` of them are left; asks pagers for dirty ones. */
+size_t memory_reclaim(size_t pages, uint64_t floor);
