@@ -17,17 +17,21 @@
 
 struct clone {
     struct space *from, *to;
-    int64_t pages, private;
+    int64_t pages;
     bool protected; /* entries of the parent were made read-only */
 };
 
 static int clone_pinned(struct clone *c, const struct region *r, pte_t *slot, struct frame *f) {
+    if (!quota_charge(c->from->quota, 1)) return -ENOMEM;
     struct frame *copy = frame_take(FRAME_PRIVATE);
-    if (!copy) return -ENOMEM;
+    if (!copy) {
+        quota_release(c->from->quota, 1);
+        return -ENOMEM;
+    }
+    copy->quota = c->from->quota;
     page_copy(frame_virt(copy), frame_virt(f));
     pte_set(slot, pte_make(frame_paddr(copy), region_bits(r)));
     c->pages++;
-    c->private ++;
     return 0;
 }
 
@@ -47,7 +51,6 @@ static int clone_entry(struct clone *c, const struct region *r, pte_t *from, pte
             pte_set(from, e);
             c->protected = true;
         }
-        c->private += frame_is_private(f);
     }
     frame_get(f);
     pte_set(to, e);
@@ -60,12 +63,12 @@ static int clone_some(struct clone *c, const struct region *r, vaddr_t at, vaddr
     pte_t *to = pt_leaf(&c->to->table, at, true);
     if (!to) return -ENOMEM;
     int error = 0;
-    c->pages = c->private = 0;
+    c->pages = 0;
     spin_lock_pair(&c->from->table_lock, &c->to->table_lock);
     pte_t *from = pt_leaf(&c->from->table, at, false);
     for (; !error && at < end; at += PAGE_SIZE)
         if (from[pt_index(at)]) error = clone_entry(c, r, &from[pt_index(at)], &to[pt_index(at)]);
-    space_account(c->to, c->pages, c->private);
+    space_account(c->to, c->pages);
     spin_unlock_pair(&c->from->table_lock, &c->to->table_lock);
     return error;
 }
@@ -102,7 +105,7 @@ UNCHECKED struct space *space_fork(struct space *from) {
         preempt_point();
     }
     if (c.protected) tlb_flush(&from->table, 0, USER_END >> PAGE_SHIFT);
-    if (!error && quota_charge(from->quota, space_charged(to))) to->quota = from->quota;
+    if (!error && quota_charge(from->quota, (int64_t)to->table.tables)) to->quota = from->quota;
     else error = -ENOMEM;
     mutex_unlock(&from->lock);
     if (!error) return to;

@@ -32,7 +32,8 @@ static struct frame *private_frame(struct space *s) {
     if (unlikely(!quota_charge(s->quota, 1))) return nullptr;
     struct frame *f = frame_alloc(FRAME_PRIVATE);
     if (unlikely(!f) && s->service) f = frame_take(FRAME_PRIVATE); /* services live on the reserve */
-    if (unlikely(!f)) quota_release(s->quota, 1);
+    if (likely(f != nullptr)) f->quota = s->quota;
+    else quota_release(s->quota, 1);
     return f;
 }
 
@@ -53,15 +54,13 @@ static int fault_enter_copy(struct space *s, struct fault *f, pte_t old, struct 
     bool unchanged = now ? pte_paddr(now) == pte_paddr(old) : !old;
     if (likely(unchanged)) {
         pte_set(f->slot, pte_make(frame_paddr(copy), region_bits(f->region)));
-        space_account(s, !old, !old || !frame_is_private(from));
+        space_account(s, !old);
     }
     spin_unlock(&s->table_lock);
     if (old && unchanged) {
         tlb_flush(&s->table, align_down(f->at, PAGE_SIZE), 1);
-        quota_release(s->quota, frame_is_private(from));
         frame_put(from); /* the entry's */
     } else if (unlikely(!unchanged)) {
-        quota_release(s->quota, 1);
         frame_put(copy);
     }
     if (from) frame_put(from);
@@ -73,7 +72,7 @@ static int fault_anonymous(struct space *s, struct fault *f) {
     frame_get(frame_zero);
     spin_lock(&s->table_lock);
     pte_set(f->slot, pte_make(frame_paddr(frame_zero), region_bits(f->region) & ~PTE_WRITE));
-    space_account(s, 1, 0);
+    space_account(s, 1);
     spin_unlock(&s->table_lock);
     return 0;
 }

@@ -15,6 +15,7 @@
 #include <kernel/memory.h>
 #include <kernel/mm.h>
 #include <kernel/sanitizer.h>
+#include <kernel/space.h>
 
 #define ORDER_MAX 10 /* 4 MiB */
 #define ORDER_NONE 0xff
@@ -170,6 +171,7 @@ struct frame *frame_alloc_zeroed(enum frame_kind kind) {
 
 void frame_free(struct frame *f) {
     unsigned cpu = cpu_current()->id;
+    if (f->kind == FRAME_PRIVATE) quota_release(f->quota, 1);
     frame_end(f);
     f->link.next = (struct list *)caches[cpu].head;
     caches[cpu].head = f;

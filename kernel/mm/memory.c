@@ -269,7 +269,7 @@ static void enter_frame(struct space *s, const struct region *r, pte_t *slot, st
     if (!write) bits &= ~PTE_WRITE;
     if (!old) {
         frame_get(f);
-        space_account(s, 1, 0);
+        space_account(s, 1);
     }
     pte_set(slot, pte_make(frame_paddr(f), bits));
 }
@@ -293,7 +293,7 @@ static int map_device(struct memory *m, struct region *r, vaddr_t at, pte_t *slo
     if (offset >= memory_size(m)) return -EIO;
     spin_lock(&r->space->table_lock);
     pte_set(slot, pte_make(m->physical + offset, region_bits(r) | m->cache_flags | PTE_DEVICE));
-    space_account(r->space, 1, 0);
+    space_account(r->space, 1);
     spin_unlock(&r->space->table_lock);
     return 0;
 }

@@ -58,11 +58,10 @@ UNCHECKED void space_put(struct space *s) {
 
 /* --- entries ------------------------------------------------------------------------------------ */
 
-void space_account(struct space *s, int64_t pages, int64_t private) {
+void space_account(struct space *s, int64_t pages) {
     /* Only changed with table_lock held: no locked instruction needed. */
     uint64_t resident = atomic_load_explicit(&s->resident, memory_order_relaxed) + (uint64_t)pages;
     atomic_store_explicit(&s->resident, resident, memory_order_relaxed);
-    s->private_pages += (uint64_t)private;
 }
 
 bool quota_charge(struct quota *q, int64_t pages) {
@@ -75,10 +74,10 @@ bool quota_charge(struct quota *q, int64_t pages) {
 }
 
 void space_set_quota(struct space *s, struct quota *q) {
-    mutex_lock(&s->lock); /* no fault is between its charge and its entry */
+    mutex_lock(&s->lock); /* no fault is under way */
     spin_lock(&s->table_lock);
-    quota_release(s->quota, space_charged(s));
-    quota_release(q, -space_charged(s));
+    quota_release(s->quota, (int64_t)s->table.tables);
+    quota_release(q, -(int64_t)s->table.tables);
     s->quota = q;
     spin_unlock(&s->table_lock);
     mutex_unlock(&s->lock);
@@ -95,7 +94,7 @@ pte_t *space_table_make(struct space *s, vaddr_t at) {
 /* Takes up to ZAP_BATCH frames out of one leaf table; advances *at. */
 static size_t zap_some(struct space *s, vaddr_t *at, vaddr_t end, struct frame **frames, bool copies) {
     size_t count = 0;
-    int64_t pages = 0, private = 0;
+    int64_t pages = 0;
     vaddr_t va = *at;
     spin_lock(&s->table_lock);
     pte_t *leaf = pt_leaf(&s->table, va, false);
@@ -103,15 +102,12 @@ static size_t zap_some(struct space *s, vaddr_t *at, vaddr_t end, struct frame *
         pte_t *slot = &leaf[pt_index(va)], e = pte_get(slot);
         if (!e) continue;
         struct frame *f = pte_has_frame(e) ? pte_frame(e) : nullptr;
-        bool copy = f && frame_is_private(f);
-        if (copy && !copies) continue;
+        if (f && !copies && frame_is_private(f)) continue;
         pte_set(slot, 0);
         pages++;
-        private += copy;
         if (f) frames[count++] = f;
     }
-    space_account(s, -pages, -private);
-    if (private) quota_release(s->quota, private);
+    space_account(s, -pages);
     spin_unlock(&s->table_lock);
     if (pages) tlb_flush(&s->table, *at, (va - *at) >> PAGE_SHIFT);
     *at = va;

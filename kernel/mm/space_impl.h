@@ -54,11 +54,7 @@ struct region *region_grow_stack(struct space *s, vaddr_t at) REQUIRES(s -> lock
 void space_zap(struct space *s, vaddr_t start, vaddr_t end, bool copies, bool wait);
 /* Entries of r in [start, end) get its protection; or, without a preemption point, lose their write permission. */
 void space_protect_entries(const struct region *r, vaddr_t start, vaddr_t end, bool wait);
-/* So many entries came or went, so many of them with private frames. */
-void space_account(struct space *s, int64_t pages, int64_t private) REQUIRES(s -> table_lock);
-static inline int64_t space_charged(const struct space *s) UNCHECKED {
-    return (int64_t)(s->private_pages + s->table.tables);
-}
+void space_account(struct space *s, int64_t pages) REQUIRES(s -> table_lock); /* so many entries came or went */
 /* The leaf table for at, made if need be and charged. Null: no memory, or over the limit. */
 pte_t *space_table_make(struct space *s, vaddr_t at) REQUIRES(s -> lock);
 static inline pte_t *space_leaf(struct space *s, vaddr_t at) REQUIRES(s -> lock) {

@@ -204,6 +204,30 @@ KTEST(space_page_tables_are_charged) {
     EXPECT(q.pages == 0 && other.pages == 0);
 }
 
+/* A page counts once however many share it, for whoever made it, until the last of them is gone. */
+KTEST(space_shared_pages_are_charged_once) {
+    struct quota q = {.limit = 200}, other = {};
+    struct space *s = space_create(), *child = nullptr;
+    space_set_quota(s, &q);
+    vaddr_t at = (vaddr_t)space_map(s, ANYWHERE, 64 * PAGE_SIZE, VM_READ | VM_WRITE, nullptr, 0);
+    for (size_t i = 0; i < 64; i++) EXPECT(store(s, at + i * PAGE_SIZE, i + 1));
+    int64_t tables = q.pages - 64;
+    EXPECT(tables > 0 && tables < 10);
+    for (unsigned i = 0; i < 5; i++) { /* as many generations as would be over the limit */
+        child = space_fork(s);
+        EXPECT(child && q.pages == 64 + 2 * tables);
+        EXPECT(store(child, at, 100) && q.pages == 65 + 2 * tables);
+        space_put(s);
+        EXPECT(q.pages == 64 + tables);
+        s = child;
+    }
+    space_set_quota(s, &other); /* new pages and the tables; the old ones stay with who made them */
+    EXPECT(q.pages == 64 && other.pages == tables);
+    EXPECT(space_unmap(s, at, PAGE_SIZE) == 0 && q.pages == 63);
+    space_put(s);
+    EXPECT(q.pages == 0 && other.pages == 0);
+}
+
 KTEST(space_remap_moves_pages) {
     struct space *s = space_create();
     vaddr_t a = (vaddr_t)space_map(s, 0x10000000, 2 * PAGE_SIZE, VM_READ | VM_WRITE, nullptr, 0);

@@ -23,6 +23,7 @@ struct frame { /* one per page of RAM */
     uint16_t inuse; /* FRAME_SLAB: objects handed out */
     union {
         struct memory *object; /* FRAME_OBJECT */
+        struct quota *quota; /* FRAME_PRIVATE: charged for it until it is free, however many share it */
         void *free; /* FRAME_SLAB: free objects */
     };
     uint64_t index; /* page number in the object; after a failed page-in its errno; FRAME_SLAB: class */

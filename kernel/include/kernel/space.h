@@ -19,8 +19,9 @@ struct memory;
 enum region_flags { VM_DENY_WRITE = 1 << 16, VM_DENY_EXEC = 1 << 17 };
 
 /*
- * Private pages and page tables of all processes of a user, and pages of channels; limit 0 = none. Outlives
- * what it is charged for.  Tables may go beyond the limit by those that one fault makes.
+ * Private pages that the processes of a user made, their page tables, and pages of channels; limit 0 = none.
+ * Pages shared after fork count once.  Outlives what it is charged for.  Tables may go beyond the limit by
+ * those that one fault makes.
  */
 struct quota {
     _Atomic int64_t pages, limit;
@@ -49,7 +50,6 @@ struct space {
     uint64_t mapped_pages GUARDED_BY(lock), limit_pages; /* RLIMIT_AS */
     uint64_t stack_pages; /* RLIMIT_STACK: how far VM_STACK regions grow */
     _Atomic uint64_t resident; /* pages present; changed under table_lock */
-    uint64_t private_pages GUARDED_BY(table_lock); /* entries with frames of FRAME_PRIVATE: charged to the quota */
     struct quota *quota; /* null: none; changed under both locks */
     vaddr_t map_hint GUARDED_BY(lock); /* free addresses are looked for below */
     uint64_t id; /* for private futex keys */
