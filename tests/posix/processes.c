@@ -3,6 +3,7 @@
 #include "test.h"
 #include <poll.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/times.h>
@@ -174,6 +175,25 @@ static int orphan_parent(void *argument) {
         _exit(write(p[1], "1", 1) != 1);
     }
     return 0;
+}
+
+/* Together they map 1 GiB, more than there is, but it is the same 32 MiB. */
+TEST(children_share_what_they_only_read) {
+    enum { CHILDREN = 32, SIZE = 32 << 20 };
+    char *p = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    pid_t pids[CHILDREN];
+    CHECK(p != MAP_FAILED);
+    memset(p, 5, SIZE);
+    for (int i = 0; i < CHILDREN; i++) {
+        pids[i] = (pid_t)OK(fork());
+        if (pids[i] == 0)
+            for (;;) pause();
+    }
+    for (int i = 0; i < CHILDREN; i++) {
+        OK(kill(pids[i], SIGKILL));
+        EQUAL(WTERMSIG(child_wait(pids[i])), SIGKILL);
+    }
+    OK(munmap(p, SIZE));
 }
 
 TEST(orphans_go_to_init) {
