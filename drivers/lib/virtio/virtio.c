@@ -233,3 +233,7 @@ uint64_t virtio_config_read(struct virtio *v, unsigned offset, unsigned size) {
         if (mmio_read8(v->common + COMMON_GENERATION) == before) return value;
     }
 }
+
+void virtio_config_write8(struct virtio *v, unsigned offset, uint8_t value) {
+    if (v->config && offset < v->config_length) mmio_write8(v->config + offset, value);
+}

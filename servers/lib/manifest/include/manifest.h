@@ -12,7 +12,7 @@
  *   mmio START LENGTH            device memory  /
  *   pci VENDOR:DEVICE...         a driver: one instance for each PCI function with these ids \  (hexadecimal), as user
  *   class CC:SS[:PP]             or of this class; its handle comes after the schemes        /  without privilege
- *   nodes PREFIX                 the driver's units are /dev/PREFIXa, /dev/PREFIXb …; PREFIX*: /dev/PREFIX0 …
+ *   nodes PREFIX                 the units that it tells of are /dev/PREFIXa, /dev/PREFIXb …; PREFIX*: /dev/PREFIX0 …
  *   uses PREFIX                  a server: gets the open file of each unit with this prefix, as it comes (service.h)
  *   disks                        a file system: one instance for each disk mounted with its name as the type, whose
  *                                open file comes after the scheme; named as a driver's, and a user without privilege
