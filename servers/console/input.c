@@ -98,7 +98,6 @@ void input_start(struct scheme *s) {
     struct handle_info info;
     scheme = s;
     if (sys_handle_info(SERVICE_SUPERVISOR, &info) < 0) return;
-    if (scheme_event_add(s, SERVICE_SUPERVISOR, EVENT_IN | EVENT_EDGE, KEY_NEWS) != 0)
-        service_log("console: no input");
+    if (scheme_event_add(s, SERVICE_SUPERVISOR, EVENT_IN | EVENT_EDGE, KEY_NEWS) != 0) service_log("console: no input");
     news();
 }

@@ -170,6 +170,10 @@ def test_jobs(host):
     """Control characters, job control and a full-screen program on the screen."""
     with Person(host) as p:
         shown = p.log_in()
+        p.qmp.type("wrong")
+        p.see("a line", shown + "wrong")
+        p.qmp.press("ctrl", "u")
+        p.see("the line erased, and the cursor that was behind it", shown)
         p.qmp.type("cat\n")
         p.see("cat", shown := shown + "cat\r\n")
         p.qmp.press("ctrl", "z")
@@ -272,8 +276,81 @@ def test_faults(host):
         p.log_in()
 
 
+VIRTIO_INPUT = ["-machine", "q35,i8042=off", "-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci"]
+
+
+def test_virtio_input(host):
+    """A login by a virtio keyboard, alone; a tablet's pointer; a key held repeats; drivers killed with a key held."""
+    with Person(host, extra=VIRTIO_INPUT) as p:
+        shown = p.log_in()
+        row, columns, rows = shown.count("\n"), p.text_screen.columns, p.text_screen.rows
+
+        def place(row, column):
+            p.qmp.place((2 * column + 1) * 0x8000 // (2 * columns), (2 * row + 1) * 0x8000 // (2 * rows))
+        p.qmp.type("echo one two")
+        p.see("typed", shown := shown + "echo one two")
+        place(row, 7)
+        p.see("pointer", shown, pointer=(row, 7))
+        place(rows - 1, columns - 1)
+        p.see("corner", shown, pointer=(rows - 1, columns - 1))
+        place(row, 7)
+        p.qmp.button("left", True)
+        place(row, 9)
+        p.see("dragged", shown, pointer=(row, 9), selected=[(row, column) for column in range(7, 10)])
+        p.qmp.button("left", False)
+        p.qmp.button("middle", True)
+        p.qmp.button("middle", False)
+        p.qmp.type("\n")
+        p.see("pasted", shown := shown + "one\r\none twoone\r\n# ")
+        p.send("head -c 160 /dev/input0 | od -A n -t x2; echo end-$((40 + 2))\n")
+        time.sleep(0.5)
+        start = p.position
+        p.qmp.key("z", True)
+        p.expect("^end-42")
+        p.qmp.key("z", False)
+        told = [" ".join(line.split()[4:7]) for line in p.text[start:p.position].splitlines()
+                if re.match("( [0-9a-f]{4}){8}$", line)]
+        if told != [f"{type_} {code} {value}" for at in range(5) for type_, code, value in (
+                ("0001", "002c", "0002" if at else "0001"), ("0000", "0000", "0000"))]:
+            raise boot.Failure(f"a key held tells {told}")
+        p.qmp.press("ctrl", "u")
+        p.qmp.key("shift", True)
+        p.qmp.press("x")
+        p.see("Shift", shown + "X")
+        p.run("kill -9 $(pidof virtio-input)")
+        time.sleep(1)
+        p.qmp.press("y")
+        p.see("no key stuck", shown + "Xy")
+
+
+def test_two_keyboards(host):
+    """Each has its say: a key that is held on one outlives the other; and each is there without the other."""
+    with Person(host, extra=["-vga", "none", "-device", "VGA,id=screen", "-device",
+                             "virtio-keyboard-pci,display=screen"]) as p:
+        shown = p.log_in()
+        p.qmp.key("shift", True, "screen")
+        p.qmp.press("x")
+        p.see("Shift on the other one", shown := shown + "X")
+        p.run("kill -9 $(pidof ps2)")
+        time.sleep(1)
+        p.qmp.press("y")
+        p.see("still held", shown := shown + "Y")
+        p.qmp.key("shift", True)
+        p.qmp.key("shift", False, "screen")
+        p.qmp.press("z")
+        p.see("held on the first one", shown := shown + "Z")
+        p.qmp.key("shift", False)
+        p.qmp.press("a")
+        p.see("let go", shown := shown + "a")
+        p.qmp.key("shift", True, "screen")
+        p.run("kill -9 $(pidof virtio-input)")
+        time.sleep(1)
+        p.qmp.press("b")
+        p.see("not stuck", shown + "b")
+
+
 def test_absent(host):
-    """No keyboard controller: the screen shows the login all the same. No screen: none of this is there."""
+    """No keyboard at all: the screen shows the login all the same. No screen: none of this is there."""
     with Person(host, extra=["-machine", "q35,i8042=off"]) as p:
         p.see("no controller", p.greeting(1))
         p.run("echo -n still > /dev/tty1")

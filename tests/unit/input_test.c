@@ -118,6 +118,11 @@ TEST(virtio_configuration) {
     CHECK(config_name(&c, name, sizeof(name)) == 0 && strcmp(name, "QEMU?") == 0);
     c.size = 128;
     CHECK(config_name(&c, name, sizeof(name)) == 0 && strlen(name) == 7);
+    c = (struct config){.size = 6, .data = "ab"}; /* QEMU counts the end of the string */
+    CHECK(config_name(&c, name, sizeof(name)) == 0 && strcmp(name, "ab") == 0);
+    memset(c.data, 'x', sizeof(c.data));
+    c.size = 128;
+    CHECK(config_name(&c, name, sizeof(name)) == 0 && strlen(name) == 7);
     c = (struct config){.size = 4, .data = {0, 0, 0x40, 0}};
     CHECK(config_bits(&c, 22, 23) == 1 && config_bits(&c, 0, 22) == 0 && config_bits(&c, 23, 5000) == 0);
     c.size = 2; /* what is behind it doesn't count */

@@ -60,7 +60,8 @@ static void start(struct input_device *d) {
     if (controller.present[DEVICE_MOUSE]) d->info.kinds |= INPUT_MOUSE;
     if (controller.present[DEVICE_KEYBOARD]) d->info.lights = INPUT_LED_NUM | INPUT_LED_CAPS | INPUT_LED_SCROLL;
     for (uint64_t key = 0; works && key < DEVICES; key++) {
-        if (controller.present[key] && scheme_event_add(&d->scheme, SERVICE_SLOT(3) + (handle_t)key, EVENT_IN, key) != 0)
+        if (controller.present[key] &&
+            scheme_event_add(&d->scheme, SERVICE_SLOT(3) + (handle_t)key, EVENT_IN, key) != 0)
             service_log("ps2: cannot wait for interrupts");
         ps2_interrupt(d, key);
     }

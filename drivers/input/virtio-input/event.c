@@ -5,7 +5,8 @@
 
 int config_name(const struct config *c, char *out, size_t room) {
     if (c->size > CONFIG_DATA_MAX) return -EPROTO;
-    size_t length = c->size < room ? c->size : room - 1;
+    size_t length = strnlen((const char *)c->data, c->size);
+    if (length >= room) length = room - 1;
     for (size_t i = 0; i < length; i++) out[i] = c->data[i] >= ' ' && c->data[i] < 0x7f ? (char)c->data[i] : '?';
     out[length] = 0;
     return 0;

@@ -75,6 +75,7 @@ int virtio_input_queues(struct virtio_input *v) {
     const size_t size = (EVENTS_MAX + LIGHTS_MAX) * sizeof(struct virtio_input_event);
     int e = virtio_queue(&v->virtio, QUEUE_EVENTS, EVENTS_MAX, 0, &v->events);
     if (!e) e = virtio_queue(&v->virtio, QUEUE_STATUS, LIGHTS_MAX, 0, &v->status);
+    v->status.ring.reads_only = true;
     if (!e) e = pci_dma_create(v->virtio.function, size, 0, &v->memory);
     if (!e) e = scheme_event_add(&v->device.scheme, v->events.interrupt, EVENT_IN, 0);
     return e;
@@ -140,7 +141,8 @@ static void input_set_lights(struct input_device *d, unsigned lights) {
     void *token;
     uint32_t written;
     int got;
-    while ((got = virtqueue_get(&v->status.ring, &token, &written)) > 0) {}
+    while ((got = virtqueue_get(&v->status.ring, &token, &written)) > 0) {
+    }
     if (got < 0) nonsense("status queue");
     for (uint16_t code = 0; code <= LED_SCROLLL; code++)
         if (d->info.lights >> code & 1) light_send(v, code, lights >> code & 1);

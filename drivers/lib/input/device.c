@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The driver's side (input_device.h): what the device says goes as events to all who have it open, each through a
- * channel of its own.  A reader whose channel is full loses whole groups of events and finds SYN_DROPPED in their place.
+ * channel of its own.  A reader whose channel is full loses whole groups of events and finds SYN_DROPPED instead.
  */
 #include <flat.h>
 #include <input_device.h>
@@ -234,7 +234,7 @@ int input_init(struct input_device *d) {
 
 int input_serve(struct input_device *d) {
     struct service_message unit = {.kind = SERVICE_NODE, .unit = 0, .class_code = SERVICE_UNIT_STREAM};
-    service_tell(&unit, HANDLE_NONE);
+    if (d->info.kinds) service_tell(&unit, HANDLE_NONE);
     service_tell(&(struct service_message){.kind = SERVICE_READY}, HANDLE_NONE);
     deadline_set(d);
     return scheme_serve(&d->scheme);

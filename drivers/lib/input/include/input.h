@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Keyboards, mice and tablets, as programs use them: /dev/input0, /dev/input1 … (files of their drivers' schemes).  Each
- * open of one is a stream of struct input_event, from the moment of the open on, whose bytes move without calls to the
+ * Keyboards, mice and tablets, as programs use them: /dev/input0, /dev/input1 … (files of their drivers' schemes).
+ * Each open of one is a stream of struct input_event, from the moment of the open on, whose bytes move without calls to the
  * driver: read whole structures.  Types, codes and values are those of Linux's evdev, but for INPUT_ABS_MAX; a group of
  * events ends with SYN_REPORT.
  *

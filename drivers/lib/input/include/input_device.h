@@ -42,7 +42,7 @@ struct input_device {
 
 /* Attaches to SERVICE_SCHEME. 0 or -errno. */
 [[nodiscard]] int input_init(struct input_device *d);
-/* Publishes the device, says ready, serves until the port is gone. */
+/* Publishes the device, if it is of any kind, says ready, serves until the port is gone. */
 int input_serve(struct input_device *d);
 
 /* What the device says: any type, code and value. INPUT_SYN ends the group, and sends it. */
