@@ -7,7 +7,7 @@
 #include <terminal.h>
 
 #define VTS 6
-enum { KEY_NEWS, KEY_SESSIONS, KEY_SOURCES = KEY_SESSIONS + VTS }; /* keys of events; + index */
+enum { KEY_NEWS, KEY_SCREEN, KEY_SESSIONS, KEY_SOURCES = KEY_SESSIONS + VTS }; /* keys of events; + index */
 
 /* --- vt.c --- */
 struct vt {
@@ -38,7 +38,8 @@ struct text_size {
     int rows, columns;
 };
 /* Opens the display and finds its size: again, if it had to be started again. False: there is none. */
-bool screen_open(void);
+bool screen_open(struct scheme *s);
+void screen_event(struct scheme *s); /* KEY_SCREEN: its size has changed, or it has gone */
 struct text_size screen_size(void);
 /* Before something is drawn there: where its first pixel is (null: no screen), the font, the pixels per line. */
 uint32_t *screen_cell(int row, int column, const struct font **font, size_t *stride);

@@ -53,10 +53,12 @@ static struct function *function_named(const char *name) {
     return nullptr;
 }
 
+/* Who knows its ids comes before who knows its class. */
 static void driver_start(struct function *f) {
-    for (unsigned i = 0; i < driver_count; i++) {
-        struct driver *d = &drivers[i];
-        if (!manifest_matches(d->manifest, f->vendor, f->device, f->class_code)) continue;
+    for (unsigned i = 0; i < 2 * driver_count; i++) {
+        struct driver *d = &drivers[i % driver_count];
+        uint32_t class_code = i < driver_count ? MANIFEST_NO_CLASS : f->class_code;
+        if (!manifest_matches(d->manifest, f->vendor, f->device, class_code)) continue;
         service_add_driver(d->name, d->manifest, f);
         return;
     }

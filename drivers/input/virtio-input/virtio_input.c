@@ -21,8 +21,8 @@ static struct virtio_input *input_of(struct input_device *d) {
 /* --- configuration --- */
 static struct config config_select(struct virtio_input *v, uint8_t select, uint8_t subselect) {
     struct config c = {};
-    virtio_config_write8(&v->virtio, CONFIG_SELECT, select);
-    virtio_config_write8(&v->virtio, CONFIG_SUBSELECT, subselect);
+    virtio_config_write(&v->virtio, CONFIG_SELECT, 1, select);
+    virtio_config_write(&v->virtio, CONFIG_SUBSELECT, 1, subselect);
     c.size = (uint8_t)virtio_config_read(&v->virtio, CONFIG_SIZE, 1);
     for (unsigned i = 0; i < c.size && i < CONFIG_DATA_MAX; i++)
         c.data[i] = (uint8_t)virtio_config_read(&v->virtio, CONFIG_DATA + i, 1);

@@ -234,6 +234,8 @@ uint64_t virtio_config_read(struct virtio *v, unsigned offset, unsigned size) {
     }
 }
 
-void virtio_config_write8(struct virtio *v, unsigned offset, uint8_t value) {
-    if (v->config && offset < v->config_length) mmio_write8(v->config + offset, value);
+void virtio_config_write(struct virtio *v, unsigned offset, unsigned size, uint32_t value) {
+    if (!v->config || offset + size > v->config_length) return;
+    if (size == 1) mmio_write8(v->config + offset, (uint8_t)value);
+    else mmio_write32(v->config + offset, value);
 }

@@ -74,6 +74,7 @@ int manifest_parse(struct manifest *m, const char *text, size_t length, unsigned
 /* May it open scheme `name`? */
 bool manifest_opens(const struct manifest *m, const char *name);
 /* Is it a driver for a PCI function with these ids, and class base << 16 | sub << 8 | interface? */
+#define MANIFEST_NO_CLASS UINT32_MAX /* by its ids alone */
 bool manifest_matches(const struct manifest *m, uint16_t vendor, uint16_t device, uint32_t class_code);
 /* Is it to run under this kernel command line (when, unless)? */
 bool manifest_wanted(const struct manifest *m, const char *command_line);
