@@ -19,7 +19,9 @@ sys.path.insert(0, str(HERE.parent / "harness"))
 import boot  # noqa: E402  (found through the path above)
 import build  # noqa: E402
 import machine  # noqa: E402
+import qmp  # noqa: E402
 import text_screen  # noqa: E402
+import vnc  # noqa: E402
 
 ETC = HERE.parents[1] / "sysroot" / "rootfs" / "etc"
 LIMIT = 120     # seconds for a picture to come; only hangs take so long
@@ -36,13 +38,16 @@ GALLERY = ("".join(f"\x1b[{n}mA{n} " for n in (*range(30, 38), *range(40, 48), *
 class Person(boot.Session):
     """At the machine, with a shell on the serial line beside."""
 
-    def __init__(self, host, extra=(), how="direct", append="", size=(1280, 800), font="12x24", files=None, kind=None):
+    def __init__(self, host, extra=(), how="direct", append="", size=(1280, 800), font="12x24", files=None, kind=None,
+                 packages=""):
         self.folder = tempfile.TemporaryDirectory(prefix="cathode-")    # the overlay
         for name, data in (files or {}).items():
             pathlib.Path(self.folder.name, name).write_bytes(data)
+        self.host = host
+        overlay = machine.make_overlay(packages, self.folder.name if files else None)
         guest = (kind or machine.Machine)(
             build.build_folder("debug"), boot=how, smp=2, memory="512M" if how == "uefi" else "256M", display="none",
-            extra=extra, append=append, overlay=self.folder.name if files else None,
+            extra=extra, append=append, overlay=overlay,
             root="disk" if how == "uefi" else "ram", snapshot=True)
         super().__init__(guest, 600, boot.ALWAYS_FORBIDDEN if kind is None else ())
         self.text_screen = text_screen.TextScreen(host, *size, font)
@@ -347,6 +352,40 @@ def test_two_keyboards(host):
         time.sleep(1)
         p.qmp.press("b")
         p.see("not stuck", shown + "b")
+
+
+def test_virtio_gpu(host):
+    """A virtio GPU: the login, its driver killed while it draws, the host's window resized, a cursor in hardware."""
+    place = pathlib.Path(tempfile.mkdtemp(prefix="cathode-"), "vnc")
+    with Person(host, extra=["-vga", "none", "-device", "virtio-gpu-pci", "-vnc", f"unix:{place}"], packages="tests",
+                files={"gallery": GALLERY.encode()}) as p, vnc.Viewer(place) as viewer:
+        p.log_in()
+        p.run("for i in 1 2 3 4 5 6; do cat /gallery > /dev/tty1; [ $i = 3 ] && kill -9 $(pidof virtio-gpu); done")
+        p.qmp.type("clear\n")
+        p.run("cat /gallery > /dev/tty1")
+        p.see("the driver again", "# " + GALLERY.replace("\n", "\r\n"))
+        viewer.resize(1000, 700)
+        viewer.read_until(lambda: viewer.size == [1000, 700])
+        p.text_screen = text_screen.TextScreen(p.host, 1000, 700, "8x16")
+        p.qmp.type("\nclear; stty size\n")
+        p.see("another size", shown := "43 125\r\n# ")
+        p.send("/tests/boot/cursor\n")
+        p.expect("^shown: all$")
+        viewer.read_until(lambda: viewer.cursor)
+        pixels = tuple(0xff000000 | i * 4099 % 0x1000000 for i in range(64 * 64))
+        if viewer.cursor != ((3, 5), (64, 64), pixels):
+            raise boot.Failure(f"another cursor: {viewer.cursor[:2]}")
+        if p.qmp.still_picture() != qmp.Picture(1000, 700, bytes((0x20, 0x40, 0x60)) * (1000 * 700)):
+            raise boot.Failure("not the colour that was drawn")
+        p.send("\n")
+        p.expect("# $")
+        p.see("the text again", shown)
+
+
+def test_virtio_vga(host):
+    """-vga virtio: the same driver, not the one for its class."""
+    with Person(host, extra=["-vga", "virtio"], append="display=1366x768", size=(1366, 768)) as p:
+        p.log_in()
 
 
 def test_absent(host):

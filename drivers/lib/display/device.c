@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The driver's side (display_device.h): the surfaces of the programs, of which the one in front is copied to the screen
- * where it has changed.  All happens in the call that reports the change: there is no clock here, and a program draws no
- * faster than its own calls return.
+ * where it has changed.  All happens in the call that reports the change: there is no clock here, and a program draws
+ * no faster than its own calls return.
  *
  * Surfaces are made here, and programs get them without the right to shrink them: reading one never faults.
  */
@@ -64,8 +64,7 @@ static void draw(const struct client *c, struct rect r) {
     int32_t x, y;
     place_of(c, &x, &y);
     r = rect_intersect(r, (struct rect){0, 0, (int32_t)c->surface.width, (int32_t)c->surface.height});
-    if (!rect_empty(r))
-        screen_show(&c->surface, x, y, (struct rect){r.x0 + x, r.y0 + y, r.x1 + x, r.y1 + y});
+    if (!rect_empty(r)) screen_show(&c->surface, x, y, (struct rect){r.x0 + x, r.y0 + y, r.x1 + x, r.y1 + y});
 }
 
 /* That of whom is seen. */
@@ -334,4 +333,3 @@ int display_serve(struct display_device *d) {
     service_tell(&(struct service_message){.kind = SERVICE_READY}, HANDLE_NONE);
     return scheme_serve(&d->scheme);
 }
-

@@ -24,7 +24,7 @@ struct input_reader { /* one open */
     bool dropped; /* it has to be told so */
 };
 
-static uint64_t last_id = INPUT_DRIVER_KEYS;
+static uint64_t last_id;
 
 static struct input_device *device_of(struct scheme *s) {
     return (struct input_device *)((char *)s - offsetof(struct input_device, scheme));
@@ -229,6 +229,7 @@ static const struct scheme_ops device_ops = {
 
 int input_init(struct input_device *d) {
     d->deadline = DEADLINE_NEVER;
+    last_id = INPUT_DRIVER_KEYS + (uint64_t)now_ns(); /* no id of an earlier instance */
     return scheme_init(&d->scheme, SERVICE_SCHEME, &device_ops, nullptr);
 }
 

@@ -28,9 +28,7 @@ static void kernel_text_end(void) {
 static int interrupts_init(void) {
     int e = scheme_event_add(&gpu.display.scheme, gpu.control.interrupt, EVENT_IN, 0);
     gpu.config_interrupt = virtio_config_interrupt(&gpu.virtio);
-    return e || gpu.config_interrupt < 0
-               ? e
-               : scheme_event_add(&gpu.display.scheme, gpu.config_interrupt, EVENT_IN, 1);
+    return e || gpu.config_interrupt < 0 ? e : scheme_event_add(&gpu.display.scheme, gpu.config_interrupt, EVENT_IN, 1);
 }
 
 int main(void) {

@@ -20,31 +20,73 @@ static int ask(struct gpu *g, enum gpu_type type, size_t size) {
     return gpu_ask(g, type, size, GPU_OK, sizeof(struct gpu_header));
 }
 
-static int resource_create(struct gpu *g, struct gpu_screen *s, uint32_t format, uint32_t width, uint32_t height) {
-    union gpu_command *c = &gpu_memory(g)->command;
+static void memory_destroy(struct gpu *g, struct gpu_screen *s) {
+    while (s->count > 0) pci_dma_destroy(g->virtio.function, &s->pieces[--s->count]);
+    if (s->at) sys_vm_unmap((uintptr_t)s->at, s->size);
     *s = (struct gpu_screen){};
-    int e = pci_dma_create(g->virtio.function, (size_t)width * height * 4, 0, &s->memory);
+}
+
+/* The next piece, in its place. */
+static int piece_create(struct gpu *g, struct gpu_screen *s, size_t size) {
+    struct dma *d = &s->pieces[s->count];
+    const uintptr_t place = (uintptr_t)s->at + s->count * GPU_PIECE;
+    int e = pci_dma_create(g->virtio.function, size, 0, d);
     if (e) return e;
-    s->resource = ++g->last_resource;
-    c->create = (struct gpu_create){.resource = s->resource, .format = format, .width = width, .height = height};
-    e = ask(g, GPU_RESOURCE_CREATE_2D, sizeof(c->create));
-    if (e) {
-        pci_dma_destroy(g->virtio.function, &s->memory);
-        s->resource = 0;
-        return e;
+    long at = sys_vm_map(place, d->size, VM_READ | VM_WRITE | VM_SHARED | VM_FIXED, d->memory, 0);
+    if (at >= 0) {
+        sys_vm_unmap((uintptr_t)d->at, d->size);
+        d->at = (void *)at;
     }
-    c->attach = (struct gpu_attach){
-        .resource = s->resource, .count = 1, .address = s->memory.physical, .length = width * height * 4};
-    return ask(g, GPU_RESOURCE_ATTACH_BACKING, sizeof(c->attach));
+    s->count++;
+    return at < 0 ? (int)at : 0;
+}
+
+static int memory_create(struct gpu *g, struct gpu_screen *s, size_t size) {
+    *s = (struct gpu_screen){.size = (size + 4095) & ~4095ul};
+    if (s->size > GPU_PIECES * GPU_PIECE) return -ENOMEM;
+    long at = sys_vm_map(0, s->size, VM_READ | VM_WRITE, HANDLE_NONE, 0); /* for the pieces to lie in */
+    if (at < 0) return (int)at;
+    s->at = (uint8_t *)at;
+    int e = 0;
+    for (size_t done = 0; !e && done < s->size; done += GPU_PIECE)
+        e = piece_create(g, s, s->size - done < GPU_PIECE ? s->size - done : GPU_PIECE);
+    if (e) memory_destroy(g, s);
+    return e;
+}
+
+static int memory_attach(struct gpu *g, const struct gpu_screen *s) {
+    struct gpu_attach *a = &gpu_memory(g)->command.attach;
+    *a = (struct gpu_attach){.resource = s->resource, .count = s->count};
+    for (uint32_t i = 0; i < s->count; i++) {
+        a->pieces[i].address = s->pieces[i].physical;
+        a->pieces[i].length = (uint32_t)s->pieces[i].size;
+    }
+    return ask(g, GPU_RESOURCE_ATTACH_BACKING, sizeof(*a) - (GPU_PIECES - s->count) * sizeof(a->pieces[0]));
 }
 
 static void resource_destroy(struct gpu *g, struct gpu_screen *s) {
     union gpu_command *c = &gpu_memory(g)->command;
     if (!s->resource) return;
     c->unref = (struct gpu_unref){.resource = s->resource};
-    if (ask(g, GPU_RESOURCE_UNREF, sizeof(c->unref)) != 0) return; /* it may look there: the memory stays */
-    pci_dma_destroy(g->virtio.function, &s->memory);
-    *s = (struct gpu_screen){};
+    if (ask(g, GPU_RESOURCE_UNREF, sizeof(c->unref)) == 0) memory_destroy(g, s);
+    *s = (struct gpu_screen){}; /* if it failed, the device may look there: the memory stays as it is */
+}
+
+static int resource_create(struct gpu *g, struct gpu_screen *s, uint32_t format, uint32_t width, uint32_t height) {
+    union gpu_command *c = &gpu_memory(g)->command;
+    int e = memory_create(g, s, (size_t)width * height * 4);
+    if (e) return e;
+    const uint32_t resource = ++g->last_resource;
+    c->create = (struct gpu_create){.resource = resource, .format = format, .width = width, .height = height};
+    e = ask(g, GPU_RESOURCE_CREATE_2D, sizeof(c->create));
+    if (e) {
+        memory_destroy(g, s);
+        return e;
+    }
+    s->resource = resource;
+    e = memory_attach(g, s);
+    if (e) resource_destroy(g, s);
+    return e;
 }
 
 /* --- modes --- */
@@ -64,11 +106,8 @@ static int mode_set(struct gpu *g, const struct mode *m) {
     resource_destroy(g, &g->screen);
     g->screen = fresh;
     g->pending.count = 0;
-    g->display.screen = (struct screen){.pixels = fresh.memory.at,
-                                        .pitch = m->width * 4,
-                                        .width = m->width,
-                                        .height = m->height,
-                                        .format = PIXELS_XRGB8888};
+    g->display.screen = (struct screen){
+        .pixels = fresh.at, .pitch = m->width * 4, .width = m->width, .height = m->height, .format = PIXELS_XRGB8888};
     return 0;
 }
 
@@ -113,7 +152,8 @@ static bool cursor_room(struct gpu *g) {
     void *token;
     uint32_t written;
     int got;
-    while ((got = virtqueue_get(&g->cursor_queue.ring, &token, &written)) > 0) {}
+    while ((got = virtqueue_get(&g->cursor_queue.ring, &token, &written)) > 0) {
+    }
     if (got < 0) gpu_nonsense("cursor queue");
     return g->cursor_queue.ring.free_count > 0;
 }
@@ -140,7 +180,7 @@ static int cursor_image(struct gpu *g, const struct display_cursor *image) {
     union gpu_command *c = &gpu_memory(g)->command;
     int e = g->cursor.resource ? 0 : resource_create(g, &g->cursor, GPU_FORMAT_ARGB, side, side);
     if (e) return e;
-    memcpy(g->cursor.memory.at, image->pixels, sizeof(image->pixels));
+    memcpy(g->cursor.at, image->pixels, sizeof(image->pixels));
     c->transfer = (struct gpu_transfer){.rect = {0, 0, side, side}, .resource = g->cursor.resource};
     return ask(g, GPU_TRANSFER_TO_HOST_2D, sizeof(c->transfer));
 }
@@ -148,8 +188,7 @@ static int cursor_image(struct gpu *g, const struct display_cursor *image) {
 static void gpu_cursor(struct display_device *d, const struct display_cursor *image, int32_t x, int32_t y) {
     struct gpu *g = gpu_of(d);
     if (image && cursor_image(g, image) != 0) image = nullptr;
-    for (int i = 0; i < TRIES && !cursor_room(g); i++)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, nullptr);
+    for (int i = 0; i < TRIES && !cursor_room(g); i++) nanosleep(&(struct timespec){.tv_nsec = 1000000}, nullptr);
     if (!cursor_room(g)) gpu_nonsense("silence");
     cursor_give(g, GPU_UPDATE_CURSOR, image, x, y);
 }

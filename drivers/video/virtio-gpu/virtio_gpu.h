@@ -18,7 +18,6 @@ union gpu_command {
     struct gpu_transfer transfer;
     struct gpu_flush flush;
     struct gpu_ask_edid ask_edid;
-    uint8_t bytes[64];
 };
 union gpu_answer {
     struct gpu_header header;
@@ -32,10 +31,14 @@ struct gpu_memory { /* that the device sees */
     struct gpu_cursor cursors[CURSORS];
 };
 
-struct gpu_screen { /* a resource with its memory */
+struct gpu_screen { /* a resource with its memory: pieces, as there is no telling whether so much is free in one */
     uint32_t resource; /* 0: none */
-    struct dma memory;
+    uint32_t count;
+    struct dma pieces[GPU_PIECES];
+    uint8_t *at; /* all of them, one behind the other */
+    size_t size;
 };
+#define GPU_PIECE (2ul << 20)
 struct gpu {
     struct virtio virtio;
     struct display_device display;

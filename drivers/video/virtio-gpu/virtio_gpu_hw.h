@@ -44,11 +44,14 @@ struct gpu_create {
     struct gpu_header header;
     uint32_t resource, format, width, height;
 };
-struct gpu_attach { /* with one piece of memory */
+#define GPU_PIECES 32 /* of memory, at most: our own limit */
+struct gpu_attach {
     struct gpu_header header;
     uint32_t resource, count;
-    uint64_t address;
-    uint32_t length, padding;
+    struct {
+        uint64_t address;
+        uint32_t length, padding;
+    } pieces[GPU_PIECES];
 };
 struct gpu_unref {
     struct gpu_header header;
@@ -79,7 +82,8 @@ struct gpu_cursor { /* §5.7.6.10 */
     uint32_t scanout, x, y, padding0;
     uint32_t resource, hot_x, hot_y, padding1;
 };
-_Static_assert(sizeof(struct gpu_transfer) == 56 && sizeof(struct gpu_cursor) == 56 && sizeof(struct gpu_attach) == 48,
+_Static_assert(sizeof(struct gpu_transfer) == 56 && sizeof(struct gpu_cursor) == 56 &&
+                   sizeof(struct gpu_attach) == 32 + 16 * GPU_PIECES,
                "virtio 1.2 §5.7.6");
 
 /* … and answers. */

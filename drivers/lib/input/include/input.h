@@ -2,8 +2,8 @@
 /*
  * Keyboards, mice and tablets, as programs use them: /dev/input0, /dev/input1 … (files of their drivers' schemes).
  * Each open of one is a stream of struct input_event, from the moment of the open on, whose bytes move without calls
- * to the driver: read whole structures.  Types, codes and values are those of Linux's evdev, but for INPUT_ABS_MAX; a group of
- * events ends with SYN_REPORT.
+ * to the driver: read whole structures.  Types, codes and values are those of Linux's evdev, but for INPUT_ABS_MAX; a
+ * group of events ends with SYN_REPORT.
  *
  * Who doesn't read loses events, but is told so: after SYN_DROPPED all keys count as released.  The stream ends when
  * the driver dies: open it anew, and count all keys as released.  input_take() does this counting.
