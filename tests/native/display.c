@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What programs can do to a screen: draw outside of their surface, unmap it or die in the middle, ask for nonsense, take
- * all they can get; a driver that is killed while they draw.  The console is there, too, and must go on.
+ * What programs can do to a screen: draw outside of their surface, unmap it or die in the middle, ask for nonsense,
+ * take all they can get; a driver that is killed while they draw.  The console is there, too, and must go on.
  */
 #include "native.h"
 #include <display.h>

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* The use counts begin anywhere: an id of an earlier instance of this server is none of ours, so that the CLOSE of a file
- * that it had opened closes nothing here. */
+/* The use counts begin anywhere: an id of an earlier instance of this server is none of ours, so that the CLOSE of a
+ * file that it had opened closes nothing here. */
 static uint32_t first_use(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
