@@ -39,29 +39,32 @@ class Person(boot.Session):
     """At the machine, with a shell on the serial line beside."""
 
     def __init__(self, host, extra=(), how="direct", append="", size=(1280, 800), font="12x24", files=None, kind=None,
-                 packages=""):
+                 packages="", window=False):
         self.folder = tempfile.TemporaryDirectory(prefix="cathode-")    # the overlay
         for name, data in (files or {}).items():
             pathlib.Path(self.folder.name, name).write_bytes(data)
-        self.host = host
+        self.host, self.window = host, f"{self.folder.name}/window" if window else None
         overlay = machine.make_overlay(packages, self.folder.name if files else None)
         guest = (kind or machine.Machine)(
             build.build_folder("debug"), boot=how, smp=2, memory="512M" if how == "uefi" else "256M", display="none",
-            extra=extra, append=append, overlay=overlay,
+            extra=[*extra, *(["-vnc", f"unix:{self.window}"] if window else [])], append=append, overlay=overlay,
             root="disk" if how == "uefi" else "ram", snapshot=True)
         super().__init__(guest, 600, boot.ALWAYS_FORBIDDEN if kind is None else ())
         self.text_screen = text_screen.TextScreen(host, *size, font)
-        self.written = {}
+        self.written, self.viewer = {}, None
 
     def __enter__(self):
         super().__enter__()
         self.expect("cathode login: ")
         self.qmp = self.wires.qmp
+        self.viewer = vnc.Viewer(self.window) if self.window else None
         self.send("root\n")
         self.expect("# $")
         return self
 
     def __exit__(self, *details):
+        if self.viewer:
+            self.viewer.close()
         super().__exit__(*details)
         self.folder.cleanup()
 
@@ -285,8 +288,8 @@ VIRTIO_INPUT = ["-machine", "q35,i8042=off", "-device", "virtio-keyboard-pci", "
 
 
 def test_virtio_input(host):
-    """A login by a virtio keyboard, alone; a tablet's pointer; a key held repeats; drivers killed with a key held."""
-    with Person(host, extra=VIRTIO_INPUT) as p:
+    """A virtio keyboard, alone; its lights; a tablet's pointer; a key held repeats; drivers killed with a key held."""
+    with Person(host, extra=VIRTIO_INPUT, window=True) as p:
         shown = p.log_in()
         row, columns, rows = shown.count("\n"), p.text_screen.columns, p.text_screen.rows
 
@@ -319,6 +322,12 @@ def test_virtio_input(host):
                 ("0001", "002c", "0002" if at else "0001"), ("0000", "0000", "0000"))]:
             raise boot.Failure(f"a key held tells {told}")
         p.qmp.press("ctrl", "u")
+        p.qmp.press("caps_lock")
+        p.viewer.read_until(lambda: p.viewer.lights == 4)
+        p.qmp.press("num_lock")
+        p.viewer.read_until(lambda: p.viewer.lights == 6)
+        p.qmp.press("caps_lock")
+        p.viewer.read_until(lambda: p.viewer.lights == 2)
         p.qmp.key("shift", True)
         p.qmp.press("x")
         p.see("Shift", shown + "X")
@@ -333,48 +342,53 @@ def test_two_keyboards(host):
     with Person(host, extra=["-vga", "none", "-device", "VGA,id=screen", "-device",
                              "virtio-keyboard-pci,display=screen"]) as p:
         shown = p.log_in()
-        p.qmp.key("shift", True, "screen")
+
+        def shift(down, screen=None):
+            p.qmp.key("shift", down, screen)
+            time.sleep(0.5)     # what two devices say comes in any order
+
+        def kill(driver):
+            p.run(f"kill -9 $(pidof {driver})")
+            time.sleep(1)
+        shift(True, "screen")
         p.qmp.press("x")
         p.see("Shift on the other one", shown := shown + "X")
-        p.run("kill -9 $(pidof ps2)")
-        time.sleep(1)
+        kill("ps2")
         p.qmp.press("y")
         p.see("still held", shown := shown + "Y")
-        p.qmp.key("shift", True)
-        p.qmp.key("shift", False, "screen")
+        shift(True)
+        shift(False, "screen")
         p.qmp.press("z")
         p.see("held on the first one", shown := shown + "Z")
-        p.qmp.key("shift", False)
+        shift(False)
         p.qmp.press("a")
         p.see("let go", shown := shown + "a")
-        p.qmp.key("shift", True, "screen")
-        p.run("kill -9 $(pidof virtio-input)")
-        time.sleep(1)
+        shift(True, "screen")
+        kill("virtio-input")
         p.qmp.press("b")
         p.see("not stuck", shown + "b")
 
 
 def test_virtio_gpu(host):
     """A virtio GPU: the login, its driver killed while it draws, the host's window resized, a cursor in hardware."""
-    place = pathlib.Path(tempfile.mkdtemp(prefix="cathode-"), "vnc")
-    with Person(host, extra=["-vga", "none", "-device", "virtio-gpu-pci", "-vnc", f"unix:{place}"], packages="tests",
-                files={"gallery": GALLERY.encode()}) as p, vnc.Viewer(place) as viewer:
+    with Person(host, extra=["-vga", "none", "-device", "virtio-gpu-pci"], packages="tests", window=True,
+                files={"gallery": GALLERY.encode()}) as p:
         p.log_in()
         p.run("for i in 1 2 3 4 5 6; do cat /gallery > /dev/tty1; [ $i = 3 ] && kill -9 $(pidof virtio-gpu); done")
         p.qmp.type("clear\n")
         p.run("cat /gallery > /dev/tty1")
         p.see("the driver again", "# " + GALLERY.replace("\n", "\r\n"))
-        viewer.resize(1000, 700)
-        viewer.read_until(lambda: viewer.size == [1000, 700])
+        p.viewer.resize(1000, 700)
+        p.viewer.read_until(lambda: p.viewer.size == [1000, 700])
         p.text_screen = text_screen.TextScreen(p.host, 1000, 700, "8x16")
         p.qmp.type("\nclear; stty size\n")
         p.see("another size", shown := "43 125\r\n# ")
         p.send("/tests/boot/cursor\n")
         p.expect("^shown: all$")
-        viewer.read_until(lambda: viewer.cursor)
+        p.viewer.read_until(lambda: p.viewer.cursor)
         pixels = tuple(0xff000000 | i * 4099 % 0x1000000 for i in range(64 * 64))
-        if viewer.cursor != ((3, 5), (64, 64), pixels):
-            raise boot.Failure(f"another cursor: {viewer.cursor[:2]}")
+        if p.viewer.cursor != ((3, 5), (64, 64), pixels):
+            raise boot.Failure(f"another cursor: {p.viewer.cursor[:2]}")
         if p.qmp.still_picture() != qmp.Picture(1000, 700, bytes((0x20, 0x40, 0x60)) * (1000 * 700)):
             raise boot.Failure("not the colour that was drawn")
         p.send("\n")
@@ -423,6 +437,7 @@ def test_modes(host):
             ("1600x1200", (1600, 1200), "16x32", None, ())):
         with Person(host, extra=extra, append=f"display={mode}", size=size, font=font,
                     files={"gallery": GALLERY.encode()}) as p:
+            p.see(f"{mode}, the login", p.greeting(1), adjust)
             p.run("cat /gallery > /dev/tty1")
             p.see(mode, p.greeting(1) + GALLERY.replace("\n", "\r\n"), adjust)
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A viewer of QEMU's VNC server, as far as tests need one: the size of its window, the shape of the cursor (RFC 6143
-and the extensions ExtendedDesktopSize and QEMU's cursor with alpha)."""
+"""A viewer of QEMU's VNC server, as far as tests need one: the size of its window, the shape of the cursor, the
+keyboard's lights (RFC 6143 and the extensions ExtendedDesktopSize, LED State, and QEMU's cursor with alpha)."""
 
 import socket
 import struct
 
-RAW, DESKTOP_SIZE, ALPHA_CURSOR = 0, -308, -314
+RAW, LIGHTS, DESKTOP_SIZE, ALPHA_CURSOR = 0, -261, -308, -314
 UPDATE, SET_DESKTOP_SIZE = 0, 251
 
 
@@ -14,7 +14,8 @@ class Viewer:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(seconds)
         self.socket.connect(str(path))
-        self.size = self.cursor = None      # cursor: (hot spot, size, its pixels as 0xAARRGGBB)
+        self.cursor = None  # or (hot spot, size, its pixels as 0xAARRGGBB)
+        self.lights = 0     # of the keyboard: 1 Scroll Lock, 2 Num Lock, 4 Caps Lock
         self.take(12)
         self.socket.sendall(b"RFB 003.008\n")
         self.take(*self.take(1))
@@ -24,13 +25,10 @@ class Viewer:
         *self.size, = struct.unpack(">2H", self.take(4))
         self.take(16)
         self.take(*struct.unpack(">I", self.take(4)))
-        encodings = (DESKTOP_SIZE, ALPHA_CURSOR, RAW)
-        self.socket.sendall(struct.pack(">BxH3i", 2, len(encodings), *encodings))
+        encodings = (DESKTOP_SIZE, ALPHA_CURSOR, LIGHTS, RAW)
+        self.socket.sendall(struct.pack(f">BxH{len(encodings)}i", 2, len(encodings), *encodings))
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def close(self):
         self.socket.close()
 
     def take(self, size):
@@ -62,6 +60,8 @@ class Viewer:
             screens = self.take(4)[0]
             self.take(16 * screens)
             self.size = [width, height]
+        elif encoding == LIGHTS:
+            self.lights = self.take(1)[0]
         elif encoding == ALPHA_CURSOR:
             self.take(4)
             self.cursor = ((x, y), (width, height), struct.unpack(f"<{width * height}I", self.take(4 * width * height)))
