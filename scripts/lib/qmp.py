@@ -66,11 +66,12 @@ class Monitor:
         return self.said
 
     # --- keyboard and mouse ---
-    def events(self, *events):
-        self.ask("input-send-event", events=list(events))
+    def events(self, *events, screen=None):
+        """screen: the name of the adapter whose keyboard and mouse are meant, where they have one of their own."""
+        self.ask("input-send-event", events=list(events), **({"device": screen} if screen else {}))
 
-    def key(self, name, down):
-        self.events({"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": name}}})
+    def key(self, name, down, screen=None):
+        self.events({"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": name}}}, screen=screen)
 
     def press(self, *names):
         """Keys held together, such as press("alt", "f2")."""
@@ -90,6 +91,10 @@ class Monitor:
 
     def move_mouse(self, x, y):
         self.events(*({"type": "rel", "data": {"axis": axis, "value": value}} for axis, value in (("x", x), ("y", y))))
+
+    def place(self, x, y):
+        """A tablet's pen: 0 … 0x7fff, from the upper left."""
+        self.events(*({"type": "abs", "data": {"axis": axis, "value": value}} for axis, value in (("x", x), ("y", y))))
 
     def button(self, name, down):
         """left, middle, right, wheel-up, wheel-down"""

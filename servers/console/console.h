@@ -7,7 +7,7 @@
 #include <terminal.h>
 
 #define VTS 6
-enum { KEY_INPUT, KEY_SESSIONS }; /* keys of events: sessions' are KEY_SESSIONS + index */
+enum { KEY_NEWS, KEY_SCREEN, KEY_SESSIONS, KEY_SOURCES = KEY_SESSIONS + VTS }; /* keys of events; + index */
 
 /* --- vt.c --- */
 struct vt {
@@ -38,7 +38,8 @@ struct text_size {
     int rows, columns;
 };
 /* Opens the display and finds its size: again, if it had to be started again. False: there is none. */
-bool screen_open(void);
+bool screen_open(struct scheme *s);
+void screen_event(struct scheme *s); /* KEY_SCREEN: its size has changed, or it has gone */
 struct text_size screen_size(void);
 /* Before something is drawn there: where its first pixel is (null: no screen), the font, the pixels per line. */
 uint32_t *screen_cell(int row, int column, const struct font **font, size_t *stride);
@@ -50,9 +51,14 @@ void screen_flash(void);
  * to call it next (DEADLINE_NEVER: when something changes). */
 int64_t screen_present(int64_t now);
 
+/* --- input.c: devices --- */
+void input_start(struct scheme *s);
+void input_event(uint64_t key); /* KEY_NEWS, or from KEY_SOURCES on */
+void input_set_lights(unsigned wanted); /* enum input_led, of all keyboards */
+
 /* --- keyboard.c, mouse.c --- */
-void input_open(struct scheme *s);
-void input_ready(struct scheme *s);
+void keyboard_start(void);
+void key_event(const struct input_event *event);
 unsigned input_mods(void); /* enum key_mods */
 /* Of the layout of this name: 0 or -ENOENT. */
 int keyboard_set_layout(const char *name, size_t length);

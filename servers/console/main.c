@@ -104,7 +104,8 @@ static int64_t console_access(struct scheme *s, struct port_buffer *call) {
 }
 
 static void console_event(struct scheme *s, uint64_t key, uint32_t mask) {
-    if (key == KEY_INPUT) input_ready(s);
+    if (key == KEY_SCREEN) screen_event(s);
+    else if (key == KEY_NEWS || key >= KEY_SOURCES) input_event(key);
     else terminal_hangup(&vts[key - KEY_SESSIONS].terminal); /* the session leader has exited */
 }
 
@@ -139,10 +140,11 @@ static const struct scheme_ops console_ops = {
 int main(void) {
     static struct scheme scheme;
     if (scheme_init(&scheme, SERVICE_SCHEME, &console_ops, nullptr) != 0) return 1;
-    if (!screen_open()) service_log("console: there is no screen");
+    if (!screen_open(&scheme)) service_log("console: there is no screen");
     vt_init(&scheme);
     vt_show_log();
-    input_open(&scheme);
+    keyboard_start();
     keymap_from_command_line();
+    input_start(&scheme);
     return -scheme_serve(&scheme);
 }

@@ -48,12 +48,14 @@ static bool is_programs(const struct emulator *e) {
     return e->mouse != VTERM_PROP_MOUSE_NONE && !(input_mods() & MOD_SHIFT);
 }
 
-static void move(struct emulator *e, int dx, int dy) {
-    const struct text_size size = screen_size();
+static int width(void) { return screen_size().columns * STEP_X; }
+static int height(void) { return screen_size().rows * STEP_Y; }
+
+static void move_to(struct emulator *e, int to_x, int to_y) {
     int before_row = row(), before_column = column();
     mouse_hide();
-    x = limited(x + dx, size.columns * STEP_X);
-    y = limited(y + dy, size.rows * STEP_Y);
+    x = limited(to_x, width());
+    y = limited(to_y, height());
     shown = true;
     redraw();
     if (row() == before_row && column() == before_column) return;
@@ -79,7 +81,7 @@ static void select_button(struct emulator *e, bool pressed) {
 
 static void button(struct emulator *e, uint16_t code, bool pressed) {
     static const int numbers[] = {1, 3, 2}; /* left, right, middle */
-    if (code > BTN_MIDDLE) return;
+    if (code < BTN_LEFT || code > BTN_MIDDLE) return;
     if (is_programs(e) && !selecting) {
         emulator_mouse_move(e, row(), column(), input_mods());
         emulator_mouse_button(e, numbers[code - BTN_LEFT], pressed, input_mods());
@@ -90,12 +92,27 @@ static void button(struct emulator *e, uint16_t code, bool pressed) {
     }
 }
 
+static void moved(struct emulator *e, const struct input_event *event) {
+    switch (event->code) {
+    case REL_X: move_to(e, x + event->value, y); break;
+    case REL_Y: move_to(e, x, y + event->value); break;
+    case REL_WHEEL: wheel(e, event->value > 0 ? 1 : -1); break;
+    default: break;
+    }
+}
+
+/* A tablet's place, on the whole screen. */
+static void placed(struct emulator *e, const struct input_event *event) {
+    const int64_t value = event->value;
+    if (event->code == ABS_X) move_to(e, (int)(value * width() / (INPUT_ABS_MAX + 1)), y);
+    else if (event->code == ABS_Y) move_to(e, x, (int)(value * height() / (INPUT_ABS_MAX + 1)));
+}
+
 void mouse_event(const struct input_event *event) {
     struct emulator *e = &vt_seen->emulator;
     if (!e->vterm) return;
     if (event->type == INPUT_KEY) button(e, event->code, event->value != 0);
-    else if (event->code == REL_X) move(e, event->value, 0);
-    else if (event->code == REL_Y) move(e, 0, event->value);
-    else if (event->code == REL_WHEEL) wheel(e, event->value > 0 ? 1 : -1);
+    else if (event->type == INPUT_REL) moved(e, event);
+    else placed(e, event);
     vt_typed();
 }

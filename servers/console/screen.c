@@ -13,6 +13,7 @@
 #define RETRY_NS 1000000000LL
 #define INVERSE 0xffffffu
 
+static struct scheme *scheme;
 static struct display display = {.file = HANDLE_NONE};
 static const struct font *font;
 static struct text_size size;
@@ -29,12 +30,17 @@ static struct rect pixels_of(VTermRect r) {
 
 static struct rect whole(void) { return (struct rect){0, 0, (int32_t)display.width, (int32_t)display.height}; }
 
-bool screen_open(void) {
-    int e = display_open(&display, "display0");
-    if (!e) e = display_surface(&display, display.info.width, display.info.height);
+static void screen_close(void) {
+    if (display.file != HANDLE_NONE) (void)!scheme_event_delete(scheme, display.file);
+    display_close(&display);
+}
+
+/* As large as the screen is now. */
+static bool surface_make(void) {
+    int e = display_surface(&display, display.info.width, display.info.height);
     if (!e) e = display_show(&display, true);
     if (e) {
-        display_close(&display);
+        screen_close();
         return false;
     }
     font = font_for(display.width, display.height);
@@ -43,6 +49,13 @@ bool screen_open(void) {
     flashing = false;
     screen_clear();
     return true;
+}
+
+bool screen_open(struct scheme *s) {
+    scheme = s;
+    if (display_open(&display, "display0") != 0) return false;
+    if (scheme_event_add(s, display.file, EVENT_IN, KEY_SCREEN) != 0) service_log("console: cannot watch the display");
+    return surface_make();
 }
 
 /* --- the bell: all pixels are inverted for a moment --- */
@@ -100,15 +113,27 @@ void screen_move(VTermRect to, VTermRect from) {
 }
 
 /* --- the driver --- */
-static void reopen(void) {
-    struct text_size before = size;
-    display_close(&display);
-    if (!screen_open()) {
-        service_log("console: the display is gone");
-        return;
-    }
+static void all_draw(struct text_size before) {
     if (before.rows != size.rows || before.columns != size.columns) vts_resize(size.rows, size.columns);
     vt_draw();
+}
+
+static void reopen(void) {
+    struct text_size before = size;
+    screen_close();
+    if (screen_open(scheme)) all_draw(before);
+    else service_log("console: the display is gone");
+}
+
+void screen_event(struct scheme *s) {
+    struct text_size before = size;
+    if (display.file == HANDLE_NONE) return;
+    if (display_info(&display) < 0) {
+        reopen();
+    } else if (display.info.width != display.width || display.info.height != display.height) {
+        if (surface_make()) all_draw(before);
+    }
+    vt_tick(s);
 }
 
 int64_t screen_present(int64_t now) {

@@ -28,6 +28,11 @@ static int stale_count;
 static struct vt *vt_of(struct emulator *e) { return (struct vt *)((char *)e - offsetof(struct vt, emulator)); }
 
 /* --- drawing --- */
+static void stale_add(int row, int column) {
+    if (stale_count < STALE_MAX) stale[stale_count] = (VTermPos){row, column};
+    stale_count++;
+}
+
 static bool has_cursor(const struct emulator *e, int row, int column) {
     return e->back == 0 && e->cursor_visible && !(e->cursor_blinks && blinked) && e->cursor.row == row &&
            (e->cursor.col == column || (e->cursor.col >= e->columns && column == e->columns - 1));
@@ -47,6 +52,12 @@ static void cursor_draw(const struct emulator *e, const struct font *f, const st
         for (uint32_t x = 0; x < (bar ? f->width / 8 : width); x++) at[y * stride + x] = c->foreground;
 }
 
+/* It may be drawn at its new place, with the text there, before the emulator has told that it moved. */
+static void drawn_at(int row, int column) {
+    if (drawn.row != row || drawn.col != column) stale_add(drawn.row, drawn.col);
+    drawn = (VTermPos){row, column};
+}
+
 static void cell_show(const struct emulator *e, int row, int column) {
     const struct font *f;
     struct cell c;
@@ -55,7 +66,7 @@ static void cell_show(const struct emulator *e, int row, int column) {
     if (!at || !emulator_cell(e, row, column, &c)) return;
     if (column + c.width > screen_size().columns) c.width = 1;
     bool cursor = has_cursor(e, row, column);
-    if (cursor) drawn = (VTermPos){row, column};
+    if (cursor) drawn_at(row, column);
     if (cursor && e->cursor_shape == CURSOR_BLOCK) cells_swap(&c);
     if (mouse_is_at(row, column)) cells_swap(&c);
     cell_draw(f, &c, at, stride);
@@ -71,11 +82,6 @@ static void changed(struct emulator *e, VTermRect r) {
 
 /* --- what lies on the text, cursor and pointer, goes along when pixels are moved: drawn over afterwards, when the
  * emulator has told of all changes, as until then its cells are ahead of the pixels --- */
-static void stale_add(int row, int column) {
-    if (stale_count < STALE_MAX) stale[stale_count] = (VTermPos){row, column};
-    stale_count++;
-}
-
 static void stale_draw(void) {
     struct emulator *e = &vt_seen->emulator;
     for (int i = 0; i < stale_count && stale_count <= STALE_MAX; i++) vt_draw_cell(stale[i].row, stale[i].col);

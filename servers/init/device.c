@@ -53,10 +53,12 @@ static struct function *function_named(const char *name) {
     return nullptr;
 }
 
+/* Who knows its ids comes before who knows its class. */
 static void driver_start(struct function *f) {
-    for (unsigned i = 0; i < driver_count; i++) {
-        struct driver *d = &drivers[i];
-        if (!manifest_matches(d->manifest, f->vendor, f->device, f->class_code)) continue;
+    for (unsigned i = 0; i < 2 * driver_count; i++) {
+        struct driver *d = &drivers[i % driver_count];
+        uint32_t class_code = i < driver_count ? MANIFEST_NO_CLASS : f->class_code;
+        if (!manifest_matches(d->manifest, f->vendor, f->device, class_code)) continue;
         service_add_driver(d->name, d->manifest, f);
         return;
     }
@@ -211,7 +213,8 @@ static void node_name(struct node *n) {
     node_give(n);
 }
 
-static void node_add(const struct service *s, uint32_t unit, uint32_t partition, bool cd) {
+static void node_add(const struct service *s, uint32_t unit, uint32_t partition, uint32_t kind) {
+    bool cd = kind == SERVICE_UNIT_CD;
     if (!s->manifest->nodes || unit >= UNITS_MAX || partition > PARTITIONS_MAX) return;
     struct node *n = node_of(s, unit);
     if (!n && !cd && (n = node_of(s, UNIT_EXPECTED))) {
@@ -219,7 +222,7 @@ static void node_add(const struct service *s, uint32_t unit, uint32_t partition,
         n->untold = true;
     }
     if (!n && (n = node_make(s, unit))) n->cd = cd;
-    if (n && n->untold) node_give(n);
+    if (n && (n->untold || (kind == SERVICE_UNIT_STREAM && n->number))) node_give(n);
     if (!n || n->partitions[partition]) return;
     n->partitions[partition] = true;
     if (n->number) link_make(n, partition);
@@ -331,7 +334,7 @@ static void message_take(struct service *s, const struct service_message *m, han
     case SERVICE_POWER_BUTTON:
         if (s->manifest->grants & GRANT_POWER) power_down(POWER_OFF);
         break;
-    case SERVICE_NODE: node_add(s, m->unit, m->partition, m->class_code == 1); break;
+    case SERVICE_NODE: node_add(s, m->unit, m->partition, m->class_code); break;
     case SERVICE_NODE_GONE: unit_gone(s, m->unit); break;
     default: break;
     }

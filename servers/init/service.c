@@ -204,12 +204,29 @@ struct service *service_add_root(handle_t disk, bool read_only) {
     return nullptr;
 }
 
-/* NAME.0, or the next number that is free. */
+static bool is_provided(const char *scheme) {
+    for (unsigned i = 0; i < service_count; i++)
+        for (uint32_t j = 0; services[i].state != SERVICE_REMOVED && j < services[i].manifest->scheme_count; j++)
+            if (strcmp(services[i].scheme_names[j], scheme) == 0) return true;
+    return false;
+}
+
+static bool schemes_taken(const struct manifest *m, unsigned number) {
+    char name[MANIFEST_NAME_MAX + 12];
+    for (uint32_t i = 0; i < m->scheme_count; i++) {
+        const char *stem = m->schemes[i].name;
+        snprintf(name, sizeof(name), "%.*s%u", (int)strcspn(stem, "*"), stem, number);
+        if (is_provided(name)) return true;
+    }
+    return false;
+}
+
+/* NAME.0, or the next number that is free, of its schemes' names too: drivers may share those (display0, display1). */
 static struct service *service_new_instance(const char *name, const struct manifest *m) {
     char full[SERVICE_NAME_MAX + 12];
     unsigned number = 0;
     do snprintf(full, sizeof(full), "%s.%u", name, number);
-    while (name_taken(full) && ++number < 100);
+    while ((name_taken(full) || schemes_taken(m, number)) && ++number < 100);
     struct service *s = number > 99 ? nullptr : service_new(full, m);
     if (s) schemes_number(s, number);
     return s;
@@ -244,13 +261,6 @@ static void service_add(const char *name, const struct manifest *m) {
     if (schemes_make(s) && hardware_make(s)) s->state = SERVICE_WAITING;
     if (m->mount) service_mount(s);
     s->held = m->scheme_count == 0 && m->opens_all;
-}
-
-static bool is_provided(const char *scheme) {
-    for (unsigned i = 0; i < service_count; i++)
-        for (uint32_t j = 0; services[i].state != SERVICE_REMOVED && j < services[i].manifest->scheme_count; j++)
-            if (strcmp(services[i].scheme_names[j], scheme) == 0) return true;
-    return false;
 }
 
 static void needers_add(void) {

@@ -76,7 +76,8 @@ static void transfer_own(struct transfers *t, const struct service *s) {
 /* For those that have something to tell: s->channel is our end, the result theirs (HANDLE_NONE: no need), or -errno. */
 static handle_t channel_make(struct service *s) {
     handle_t ends[2];
-    if (!s->function && !s->mount_point && !s->manifest->uses && !(s->manifest->grants & GRANT_HARDWARE))
+    if (!s->function && !s->mount_point && !s->manifest->uses && !s->manifest->nodes &&
+        !(s->manifest->grants & GRANT_HARDWARE))
         return HANDLE_NONE;
     long e = sys_channel_create(CHANNEL_MESSAGES | HANDLE_IN_UPPER << 16, CHANNEL_BYTES, ends);
     if (e < 0) return (handle_t)e;

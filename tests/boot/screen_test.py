@@ -19,7 +19,9 @@ sys.path.insert(0, str(HERE.parent / "harness"))
 import boot  # noqa: E402  (found through the path above)
 import build  # noqa: E402
 import machine  # noqa: E402
+import qmp  # noqa: E402
 import text_screen  # noqa: E402
+import vnc  # noqa: E402
 
 ETC = HERE.parents[1] / "sysroot" / "rootfs" / "etc"
 LIMIT = 120     # seconds for a picture to come; only hangs take so long
@@ -36,27 +38,33 @@ GALLERY = ("".join(f"\x1b[{n}mA{n} " for n in (*range(30, 38), *range(40, 48), *
 class Person(boot.Session):
     """At the machine, with a shell on the serial line beside."""
 
-    def __init__(self, host, extra=(), how="direct", append="", size=(1280, 800), font="12x24", files=None, kind=None):
+    def __init__(self, host, extra=(), how="direct", append="", size=(1280, 800), font="12x24", files=None, kind=None,
+                 packages="", window=False):
         self.folder = tempfile.TemporaryDirectory(prefix="cathode-")    # the overlay
         for name, data in (files or {}).items():
             pathlib.Path(self.folder.name, name).write_bytes(data)
+        self.host, self.window = host, f"{self.folder.name}/window" if window else None
+        overlay = machine.make_overlay(packages, self.folder.name if files else None)
         guest = (kind or machine.Machine)(
             build.build_folder("debug"), boot=how, smp=2, memory="512M" if how == "uefi" else "256M", display="none",
-            extra=extra, append=append, overlay=self.folder.name if files else None,
+            extra=[*extra, *(["-vnc", f"unix:{self.window}"] if window else [])], append=append, overlay=overlay,
             root="disk" if how == "uefi" else "ram", snapshot=True)
         super().__init__(guest, 600, boot.ALWAYS_FORBIDDEN if kind is None else ())
         self.text_screen = text_screen.TextScreen(host, *size, font)
-        self.written = {}
+        self.written, self.viewer = {}, None
 
     def __enter__(self):
         super().__enter__()
         self.expect("cathode login: ")
         self.qmp = self.wires.qmp
+        self.viewer = vnc.Viewer(self.window) if self.window else None
         self.send("root\n")
         self.expect("# $")
         return self
 
     def __exit__(self, *details):
+        if self.viewer:
+            self.viewer.close()
         super().__exit__(*details)
         self.folder.cleanup()
 
@@ -170,6 +178,10 @@ def test_jobs(host):
     """Control characters, job control and a full-screen program on the screen."""
     with Person(host) as p:
         shown = p.log_in()
+        p.qmp.type("wrong")
+        p.see("a line", shown + "wrong")
+        p.qmp.press("ctrl", "u")
+        p.see("the line erased, and the cursor that was behind it", shown)
         p.qmp.type("cat\n")
         p.see("cat", shown := shown + "cat\r\n")
         p.qmp.press("ctrl", "z")
@@ -272,8 +284,126 @@ def test_faults(host):
         p.log_in()
 
 
+VIRTIO_INPUT = ["-machine", "q35,i8042=off", "-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci"]
+
+
+def test_virtio_input(host):
+    """A virtio keyboard, alone; its lights; a tablet's pointer; a key held repeats; drivers killed with a key held."""
+    with Person(host, extra=VIRTIO_INPUT, window=True) as p:
+        shown = p.log_in()
+        row, columns, rows = shown.count("\n"), p.text_screen.columns, p.text_screen.rows
+
+        def place(row, column):
+            p.qmp.place((2 * column + 1) * 0x8000 // (2 * columns), (2 * row + 1) * 0x8000 // (2 * rows))
+        p.qmp.type("echo one two")
+        p.see("typed", shown := shown + "echo one two")
+        place(row, 7)
+        p.see("pointer", shown, pointer=(row, 7))
+        place(rows - 1, columns - 1)
+        p.see("corner", shown, pointer=(rows - 1, columns - 1))
+        place(row, 7)
+        p.qmp.button("left", True)
+        place(row, 9)
+        p.see("dragged", shown, pointer=(row, 9), selected=[(row, column) for column in range(7, 10)])
+        p.qmp.button("left", False)
+        p.qmp.button("middle", True)
+        p.qmp.button("middle", False)
+        p.qmp.type("\n")
+        p.see("pasted", shown := shown + "one\r\none twoone\r\n# ")
+        p.send("head -c 160 /dev/input0 | od -A n -t x2; echo end-$((40 + 2))\n")
+        time.sleep(0.5)
+        start = p.position
+        p.qmp.key("z", True)
+        p.expect("^end-42")
+        p.qmp.key("z", False)
+        told = [" ".join(line.split()[4:7]) for line in p.text[start:p.position].splitlines()
+                if re.match("( [0-9a-f]{4}){8}$", line)]
+        if told != [f"{type_} {code} {value}" for at in range(5) for type_, code, value in (
+                ("0001", "002c", "0002" if at else "0001"), ("0000", "0000", "0000"))]:
+            raise boot.Failure(f"a key held tells {told}")
+        p.qmp.press("ctrl", "u")
+        p.qmp.press("caps_lock")
+        p.viewer.read_until(lambda: p.viewer.lights == 4)
+        p.qmp.press("num_lock")
+        p.viewer.read_until(lambda: p.viewer.lights == 6)
+        p.qmp.press("caps_lock")
+        p.viewer.read_until(lambda: p.viewer.lights == 2)
+        p.qmp.key("shift", True)
+        p.qmp.press("x")
+        p.see("Shift", shown + "X")
+        p.run("kill -9 $(pidof virtio-input)")
+        time.sleep(1)
+        p.qmp.press("y")
+        p.see("no key stuck", shown + "Xy")
+
+
+def test_two_keyboards(host):
+    """Each has its say: a key that is held on one outlives the other; and each is there without the other."""
+    with Person(host, extra=["-vga", "none", "-device", "VGA,id=screen", "-device",
+                             "virtio-keyboard-pci,display=screen"]) as p:
+        shown = p.log_in()
+
+        def shift(down, screen=None):
+            p.qmp.key("shift", down, screen)
+            time.sleep(0.5)     # what two devices say comes in any order
+
+        def kill(driver):
+            p.run(f"kill -9 $(pidof {driver})")
+            time.sleep(1)
+        shift(True, "screen")
+        p.qmp.press("x")
+        p.see("Shift on the other one", shown := shown + "X")
+        kill("ps2")
+        p.qmp.press("y")
+        p.see("still held", shown := shown + "Y")
+        shift(True)
+        shift(False, "screen")
+        p.qmp.press("z")
+        p.see("held on the first one", shown := shown + "Z")
+        shift(False)
+        p.qmp.press("a")
+        p.see("let go", shown := shown + "a")
+        shift(True, "screen")
+        kill("virtio-input")
+        p.qmp.press("b")
+        p.see("not stuck", shown + "b")
+
+
+def test_virtio_gpu(host):
+    """A virtio GPU: the login, its driver killed while it draws, the host's window resized, a cursor in hardware."""
+    with Person(host, extra=["-vga", "none", "-device", "virtio-gpu-pci"], packages="tests", window=True,
+                files={"gallery": GALLERY.encode()}) as p:
+        p.log_in()
+        p.run("for i in 1 2 3 4 5 6; do cat /gallery > /dev/tty1; [ $i = 3 ] && kill -9 $(pidof virtio-gpu); done")
+        p.qmp.type("clear\n")
+        p.run("cat /gallery > /dev/tty1")
+        p.see("the driver again", "# " + GALLERY.replace("\n", "\r\n"))
+        p.viewer.resize(1000, 700)
+        p.viewer.read_until(lambda: p.viewer.size == [1000, 700])
+        p.text_screen = text_screen.TextScreen(p.host, 1000, 700, "8x16")
+        p.qmp.type("\nclear; stty size\n")
+        p.see("another size", shown := "43 125\r\n# ")
+        p.send("/tests/boot/cursor\n")
+        p.expect("^shown: all$")
+        p.viewer.read_until(lambda: p.viewer.cursor)
+        pixels = tuple(0xff000000 | i * 4099 % 0x1000000 for i in range(64 * 64))
+        if p.viewer.cursor != ((3, 5), (64, 64), pixels):
+            raise boot.Failure(f"another cursor: {p.viewer.cursor[:2]}")
+        if p.qmp.still_picture() != qmp.Picture(1000, 700, bytes((0x20, 0x40, 0x60)) * (1000 * 700)):
+            raise boot.Failure("not the colour that was drawn")
+        p.send("\n")
+        p.expect("# $")
+        p.see("the text again", shown)
+
+
+def test_virtio_vga(host):
+    """-vga virtio: the same driver, not the one for its class."""
+    with Person(host, extra=["-vga", "virtio"], append="display=1366x768", size=(1366, 768)) as p:
+        p.log_in()
+
+
 def test_absent(host):
-    """No keyboard controller: the screen shows the login all the same. No screen: none of this is there."""
+    """No keyboard at all: the screen shows the login all the same. No screen: none of this is there."""
     with Person(host, extra=["-machine", "q35,i8042=off"]) as p:
         p.see("no controller", p.greeting(1))
         p.run("echo -n still > /dev/tty1")
@@ -307,6 +437,7 @@ def test_modes(host):
             ("1600x1200", (1600, 1200), "16x32", None, ())):
         with Person(host, extra=extra, append=f"display={mode}", size=size, font=font,
                     files={"gallery": GALLERY.encode()}) as p:
+            p.see(f"{mode}, the login", p.greeting(1), adjust)
             p.run("cat /gallery > /dev/tty1")
             p.see(mode, p.greeting(1) + GALLERY.replace("\n", "\r\n"), adjust)
 

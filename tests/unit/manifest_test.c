@@ -50,6 +50,7 @@ TEST(drivers) {
     CHECK(manifest_matches(&m, 1, 2, 0x0c0330) && !manifest_matches(&m, 1, 2, 0x0c0430));
     CHECK(parse("program /x") == 0 && !manifest_matches(&m, 0, 0, 0));
     CHECK(parse("program /x\nscheme net.a* 1\npci 1:2\nnodes eth*") == 0 && strcmp(m.nodes, "eth*") == 0);
+    CHECK(parse("program /x\nscheme input.a 1\nisa-irq 1\nnodes input*") == 0 && m.match_count == 0 && m.nodes);
     CHECK(parse("program /x\nscheme tcp 1\nuses eth") == 0 && strcmp(m.uses, "eth") == 0);
 }
 
@@ -107,6 +108,7 @@ TEST(errors) {
                                             "scheme * 1\npci 1:2",
                                             "scheme abcdefghijklmnopqrstuvwxyz0123456789 1",
                                             "nodes vd",
+                                            "scheme a* 1\ndisks\nnodes vd",
                                             "uses eth",
                                             "scheme a* 1\ndisks\nuses eth",
                                             "scheme a* 1\npci 1:2\nuses eth",

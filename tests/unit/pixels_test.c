@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What the framebuffer driver does without a device: rectangles, formats, copies, modes. */
-#include "mode.h"
 #include <abi/system.h>
+#include <mode.h>
 #include <pixels.h>
 #include <stdlib.h>
 #include <unit.h>

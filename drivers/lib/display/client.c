@@ -91,3 +91,13 @@ int display_mode(struct display *d, uint32_t width, uint32_t height, uint32_t bi
     int64_t e = request(d, &args, DISPLAY_MODE);
     return e < 0 ? (int)e : display_info(d);
 }
+
+int display_cursor(struct display *d, const struct display_cursor *image) {
+    struct call_args args = {.request = {.length = image ? sizeof(*image) : 0}, .in = image};
+    return (int)request(d, &args, DISPLAY_CURSOR);
+}
+
+int display_cursor_move(struct display *d, uint32_t x, uint32_t y) {
+    struct call_args args = {.request = {.args = {x, y}}};
+    return (int)request(d, &args, DISPLAY_CURSOR_MOVE);
+}

@@ -233,3 +233,9 @@ uint64_t virtio_config_read(struct virtio *v, unsigned offset, unsigned size) {
         if (mmio_read8(v->common + COMMON_GENERATION) == before) return value;
     }
 }
+
+void virtio_config_write(struct virtio *v, unsigned offset, unsigned size, uint32_t value) {
+    if (!v->config || offset + size > v->config_length) return;
+    if (size == 1) mmio_write8(v->config + offset, (uint8_t)value);
+    else mmio_write32(v->config + offset, value);
+}

@@ -138,9 +138,9 @@ int virtqueue_get(struct virtqueue *q, void **token, uint32_t *length) {
     atomic_thread_fence(memory_order_acquire);
     unsigned at = q->used_next & (q->size - 1);
     uint32_t id = q->used->ring[at].id, written = q->used->ring[at].length;
-    if (id >= q->size || !q->slots[id].token || written > q->slots[id].writable) return -EPROTO;
+    if (id >= q->size || !q->slots[id].token || (written > q->slots[id].writable && !q->reads_only)) return -EPROTO;
     *token = q->slots[id].token;
-    *length = written;
+    *length = q->reads_only ? 0 : written;
     slot_free(q, (uint16_t)id);
     q->used_next++;
     return 1;

@@ -35,13 +35,6 @@ static int left_find(struct adapter *a, const struct pci_function_info *info) {
     return -ENODEV;
 }
 
-static bool mode_asked(struct mode *out) {
-    char line[2048];
-    long length = sys_system_info(SYSTEM_COMMAND_LINE, line, sizeof(line) - 1);
-    line[length < 0 ? 0 : length] = 0;
-    return mode_parse(line, out);
-}
-
 static int bochs_start(struct adapter *a, const struct pci_function_info *info) {
     struct mode m;
     uint64_t size = info->bars[BOCHS_BAR_MEMORY].size;
@@ -53,7 +46,7 @@ static int bochs_start(struct adapter *a, const struct pci_function_info *info) 
 
 int adapter_init(struct adapter *a, handle_t function) {
     struct pci_function_info info;
-    *a = (struct adapter){.function = function, .generation = 1};
+    *a = (struct adapter){.function = function};
     int e = pci_info(function, &info);
     if (e) return e;
     e = left_find(a, &info);
@@ -67,10 +60,7 @@ int adapter_init(struct adapter *a, handle_t function) {
 
 int adapter_set_mode(struct adapter *a, const struct mode *m) {
     const struct screen before = a->screen;
-    if (!a->registers) return -EOPNOTSUPP;
-    if (!mode_valid(m)) return -EINVAL;
     int e = bochs_set(a, m);
     if (e) (void)!bochs_set(a, &(struct mode){before.width, before.height, before.format.bytes * 8u});
-    else a->generation++;
     return e;
 }

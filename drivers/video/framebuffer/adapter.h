@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* A display adapter: where its screen is, and how its mode is set. */
 #pragma once
-#include "mode.h"
 #include <abi/types.h>
+#include <mode.h>
+#include <pixels.h>
 
 struct adapter {
     handle_t function; /* pci.h */
@@ -10,7 +11,6 @@ struct adapter {
     uint64_t memory_size; /* bytes from screen.pixels on */
     volatile uint8_t *registers; /* Bochs'; null: this adapter has one mode */
     bool left; /* the mode is the one that the firmware left, and a panic shows itself in */
-    uint32_t generation;
 };
 
 /* Finds the screen, and sets a mode if there is none. 0, or -errno: it has none that we know how to use. */

@@ -232,8 +232,8 @@ int manifest_parse(struct manifest *m, const char *text, size_t length, unsigned
     }
     *line = 0;
     bool driver = m->match_count > 0;
-    if (m->argument_count == 0 || (m->mount && (m->scheme_count == 0 || driver || m->disks)) || (m->nodes && !driver))
-        return -EINVAL;
+    if (m->argument_count == 0 || (m->mount && (m->scheme_count == 0 || driver || m->disks))) return -EINVAL;
+    if (m->nodes && (m->disks || m->scheme_count == 0)) return -EINVAL;
     if (m->uses && (driver || m->disks || m->scheme_count == 0)) return -EINVAL;
     if (m->disks && (driver || m->scheme_count != 1 || m->argument_count > MANIFEST_ARGUMENTS - 2)) return -EINVAL;
     return schemes_valid(m) ? 0 : -EINVAL;

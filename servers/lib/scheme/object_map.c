@@ -2,13 +2,23 @@
 /* Object ids: slot index + 1 in the low half, use count of the slot in the high half. */
 #include <object_map.h>
 #include <stdlib.h>
+#include <time.h>
+
+/* The use counts begin anywhere: an id of an earlier instance of this server is none of ours, so that the CLOSE of a
+ * file that it had opened closes nothing here. */
+static uint32_t first_use(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint32_t)t.tv_sec * 1000000000u + (uint32_t)t.tv_nsec;
+}
 
 static int map_grow(struct object_map *m) {
     uint32_t capacity = m->capacity ? m->capacity * 2 : 64;
     struct object_slot *slots = realloc(m->slots, capacity * sizeof(*slots));
     if (!slots) return -1;
+    uint32_t use = first_use();
     for (uint32_t i = m->capacity; i < capacity; i++)
-        slots[i] = (struct object_slot){.use = 1, .next_free = i + 2 <= capacity ? i + 2 : 0};
+        slots[i] = (struct object_slot){.use = use, .next_free = i + 2 <= capacity ? i + 2 : 0};
     m->first_free = m->capacity + 1;
     m->slots = slots;
     m->capacity = capacity;

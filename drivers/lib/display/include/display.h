@@ -14,7 +14,8 @@
  *
  * The surface in front is the one that was last shown; when its file is closed, by the death of the program too, the
  * one behind it comes back, as its program left it.  If the driver is started again, calls on the file answer -ESTALE:
- * open it anew.
+ * open it anew.  A file that is watched for reading is ready when the mode has changed, until display_info(): the
+ * surface stays, in the middle of the new screen, for the program to replace.
  */
 #pragma once
 #ifndef CATHODE_USER_STUBS
@@ -31,6 +32,8 @@ enum display_op {
     DISPLAY_DAMAGE, /* data: struct rect[], at most DISPLAY_RECTS_MAX, of the surface */
     DISPLAY_SHOW, /* args[0] 1: in front of the others, 0: behind them */
     DISPLAY_MODE, /* args: width, height, bits per pixel; -EOPNOTSUPP: this screen has one mode */
+    DISPLAY_CURSOR, /* data: struct display_cursor, or nothing: no cursor; -EOPNOTSUPP: this screen draws none */
+    DISPLAY_CURSOR_MOVE, /* args: x, y of its hot spot, in the surface */
 };
 #define DISPLAY_RECTS_MAX 64
 #define DISPLAY_SIDE_MAX 16384 /* pixels */
@@ -40,6 +43,14 @@ struct display_info {
     uint32_t generation; /* changes with the mode */
     struct pixel_format format; /* of the screen, not of surfaces */
     uint32_t can_set_mode, in_front; /* 1 or 0; of this file */
+    uint32_t has_cursor, reserved;
+};
+
+/* The cursor of whom is seen lies on the screen, not in a surface. */
+#define DISPLAY_CURSOR_SIDE 64
+struct display_cursor {
+    uint32_t hot_x, hot_y; /* the pixel that points, below DISPLAY_CURSOR_SIDE */
+    uint32_t pixels[DISPLAY_CURSOR_SIDE * DISPLAY_CURSOR_SIDE]; /* 0xAARRGGBB */
 };
 
 struct display {
@@ -58,3 +69,5 @@ void display_close(struct display *d);
 [[nodiscard]] int display_damage(struct display *d, const struct rect *rects, size_t count);
 [[nodiscard]] int display_show(struct display *d, bool in_front);
 [[nodiscard]] int display_mode(struct display *d, uint32_t width, uint32_t height, uint32_t bits);
+[[nodiscard]] int display_cursor(struct display *d, const struct display_cursor *image); /* null: none */
+[[nodiscard]] int display_cursor_move(struct display *d, uint32_t x, uint32_t y);

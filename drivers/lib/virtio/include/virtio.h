@@ -52,5 +52,8 @@ bool virtio_acknowledge(struct virtio *v, handle_t interrupt);
 /* A field of the device's configuration, 1, 2, 4 or 8 bytes; 0 if it lies outside. */
 uint64_t virtio_config_read(struct virtio *v, unsigned offset, unsigned size);
 
+/* Writes one of 1 or 4 bytes; nothing if it lies outside. */
+void virtio_config_write(struct virtio *v, unsigned offset, unsigned size, uint32_t value);
+
 /* Shows the device what virtqueue_add() queued, and wakes it if it wants that. */
 void virtio_kick(struct virtio_queue *q);

@@ -29,6 +29,7 @@ struct virtqueue {
     uint16_t used_next;
     uint16_t buffers_max; /* of one request; > 0: it takes one descriptor and an indirect table. 0: one each */
     bool event_index;
+    bool reads_only; /* all buffers are the device's to read: lengths mean nothing (QEMU's input devices count them) */
     volatile struct virtqueue_descriptor *descriptors, *tables;
     volatile struct virtqueue_available *available;
     volatile struct virtqueue_used *used;

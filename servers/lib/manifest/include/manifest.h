@@ -12,7 +12,7 @@
  *   mmio START LENGTH            device memory  /
  *   pci VENDOR:DEVICE...         a driver: one instance for each PCI function with these ids \  (hexadecimal), as user
  *   class CC:SS[:PP]             or of this class; its handle comes after the schemes        /  without privilege
- *   nodes PREFIX                 the driver's units are /dev/PREFIXa, /dev/PREFIXb …; PREFIX*: /dev/PREFIX0 …
+ *   nodes PREFIX                 the units that it tells of are /dev/PREFIXa, /dev/PREFIXb …; PREFIX*: /dev/PREFIX0 …
  *   uses PREFIX                  a server: gets the open file of each unit with this prefix, as it comes (service.h)
  *   disks                        a file system: one instance for each disk mounted with its name as the type, whose
  *                                open file comes after the scheme; named as a driver's, and a user without privilege
@@ -74,6 +74,7 @@ int manifest_parse(struct manifest *m, const char *text, size_t length, unsigned
 /* May it open scheme `name`? */
 bool manifest_opens(const struct manifest *m, const char *name);
 /* Is it a driver for a PCI function with these ids, and class base << 16 | sub << 8 | interface? */
+#define MANIFEST_NO_CLASS UINT32_MAX /* by its ids alone */
 bool manifest_matches(const struct manifest *m, uint16_t vendor, uint16_t device, uint32_t class_code);
 /* Is it to run under this kernel command line (when, unless)? */
 bool manifest_wanted(const struct manifest *m, const char *command_line);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Object ids ↔ a server's structures.  An id names a slot and its use count, so that an old id never
- * finds a newer object; 0 is no object (it means the scheme itself).
+ * finds a newer object, nor one of an earlier instance any; 0 is no object (it means the scheme itself).
  */
 #pragma once
 #include <stddef.h>

@@ -26,16 +26,22 @@ enum service_news {
     SERVICE_FUNCTION, /* handle: a device's function (name, ids), for its driver */
     SERVICE_FUNCTION_GONE, /* name */
     SERVICE_HOLDER_GONE, /* from the supervisor: the driver of function `name` has died */
-    SERVICE_NODE, /* a driver: has this unit (class_code 1: a CD drive), or partition of a unit */
+    SERVICE_NODE, /* a driver: has this unit (class_code: enum service_unit), or partition of a unit */
     SERVICE_NODE_GONE, /* this unit with all its partitions */
     SERVICE_UNMOUNT, /* from the supervisor: write and end; unit 0: not if files are open */
     SERVICE_FAILED, /* a file system: can't do that; unit: the errno */
     SERVICE_POWER_BUTTON, /* it was pressed */
     SERVICE_POWER_OFF, /* from the supervisor: everything else has ended */
     /* From the supervisor to who `uses` units; all again to the next instance: */
-    SERVICE_UNIT, /* handle: the open file of unit `name`, as in /dev. It lives on with its driver's next instance */
+    SERVICE_UNIT, /* handle: the open file of unit `name`, as in /dev. It lives on with its driver's next instance,
+                   * or is followed by another one (SERVICE_UNIT_STREAM) */
     SERVICE_UNIT_GONE, /* name: taken away */
     SERVICE_UNITS_SETTLED, /* all that were there at the start have been told */
+};
+enum service_unit {
+    SERVICE_UNIT_PLAIN,
+    SERVICE_UNIT_CD, /* a CD drive */
+    SERVICE_UNIT_STREAM, /* its open file ends with the driver's instance: users get another one from the next */
 };
 struct service_message {
     uint32_t kind; /* enum service_news */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "mode.h"
+#include <mode.h>
 #include <abi/system.h>
 #include <string.h>
 

@@ -12,6 +12,8 @@ struct mode {
 bool mode_valid(const struct mode *m);
 /* `display=WIDTHxHEIGHT[xBITS]` on the command line. */
 bool mode_parse(const char *command_line, struct mode *out);
+/* The same, of this system's. */
+bool mode_asked(struct mode *out);
 /* The preferred one of an EDID block (E-EDID 1.4 §3.10.2: the first detailed timing). */
 bool mode_of_edid(const uint8_t edid[128], struct mode *out);
 /* Pixels from one line to the next. */
