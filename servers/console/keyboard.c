@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Events of the keyboard: keys of the console's own, the others typed into the terminal that is seen. */
 #include "console.h"
-#include <keymap.h>
 #include <service.h>
 #include <string.h>
 
@@ -46,7 +45,8 @@ static bool own_key(uint16_t code) {
         vt_switch(&vts[code - KEY_F1]);
         return true;
     }
-    if (!(keys.mods & MOD_SHIFT) || (code != KEY_PAGEUP && code != KEY_PAGEDOWN) || !e->vterm) return false;
+    if (graphics_seen() || !(keys.mods & MOD_SHIFT) || (code != KEY_PAGEUP && code != KEY_PAGEDOWN) || !e->vterm)
+        return false;
     emulator_scroll(e, code == KEY_PAGEUP ? e->rows / 2 : -(e->rows / 2));
     return true;
 }
@@ -59,6 +59,10 @@ static void key_event(const struct input_event *event) {
     }
     size_t count = keys_event(&keys, event->code, event->value, symbols);
     lights_set();
+    if (graphics_take(event)) {
+        graphics_type(symbols, count);
+        return;
+    }
     if (count == 0 || !vt_seen->emulator.vterm) return;
     mouse_hide();
     emulator_unselect(&vt_seen->emulator);
@@ -68,7 +72,8 @@ static void key_event(const struct input_event *event) {
 
 static void event_take(const struct input_event *event) {
     if (event->type == INPUT_SYN && event->code == SYN_DROPPED) keys_release(&keys);
-    else if (event->type == INPUT_KEY && event->code < BTN_LEFT) key_event(event);
+    if (event->type == INPUT_KEY && event->code < BTN_LEFT) key_event(event);
+    else if (graphics_take(event)) return;
     else if (event->type == INPUT_KEY || event->type == INPUT_REL) mouse_event(event);
 }
 

@@ -109,6 +109,11 @@ static void reopen(void) {
     }
     if (before.rows != size.rows || before.columns != size.columns) vts_resize(size.rows, size.columns);
     vt_draw();
+    graphics_display_anew();
+}
+
+void screen_show(void) {
+    if (display.pixels && display_show(&display, true) < 0) reopen();
 }
 
 int64_t screen_present(int64_t now) {

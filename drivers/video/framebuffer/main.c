@@ -115,6 +115,11 @@ static int64_t surface_make(struct client *c, struct port_buffer *call) {
 }
 
 /* --- operations --- */
+static bool is_privileged(struct scheme *s, const struct port_buffer *call) {
+    const struct credentials *c = scheme_credentials(s, call->request.credentials);
+    return c && c->privileges & PRIVILEGE_ROOT;
+}
+
 static int64_t request_info(const struct client *c, struct port_buffer *call) {
     struct display_info info = {
         .width = adapter.screen.width,
@@ -160,7 +165,9 @@ static int64_t request_mode(const struct port_buffer *call) {
 
 static int64_t display_user(struct scheme *s, struct port_buffer *call) {
     struct client *c = client_of(call);
+    const uint16_t op = call->request.op;
     if (!c) return -EIO;
+    if ((op == DISPLAY_SHOW || op == DISPLAY_MODE) && !is_privileged(s, call)) return -EACCES; /* its file was lent */
     switch ((enum display_op)call->request.op) {
     case DISPLAY_INFO: return request_info(c, call);
     case DISPLAY_SURFACE: return surface_make(c, call);
@@ -169,11 +176,6 @@ static int64_t display_user(struct scheme *s, struct port_buffer *call) {
     case DISPLAY_MODE: return request_mode(call);
     }
     return -ENOSYS;
-}
-
-static bool is_privileged(struct scheme *s, const struct port_buffer *call) {
-    const struct credentials *c = scheme_credentials(s, call->request.credentials);
-    return c && c->privileges & PRIVILEGE_ROOT;
 }
 
 static bool names_screen(const struct port_buffer *call) {
