@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """doom_test.py --with doom,freedoom HOST GROUP...: Chocolate Doom (sysroot/ports/doom) on a terminal. What it
-must show is decoded here, from the data's file (TITLEPIC, STBAR, PLAYPAL) and from the game's own picture of a level."""
+must show is decoded here, of the data's file (TITLEPIC, STBAR, PLAYPAL) and of the game's own picture of a level."""
 
 import base64
 import re

@@ -7,11 +7,11 @@
 #define MAJOR 4 /* of /dev/tty1 … */
 #define MINOR_MAX 63
 
-static long lent(handle_t terminal, enum graphics_op op) {
+static long lent(handle_t terminal, enum graphics_op op, uint32_t flags) {
     struct call_args args = {
         .request = {.op = (uint16_t)op},
         .carry = HANDLE_NONE,
-        .handle_flags = HANDLE_IN_UPPER,
+        .handle_flags = flags,
         .deadline = DEADLINE_NEVER,
     };
     int64_t e = sys_call(terminal, &args);
@@ -19,7 +19,7 @@ static long lent(handle_t terminal, enum graphics_op op) {
 }
 
 int graphics_display(struct graphics *g) {
-    long file = lent(g->terminal, GRAPHICS_DISPLAY);
+    long file = lent(g->terminal, GRAPHICS_DISPLAY, HANDLE_IN_UPPER);
     if (file < 0) return (int)file;
     display_close(&g->display);
     g->display.file = (handle_t)file;
@@ -32,7 +32,7 @@ int graphics_begin(struct graphics *g, handle_t terminal) {
     if (fstat(terminal, &s) != 0 || !S_ISCHR(s.st_mode) || major(s.st_rdev) != MAJOR || minor(s.st_rdev) == 0 ||
         minor(s.st_rdev) > MINOR_MAX)
         return -ENOTTY;
-    long events = lent(terminal, GRAPHICS_BEGIN);
+    long events = lent(terminal, GRAPHICS_BEGIN, HANDLE_CLOEXEC);
     if (events < 0) return (int)events;
     g->events = (handle_t)events;
     int e = graphics_display(g);

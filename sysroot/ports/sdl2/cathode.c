@@ -14,8 +14,11 @@
 #include "events/SDL_mouse_c.h"
 #include "events/scancodes_linux.h"
 #include "video/SDL_sysvideo.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <graphics.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define NAME "cathode"
@@ -25,7 +28,7 @@
 enum { TYPE_PLACE = 3 }; /* evdev's EV_ABS */
 
 static struct graphics graphics;
-static int terminal = -1; /* opened here */
+static int terminal = -1, wake = -1; /* opened here; wake: counts wake-ups of who waits for events */
 static bool begun, lost; /* lost: the display's driver was started again */
 static SDL_Window *seen;
 static int moved_x, moved_y; /* of the group of events at hand */
@@ -138,6 +141,18 @@ static void pump_events(SDL_VideoDevice *device) {
     if (begun && n < 0) go_on_without(); /* the session has ended */
 }
 
+static int wait_event(SDL_VideoDevice *device, int timeout) {
+    struct pollfd found[] = {{wake, POLLIN, 0}, {begun ? graphics.events : -1, POLLIN, 0}};
+    eventfd_t count;
+    int n = poll(found, SDL_arraysize(found), timeout);
+    if (n > 0 && found[0].revents) eventfd_read(wake, &count);
+    return n < 0 ? (errno == EINTR ? 1 : -1) : n; /* a signal may be SDL_QUIT */
+}
+
+static void wake_up(SDL_VideoDevice *device, SDL_Window *window) { eventfd_write(wake, 1); }
+
+static int relative_set(SDL_bool on) { return 0; } /* movement is all that a mouse tells */
+
 /* --- windows --- */
 static int window_create(SDL_VideoDevice *device, SDL_Window *window) {
     seen = window;
@@ -178,14 +193,16 @@ static int video_begin(void) {
     int e = graphics_begin(&graphics, STDIN_FILENO);
     if (e == -ENOTTY && (terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)) >= 0) e = graphics_begin(&graphics, terminal);
     begun = e == 0;
+    if (begun && (wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) e = -errno;
     return e;
 }
 
 static void video_end(void) {
     if (begun) graphics_end(&graphics);
     if (terminal >= 0) close(terminal);
+    if (wake >= 0) close(wake);
     begun = lost = false;
-    terminal = -1;
+    terminal = wake = -1;
     seen = NULL;
 }
 
@@ -197,6 +214,7 @@ static int video_init(SDL_VideoDevice *device) {
     };
     if (SDL_AddBasicVideoDisplay(&mode) < 0) return -1;
     SDL_AddDisplayMode(&device->displays[0], &mode);
+    SDL_GetMouse()->SetRelativeMouseMode = relative_set;
     return 0;
 }
 
@@ -206,6 +224,7 @@ static void video_quit(SDL_VideoDevice *device) {}
 
 static void device_delete(SDL_VideoDevice *device) {
     video_end();
+    SDL_DestroyMutex(device->wakeup_lock);
     SDL_free(device);
 }
 
@@ -228,6 +247,9 @@ static SDL_VideoDevice *device_create(void) {
     device->UpdateWindowFramebuffer = surface_update;
     device->DestroyWindowFramebuffer = surface_destroy;
     device->PumpEvents = pump_events;
+    device->WaitEventTimeout = wait_event;
+    device->SendWakeupEvent = wake_up;
+    device->wakeup_lock = SDL_CreateMutex();
     device->free = device_delete;
     return device;
 }

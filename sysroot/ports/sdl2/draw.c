@@ -2,6 +2,7 @@
 /*
  * sdl2-draw surface|texture WIDTH HEIGHT: pixels that tests/boot/sdl_test.py knows, in the window's surface or by the
  * renderer (0 0: the whole screen), and a square for each letter typed; events are told on standard output.
+ * 'm' has the mouse tell movement only.
  */
 #include <SDL.h>
 #include <stdbool.h>
@@ -79,6 +80,7 @@ static bool take(const SDL_Event *e) {
     case SDL_QUIT: printf("quit\n"); return false;
     case SDL_TEXTINPUT:
         printf("text %s\n", e->text.text);
+        if (e->text.text[0] == 'm') SDL_SetRelativeMouseMode(SDL_TRUE);
         if (letter_count < LETTERS_MAX) letters[letter_count++] = (unsigned char)e->text.text[0];
         return draw();
     case SDL_KEYDOWN:

@@ -34,7 +34,7 @@ enum graphics_event {
 };
 
 struct graphics {
-    handle_t terminal, events; /* terminal: the caller's */
+    handle_t terminal, events; /* descriptors: the caller's; readable when there are events */
     struct display display; /* without a surface */
 };
 
