@@ -2,12 +2,14 @@
 /* The console server's parts: virtual terminals, the screen that one of them is seen on, keyboard and mouse. */
 #pragma once
 #include "emulator.h"
+#include <keymap.h>
 #include <input.h>
 #include <pixels.h>
 #include <terminal.h>
 
 #define VTS 6
-enum { KEY_NEWS, KEY_SCREEN, KEY_SESSIONS, KEY_SOURCES = KEY_SESSIONS + VTS }; /* keys of events; + index */
+/* Keys of events; + index, but for the first two. */
+enum { KEY_NEWS, KEY_SCREEN, KEY_SESSIONS, KEY_GRAPHICS = KEY_SESSIONS + VTS, KEY_SOURCES = KEY_GRAPHICS + VTS };
 
 /* --- vt.c --- */
 struct vt {
@@ -45,11 +47,28 @@ struct text_size screen_size(void);
 uint32_t *screen_cell(int row, int column, const struct font **font, size_t *stride);
 void screen_changed(VTermRect cells);
 void screen_move(VTermRect to, VTermRect from);
+/* In front of what programs draw. */
+void screen_show(void);
 void screen_clear(void);
 void screen_flash(void);
 /* Gives what has changed to the driver, at most every FRAME_NS; called when there may be something to do. Returns when
  * to call it next (DEADLINE_NEVER: when something changes). */
 int64_t screen_present(int64_t now);
+
+/* --- graphics.c: programs that draw, at most one for each terminal --- */
+void graphics_init(void);
+/* What they ask for, on an open terminal. */
+int64_t graphics_user(struct scheme *s, struct port_buffer *call);
+/* The one of this terminal, if any, has ended, or its session. */
+void graphics_stop(struct scheme *s, struct vt *v);
+bool graphics_seen(void);
+/* vt_seen has changed. */
+void graphics_switch(struct vt *from);
+/* The display was opened anew. */
+void graphics_display_anew(void);
+/* An event goes to the one that is seen; false: there is none. */
+bool graphics_take(const struct input_event *event);
+void graphics_type(const uint16_t *symbols, size_t count);
 
 /* --- input.c: devices --- */
 void input_start(struct scheme *s);

@@ -26,6 +26,7 @@ static bool is_down(uint16_t code) {
 static void event_take(void *context, const struct input_event *e) {
     if (e->type == INPUT_KEY && e->value == 0 && is_down(e->code)) return; /* on another device */
     if (e->type == INPUT_KEY && e->code < BTN_FIRST) key_event(e);
+    else if (graphics_take(e)) return;
     else if (e->type == INPUT_KEY || e->type == INPUT_REL || e->type == INPUT_ABS) mouse_event(e);
 }
 

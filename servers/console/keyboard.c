@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Events of the keyboard: keys of the console's own, the others typed into the terminal that is seen. */
 #include "console.h"
-#include <keymap.h>
 #include <string.h>
 
 #define DEFAULT_LAYOUT "us"
@@ -34,7 +33,8 @@ static bool own_key(uint16_t code) {
         vt_switch(&vts[code - KEY_F1]);
         return true;
     }
-    if (!(keys.mods & MOD_SHIFT) || (code != KEY_PAGEUP && code != KEY_PAGEDOWN) || !e->vterm) return false;
+    if (graphics_seen() || !(keys.mods & MOD_SHIFT) || (code != KEY_PAGEUP && code != KEY_PAGEDOWN) || !e->vterm)
+        return false;
     emulator_scroll(e, code == KEY_PAGEUP ? e->rows / 2 : -(e->rows / 2));
     return true;
 }
@@ -47,6 +47,10 @@ void key_event(const struct input_event *event) {
     }
     size_t count = keys_event(&keys, event->code, event->value, symbols);
     lights_set();
+    if (graphics_take(event)) {
+        graphics_type(symbols, count);
+        return;
+    }
     if (count == 0 || !vt_seen->emulator.vterm) return;
     mouse_hide();
     emulator_unselect(&vt_seen->emulator);

@@ -104,9 +104,16 @@ static int64_t console_access(struct scheme *s, struct port_buffer *call) {
 }
 
 static void console_event(struct scheme *s, uint64_t key, uint32_t mask) {
-    if (key == KEY_SCREEN) screen_event(s);
-    else if (key == KEY_NEWS || key >= KEY_SOURCES) input_event(key);
-    else terminal_hangup(&vts[key - KEY_SESSIONS].terminal); /* the session leader has exited */
+    if (key == KEY_SCREEN) {
+        screen_event(s);
+    } else if (key == KEY_NEWS || key >= KEY_SOURCES) {
+        input_event(key);
+    } else {
+        struct vt *v = &vts[key >= KEY_GRAPHICS ? key - KEY_GRAPHICS : key - KEY_SESSIONS];
+        graphics_stop(s, v);
+        vt_tick(s);
+        if (key < KEY_GRAPHICS) terminal_hangup(&v->terminal); /* the session leader has exited */
+    }
 }
 
 static void console_timeout(struct scheme *s) {
@@ -132,6 +139,7 @@ static const struct scheme_ops console_ops = {
             [OP_ACCESS] = console_access,
             [OP_PATH] = terminals_path,
         },
+    .user = graphics_user,
     .cancel = terminals_cancel,
     .event = console_event,
     .timeout = console_timeout,
@@ -141,6 +149,7 @@ int main(void) {
     static struct scheme scheme;
     if (scheme_init(&scheme, SERVICE_SCHEME, &console_ops, nullptr) != 0) return 1;
     if (!screen_open(&scheme)) service_log("console: there is no screen");
+    graphics_init();
     vt_init(&scheme);
     vt_show_log();
     keyboard_start();

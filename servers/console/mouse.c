@@ -4,7 +4,6 @@
  * selected last, the wheel scrolls back; a program that asks for the mouse gets all of it, unless Shift is held.
  */
 #include "console.h"
-#include <keymap.h>
 
 #define STEP_X 6 /* movement per column */
 #define STEP_Y 12 /* … and per row */

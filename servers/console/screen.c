@@ -116,6 +116,7 @@ void screen_move(VTermRect to, VTermRect from) {
 static void all_draw(struct text_size before) {
     if (before.rows != size.rows || before.columns != size.columns) vts_resize(size.rows, size.columns);
     vt_draw();
+    graphics_display_anew();
 }
 
 static void reopen(void) {
@@ -123,6 +124,10 @@ static void reopen(void) {
     screen_close();
     if (screen_open(scheme)) all_draw(before);
     else service_log("console: the display is gone");
+}
+
+void screen_show(void) {
+    if (display.pixels && display_show(&display, true) < 0) reopen();
 }
 
 void screen_event(struct scheme *s) {

@@ -196,10 +196,12 @@ void vt_typed(void) { terminal_changed(&vt_seen->terminal); }
 
 void vt_switch(struct vt *v) {
     if (v == vt_seen) return;
-    if (vt_seen->emulator.vterm) emulator_unselect(&vt_seen->emulator);
+    struct vt *from = vt_seen;
+    if (from->emulator.vterm) emulator_unselect(&from->emulator);
     vt_seen = v;
     blinked = false;
     vt_draw();
+    graphics_switch(from);
     terminal_changed(&v->terminal);
 }
 

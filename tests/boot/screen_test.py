@@ -39,15 +39,16 @@ class Person(boot.Session):
     """At the machine, with a shell on the serial line beside."""
 
     def __init__(self, host, extra=(), how="direct", append="", size=(1280, 800), font="12x24", files=None, kind=None,
-                 packages="", window=False):
+                 packages="", memory="256M", icount=False, window=False):
         self.folder = tempfile.TemporaryDirectory(prefix="cathode-")    # the overlay
         for name, data in (files or {}).items():
             pathlib.Path(self.folder.name, name).write_bytes(data)
         self.host, self.window = host, f"{self.folder.name}/window" if window else None
         overlay = machine.make_overlay(packages, self.folder.name if files else None)
         guest = (kind or machine.Machine)(
-            build.build_folder("debug"), boot=how, smp=2, memory="512M" if how == "uefi" else "256M", display="none",
-            extra=[*extra, *(["-vnc", f"unix:{self.window}"] if window else [])], append=append, overlay=overlay,
+            build.build_folder("debug"), boot=how, smp=2, memory="512M" if how == "uefi" else memory, display="none",
+            extra=[*extra, *(["-vnc", f"unix:{self.window}"] if window else [])], append=append, icount=icount,
+            overlay=overlay,
             root="disk" if how == "uefi" else "ram", snapshot=True)
         super().__init__(guest, 600, boot.ALWAYS_FORBIDDEN if kind is None else ())
         self.text_screen = text_screen.TextScreen(host, *size, font)
@@ -466,9 +467,9 @@ def test_uefi(host):
             raise boot.Failure(f"no panic on the screen: {len(colours)} colours")
 
 
-def main():
-    host, *groups = sys.argv[1:]
-    for name, test in list(globals().items()):
+def main(tests, words):
+    host, *groups = words
+    for name, test in list(tests.items()):
         if not name.startswith("test_") or (groups and name[5:] not in groups):
             continue
         start = time.monotonic()
@@ -477,4 +478,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(globals(), sys.argv[1:])

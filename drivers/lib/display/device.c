@@ -218,10 +218,17 @@ static int64_t request_cursor_move(struct client *c, const struct port_buffer *c
     return 0;
 }
 
+static bool is_privileged(struct scheme *s, const struct port_buffer *call) {
+    const struct credentials *c = scheme_credentials(s, call->request.credentials);
+    return c && c->privileges & PRIVILEGE_ROOT;
+}
+
 static int64_t display_user(struct scheme *s, struct port_buffer *call) {
     struct client *c = client_of(call);
+    const uint16_t op = call->request.op;
     if (!c) return -EIO;
-    switch ((enum display_op)call->request.op) {
+    if ((op == DISPLAY_SHOW || op == DISPLAY_MODE) && !is_privileged(s, call)) return -EACCES; /* its file was lent */
+    switch ((enum display_op)op) {
     case DISPLAY_INFO: return request_info(c, call);
     case DISPLAY_SURFACE: return surface_make(c, call);
     case DISPLAY_DAMAGE: return request_damage(c, call);
@@ -231,11 +238,6 @@ static int64_t display_user(struct scheme *s, struct port_buffer *call) {
     case DISPLAY_CURSOR_MOVE: return request_cursor_move(c, call);
     }
     return -ENOSYS;
-}
-
-static bool is_privileged(struct scheme *s, const struct port_buffer *call) {
-    const struct credentials *c = scheme_credentials(s, call->request.credentials);
-    return c && c->privileges & PRIVILEGE_ROOT;
 }
 
 static bool names_screen(const struct port_buffer *call) {

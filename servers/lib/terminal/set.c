@@ -24,6 +24,11 @@ static struct terminal *terminal_meant(const struct port_buffer *call, uint32_t 
     return terminal_named(call->data + head, call->request.length - head);
 }
 
+struct terminal *terminals_file(const struct port_buffer *call) {
+    struct tty_file *f = file_of(call);
+    return f && f->generation == f->terminal->generation ? f->terminal : nullptr;
+}
+
 int64_t terminals_open(struct scheme *s, struct port_buffer *call) {
     struct tty_file *f;
     if (flat_is_root(call)) return flat_open(call);

@@ -30,10 +30,11 @@ enum display_op {
     DISPLAY_INFO = OP_USER, /* answers struct display_info */
     DISPLAY_SURFACE, /* args: width, height; replaces this file's; reply.handle: memory, args[0]: bytes per line */
     DISPLAY_DAMAGE, /* data: struct rect[], at most DISPLAY_RECTS_MAX, of the surface */
-    DISPLAY_SHOW, /* args[0] 1: in front of the others, 0: behind them */
-    DISPLAY_MODE, /* args: width, height, bits per pixel; -EOPNOTSUPP: this screen has one mode */
     DISPLAY_CURSOR, /* data: struct display_cursor, or nothing: no cursor; -EOPNOTSUPP: this screen draws none */
     DISPLAY_CURSOR_MOVE, /* args: x, y of its hot spot, in the surface */
+    /* Only for root: */
+    DISPLAY_SHOW, /* args[0] 1: in front of the others, 0: behind them */
+    DISPLAY_MODE, /* args: width, height, bits per pixel; -EOPNOTSUPP: this screen has one mode */
 };
 #define DISPLAY_RECTS_MAX 64
 #define DISPLAY_SIDE_MAX 16384 /* pixels */

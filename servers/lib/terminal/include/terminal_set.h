@@ -15,6 +15,8 @@ struct terminal_set {
 };
 extern struct terminal_set terminal_set;
 
+/* That of the open file that is asked, if it isn't hung up; or null. */
+struct terminal *terminals_file(const struct port_buffer *call);
 int64_t terminals_open(struct scheme *s, struct port_buffer *call);
 int64_t terminals_close(struct scheme *s, struct port_buffer *call);
 int64_t terminals_read(struct scheme *s, struct port_buffer *call);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+/* The program's side of a terminal that is drawn on (graphics.h). */
+#include <graphics.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#define MAJOR 4 /* of /dev/tty1 … */
+#define MINOR_MAX 63
+
+static long lent(handle_t terminal, enum graphics_op op, uint32_t flags) {
+    struct call_args args = {
+        .request = {.op = (uint16_t)op},
+        .carry = HANDLE_NONE,
+        .handle_flags = flags,
+        .deadline = DEADLINE_NEVER,
+    };
+    int64_t e = sys_call(terminal, &args);
+    return e < 0 ? e : args.reply.handle;
+}
+
+int graphics_display(struct graphics *g) {
+    long file = lent(g->terminal, GRAPHICS_DISPLAY, HANDLE_IN_UPPER);
+    if (file < 0) return (int)file;
+    display_close(&g->display);
+    g->display.file = (handle_t)file;
+    return display_info(&g->display);
+}
+
+int graphics_begin(struct graphics *g, handle_t terminal) {
+    struct stat s;
+    *g = (struct graphics){.terminal = terminal, .events = HANDLE_NONE, .display.file = HANDLE_NONE};
+    if (fstat(terminal, &s) != 0 || !S_ISCHR(s.st_mode) || major(s.st_rdev) != MAJOR || minor(s.st_rdev) == 0 ||
+        minor(s.st_rdev) > MINOR_MAX)
+        return -ENOTTY;
+    long events = lent(terminal, GRAPHICS_BEGIN, HANDLE_CLOEXEC);
+    if (events < 0) return (int)events;
+    g->events = (handle_t)events;
+    int e = graphics_display(g);
+    if (e < 0) graphics_end(g);
+    return e;
+}
+
+void graphics_end(struct graphics *g) {
+    display_close(&g->display);
+    if (g->events != HANDLE_NONE) sys_handle_close(g->events);
+    g->events = HANDLE_NONE;
+}
+
+long graphics_read(const struct graphics *g, struct input_event *events, size_t count) {
+    long n = sys_read(g->events, events, count * sizeof(*events), OFFSET_CURRENT, IO_NONBLOCK, 0);
+    if (n == -EAGAIN || n == -EINTR) return 0;
+    return n == 0 ? -EIO : n < 0 ? n : n / (long)sizeof(*events);
+}

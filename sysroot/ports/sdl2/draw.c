@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+/*
+ * sdl2-draw surface|texture WIDTH HEIGHT: pixels that tests/boot/sdl_test.py knows, in the window's surface or by the
+ * renderer (0 0: the whole screen), and a square for each letter typed; events are told on standard output.
+ * 'm' has the mouse tell movement only.
+ */
+#include <SDL.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SIDE 32 /* of the texture */
+#define SCALE 4
+#define SQUARE 16 /* of a letter */
+#define LETTERS_MAX 32
+
+static SDL_Window *window;
+static SDL_Renderer *renderer;
+static SDL_Texture *texture;
+static Uint32 letters[LETTERS_MAX];
+static int letter_count;
+
+static Uint32 pattern(int x, int y) {
+    return (Uint32)(x * 5 & 0xff) << 16 | (Uint32)(y * 3 & 0xff) << 8 | ((x ^ y) & 0xff);
+}
+static Uint32 colour(Uint32 letter) { return letter * 2654435761u & 0xffffff; }
+
+static bool fail(const char *what) {
+    printf("%s: %s\n", what, SDL_GetError());
+    return false;
+}
+
+static SDL_Rect square(int i) { return (SDL_Rect){i * SQUARE, 0, SQUARE, SQUARE}; }
+
+static bool draw_surface(void) {
+    SDL_Surface *s = SDL_GetWindowSurface(window);
+    if (!s) return fail("surface");
+    for (int y = 0; y < s->h; y++)
+        for (int x = 0; x < s->w; x++) ((Uint32 *)((char *)s->pixels + y * s->pitch))[x] = pattern(x, y);
+    for (int i = 0; i < letter_count; i++)
+        SDL_FillRect(s, &(SDL_Rect){i * SQUARE, 0, SQUARE, SQUARE}, colour(letters[i]));
+    return SDL_UpdateWindowSurface(window) == 0 || fail("update");
+}
+
+static bool draw_texture(void) {
+    Uint32 pixels[SIDE * SIDE];
+    for (int i = 0; i < SIDE * SIDE; i++) pixels[i] = pattern(i % SIDE, i / SIDE);
+    SDL_UpdateTexture(texture, NULL, pixels, SIDE * 4);
+    SDL_SetRenderDrawColor(renderer, 10, 20, 30, 255);
+    SDL_RenderClear(renderer);
+    for (int i = 0; i < letter_count; i++) {
+        Uint32 c = colour(letters[i]);
+        SDL_Rect at = square(i);
+        SDL_SetRenderDrawColor(renderer, c >> 16, c >> 8, c, 255);
+        SDL_RenderFillRect(renderer, &at);
+    }
+    SDL_RenderCopy(renderer, texture, NULL, &(SDL_Rect){64, 64, SIDE * SCALE, SIDE * SCALE});
+    SDL_RenderPresent(renderer);
+    return true;
+}
+
+static bool draw(void) { return renderer ? draw_texture() : draw_surface(); }
+
+static bool begin(const char *kind, int width, int height) {
+    Uint32 flags = width ? 0 : SDL_WINDOW_FULLSCREEN_DESKTOP;
+    if (SDL_Init(SDL_INIT_VIDEO) != 0) return fail("init");
+    window = SDL_CreateWindow("draw", 0, 0, width ? width : 640, height ? height : 480, flags);
+    if (!window) return fail("window");
+    printf("driver %s\n", SDL_GetCurrentVideoDriver());
+    if (strcmp(kind, "texture") != 0) return true;
+    renderer = SDL_CreateRenderer(window, -1, SDL_RENDERER_SOFTWARE);
+    if (!renderer) return fail("renderer");
+    texture = SDL_CreateTexture(renderer, SDL_PIXELFORMAT_RGB888, SDL_TEXTUREACCESS_STREAMING, SIDE, SIDE);
+    return texture || fail("texture");
+}
+
+/* False: the end. */
+static bool take(const SDL_Event *e) {
+    switch (e->type) {
+    case SDL_QUIT: printf("quit\n"); return false;
+    case SDL_TEXTINPUT:
+        printf("text %s\n", e->text.text);
+        if (e->text.text[0] == 'm') SDL_SetRelativeMouseMode(SDL_TRUE);
+        if (letter_count < LETTERS_MAX) letters[letter_count++] = (unsigned char)e->text.text[0];
+        return draw();
+    case SDL_KEYDOWN:
+    case SDL_KEYUP:
+        printf("key %s %s%s\n", SDL_GetScancodeName(e->key.keysym.scancode), e->type == SDL_KEYDOWN ? "down" : "up",
+               e->key.repeat ? " again" : "");
+        return e->key.keysym.scancode != SDL_SCANCODE_ESCAPE;
+    case SDL_MOUSEMOTION:
+        printf("motion %d %d at %d %d\n", e->motion.xrel, e->motion.yrel, e->motion.x, e->motion.y);
+        break;
+    case SDL_MOUSEBUTTONDOWN: printf("button %d down\n", e->button.button); break;
+    case SDL_MOUSEBUTTONUP: printf("button %d up\n", e->button.button); break;
+    case SDL_MOUSEWHEEL: printf("wheel %d\n", e->wheel.y); break;
+    case SDL_WINDOWEVENT:
+        if (e->window.event == SDL_WINDOWEVENT_FOCUS_LOST) printf("hidden\n");
+        if (e->window.event == SDL_WINDOWEVENT_FOCUS_GAINED) printf("shown\n");
+        if (e->window.event == SDL_WINDOWEVENT_EXPOSED) return draw();
+        break;
+    }
+    return true;
+}
+
+int main(int count, char **words) {
+    SDL_Event e;
+    bool goes_on = true;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (count != 4 || !begin(words[1], atoi(words[2]), atoi(words[3])) || !draw()) return 1;
+    while (goes_on && SDL_WaitEvent(&e)) goes_on = take(&e);
+    SDL_Quit();
+    printf("end\n");
+    return 0;
+}
