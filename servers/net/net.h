@@ -52,6 +52,7 @@ struct socket {
     uint8_t ttl, tos;
     uint16_t linger_s;
     uint32_t keep_idle_s, keep_interval_s, keep_count, wants, device; /* device: index of the one interface, or 0 */
+    struct limit *limit; /* null: none */
     uint8_t icmp_filter[32]; /* ICMP6_FILTER, ICMP_FILTER: types that aren't wanted have their bit set */
 
     /* streams */
@@ -87,6 +88,14 @@ size_t address_format(uint8_t family, const struct endpoint *e, void *bytes);
 bool address_is_own(const ip_addr_t *ip); /* of this machine */
 bool address_is_any(const ip_addr_t *ip);
 int error_of(int8_t lwip_error); /* positive errno */
+
+/* --- limit.c --- */
+int64_t limit_set(struct socket *s, struct port_buffer *call);
+void limit_share(struct socket *s, const struct socket *from);
+void limit_put(struct socket *s);
+bool limit_allows(const struct socket *s, enum inet_rule_what what, const ip_addr_t *ip, uint16_t port);
+/* Where it is bound, or would be. */
+bool limit_allows_at(const struct socket *s, const struct endpoint *local);
 
 /* --- port.c: TCP ports in use --- */
 /* port 0: picks one. 0, -EADDRINUSE. */

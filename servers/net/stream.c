@@ -314,6 +314,7 @@ static err_t on_accepted(void *arg, struct tcp_pcb *pcb, err_t error) {
     s->peer = (struct endpoint){pcb->remote_ip, pcb->remote_port};
     s->keep_alive = listener->keep_alive;
     s->no_delay = listener->no_delay;
+    limit_share(s, listener);
     port_connection(s->local.port, 1);
     attach(s, pcb);
     sys_channel_control(s->far, CHANNEL_RESETS, 0);
@@ -361,7 +362,12 @@ int64_t stream_listen(struct socket *s, struct port_buffer *call) {
         return 0;
     }
     if (s->family == AF_INET6) any.ip = *IP6_ADDR_ANY;
-    int e = s->bound ? 0 : port_bind(s, &any);
+    bool given = s->bound;
+    int e = given ? 0 : port_bind(s, &any);
+    if (!e && !limit_allows_at(s, &s->local)) {
+        if (!given) port_unbind(s);
+        return -EACCES;
+    }
     if (!e) e = listen_to_network(s);
     if (e) return e;
     s->state = INET_LISTENING;
