@@ -19,21 +19,29 @@ static bool is_valid(const struct inet_rule *r) {
     return known && r->prefix <= bits && r->first <= r->last && (r->what == INET_RULE_TO || r->what == INET_RULE_AT);
 }
 
-int64_t limit_set(struct socket *s, struct port_buffer *call) {
-    size_t size = call->request.length, count = size / sizeof(struct inet_rule);
-    if (s->limit) return -EPERM;
-    if (s->state != INET_IDLE || s->bound || size % sizeof(struct inet_rule) || count > INET_RULES_MAX) return -EINVAL;
-    struct limit *l = malloc(sizeof(*l) + size);
+int limit_make(struct socket *s, const struct inet_rule *rules, size_t count) {
+    if (count == 0) return 0;
+    struct limit *l = malloc(sizeof(*l) + count * sizeof(*rules));
     if (!l) return -ENOMEM;
     *l = (struct limit){.users = 1, .count = (uint32_t)count};
-    memcpy(l->rules, call->data, size);
-    for (size_t i = 0; i < count; i++) {
-        if (is_valid(&l->rules[i])) continue;
-        free(l);
-        return -EINVAL;
-    }
+    memcpy(l->rules, rules, count * sizeof(*rules));
     s->limit = l;
     return 0;
+}
+
+int64_t limit_set(struct socket *s, struct port_buffer *call) {
+    const struct inet_rule *rules = (const struct inet_rule *)call->data;
+    size_t size = call->request.length, count = size / sizeof(*rules);
+    if (s->limit) return -EPERM;
+    if (s->state != INET_IDLE || s->bound || size % sizeof(*rules) || !count || count > INET_RULES_MAX) return -EINVAL;
+    for (size_t i = 0; i < count; i++)
+        if (!is_valid(&rules[i])) return -EINVAL;
+    return limit_make(s, rules, count);
+}
+
+const struct inet_rule *limit_rules(const struct socket *s, uint32_t *count) {
+    *count = s->limit ? s->limit->count : 0;
+    return s->limit ? s->limit->rules : nullptr;
 }
 
 void limit_share(struct socket *s, const struct socket *from) {

@@ -50,7 +50,8 @@ static const struct scheme_ops ops = {
                 [OP_STAT] = request,
                 [OP_CHANNEL_INFO] = request,
                 [OP_CONTROL] = request,
-                [OP_SET_ATTRIBUTES] = request},
+                [OP_SET_ATTRIBUTES] = request,
+                [OP_REOPEN] = request},
     .user = request,
     .cancel = cancel,
     .event = event,
@@ -73,6 +74,7 @@ int main(void) {
     lwip_init();
     datagrams_init();
     enter();
+    keep_init();
     interfaces_init();
     leave(&net_schemes[NET_TCP]);
     for (int i = 1; i < NET_SCHEMES; i++)

@@ -39,7 +39,7 @@ struct piece { /* received, not in the channel yet */
 };
 
 struct socket {
-    uint64_t id;
+    uint64_t id, generation; /* the latter: of the instance that made it */
     enum net_scheme scheme;
     uint8_t family, type, protocol;
     enum inet_state state;
@@ -97,6 +97,16 @@ bool limit_allows(const struct socket *s, enum inet_rule_what what, const ip_add
 /* Where it is bound, or would be. */
 bool limit_allows_at(const struct socket *s, const struct endpoint *local);
 
+const struct inet_rule *limit_rules(const struct socket *s, uint32_t *count);
+[[nodiscard]] int limit_make(struct socket *s, const struct inet_rule *rules, size_t count);
+
+/* --- keep.c: listening sockets outlive the server --- */
+extern uint64_t net_generation; /* this instance's: ids alone come again with the next one */
+void keep_init(void);
+void keep(const struct socket *s);
+void keep_again(const struct socket *s); /* it was changed */
+void keep_forget(const struct socket *s);
+
 /* --- port.c: TCP ports in use --- */
 /* port 0: picks one. 0, -EADDRINUSE. */
 [[nodiscard]] int port_bind(struct socket *s, const struct endpoint *local);
@@ -125,6 +135,7 @@ static inline void socket_fail(const struct socket *s, int error) {
 #define HELD_CONNECTING CHANNEL_HELD(EAGAIN, EAGAIN, 0)
 #define HELD_LISTENING(events) CHANNEL_HELD(ENOTCONN, EPIPE, events)
 int64_t stream_listen(struct socket *s, struct port_buffer *call);
+[[nodiscard]] int stream_listen_again(struct socket *s); /* bound; by another instance, already */
 int64_t stream_accept(struct socket *s, struct port_buffer *call);
 int64_t stream_connect(struct socket *s, struct port_buffer *call, const struct endpoint *to);
 [[nodiscard]] int stream_begin(struct socket *s, const struct endpoint *to); /* connecting; then see s->state */

@@ -17,6 +17,7 @@ struct socket *socket_make(enum net_scheme scheme, uint8_t family, uint8_t type,
     s->keep_interval_s = 75;
     s->keep_count = 9;
     s->ttl = 64;
+    s->generation = net_generation;
     s->id = object_add(&sockets, s);
     if (s->id) return s;
     free(s);
@@ -55,6 +56,7 @@ void reply_socket(struct port_buffer *call, const struct socket *s, handle_t nea
     call->reply.flags = REPLY_FILE | REPLY_HANDLE | REPLY_MOVE;
     call->reply.handle = near;
     call->reply.args[0] = s->id;
+    call->reply.args[1] = s->generation;
     call->reply.args[2] = PLANE_CHANNEL;
     call->reply.args[3] = FILE_KIND_INTERNET;
 }
@@ -214,11 +216,16 @@ static int64_t socket_serve(struct socket *s, struct port_buffer *call) {
     case OP_STAT: return answer_stat(s, call);
     case OP_CHANNEL_INFO: return socket_info(s, call);
     case OP_CONTROL: return interface_control(call, !s->limit && is_privileged(s->scheme, r));
+    case OP_REOPEN: return r->args[0] == s->generation ? 0 : -ESTALE;
     case OP_SET_ATTRIBUTES: return r->args[1] & SET_SIZE ? -EINVAL : 0; /* of no effect */
     case INET_BIND: return socket_bind(s, call);
     case INET_LISTEN: return stream ? stream_listen(s, call) : -EOPNOTSUPP;
     case INET_CONNECT: return socket_connect(s, call);
-    case INET_SET_OPTION: return option_set(s, call);
+    case INET_SET_OPTION: {
+        int64_t result = option_set(s, call);
+        if (result == 0 && s->state == INET_LISTENING) keep_again(s);
+        return result;
+    }
     case INET_GET_OPTION: return option_get(s, call);
     case INET_LIMIT: return limit_set(s, call);
     case INET_STATE: return s->state;
@@ -259,7 +266,8 @@ int64_t net_request(struct scheme *scheme, struct port_buffer *call) {
     if (call->request.object == 0) return root_serve(which, call);
     if (report_is(call->request.object)) return report_serve(call);
     struct socket *s = object_get(&sockets, call->request.object);
-    return !s || s->closed ? -EBADF : socket_serve(s, call);
+    bool old = s && call->request.op == OP_CLOSE && call->request.args[0] != s->generation; /* another socket's file */
+    return !s || s->closed || old ? -EBADF : socket_serve(s, call);
 }
 
 void net_event(struct scheme *scheme, uint64_t key, uint32_t mask) {

@@ -352,12 +352,21 @@ static int listen_to_network(struct socket *s) {
     return 0;
 }
 
+int stream_listen_again(struct socket *s) {
+    int e = listen_to_network(s);
+    if (e) return e;
+    s->state = INET_LISTENING;
+    socket_hold(s, HELD_LISTENING(0));
+    return 0;
+}
+
 int64_t stream_listen(struct socket *s, struct port_buffer *call) {
     int64_t backlog = (int32_t)call->request.args[0];
     struct endpoint any = {.ip = *IP4_ADDR_ANY};
     if (s->state == INET_CONNECTED || s->state == INET_CONNECTING) return -EINVAL;
     s->backlog = (uint32_t)(backlog < 0 || backlog > BACKLOG_MAX ? BACKLOG_MAX : backlog);
     if (s->state == INET_LISTENING) {
+        keep_again(s);
         local_admit(s);
         return 0;
     }
@@ -368,11 +377,9 @@ int64_t stream_listen(struct socket *s, struct port_buffer *call) {
         if (!given) port_unbind(s);
         return -EACCES;
     }
-    if (!e) e = listen_to_network(s);
-    if (e) return e;
-    s->state = INET_LISTENING;
-    socket_hold(s, HELD_LISTENING(0));
-    return 0;
+    if (!e) e = stream_listen_again(s);
+    if (!e) keep(s);
+    return e;
 }
 
 int64_t stream_accept(struct socket *s, struct port_buffer *call) {
@@ -464,6 +471,7 @@ static void reset(struct socket *s) {
 }
 
 static void listen_end(struct socket *s) {
+    keep_forget(s);
     for (struct socket *c; (c = s->queue_first);) {
         s->queue_first = c->queue_next;
         reset(c);

@@ -8,7 +8,7 @@ static int map_grow(struct object_map *m) {
     struct object_slot *slots = realloc(m->slots, capacity * sizeof(*slots));
     if (!slots) return -1;
     for (uint32_t i = m->capacity; i < capacity; i++)
-        slots[i] = (struct object_slot){.use = 1, .next_free = i + 2 <= capacity ? i + 2 : 0};
+        slots[i] = (struct object_slot){.use = 1, .next_free = i + 2 <= capacity ? i + 2 : m->first_free};
     m->first_free = m->capacity + 1;
     m->slots = slots;
     m->capacity = capacity;
@@ -23,6 +23,20 @@ uint64_t object_add(struct object_map *m, void *object) {
     m->count++;
     slot->object = object;
     return (uint64_t)slot->use << 32 | (index + 1);
+}
+
+bool object_add_as(struct object_map *m, uint64_t id, void *object) {
+    uint32_t place = (uint32_t)id, *before = &m->first_free;
+    while (place > m->capacity)
+        if (m->capacity >= 1u << 24 || map_grow(m) != 0) return false;
+    while (*before && *before != place) before = &m->slots[*before - 1].next_free;
+    if (place == 0 || *before != place) return false;
+    struct object_slot *slot = &m->slots[place - 1];
+    *before = slot->next_free;
+    slot->object = object;
+    slot->use = (uint32_t)(id >> 32);
+    m->count++;
+    return true;
 }
 
 void object_remove(struct object_map *m, uint64_t id) {

@@ -17,6 +17,8 @@ struct object_map { /* zero is empty */
 };
 
 uint64_t object_add(struct object_map *m, void *object); /* 0: no memory */
+/* With an id of another map. False: no memory, or the slot is taken. */
+bool object_add_as(struct object_map *m, uint64_t id, void *object);
 void object_remove(struct object_map *m, uint64_t id); /* id must be valid */
 void object_map_free(struct object_map *m);
 
