@@ -7,6 +7,7 @@
 #include "interface.h"
 #include "config.h"
 #include "memory.h"
+#include <arpa/inet.h>
 #include <lwip/dhcp.h>
 #include <lwip/dns.h>
 #include <lwip/etharp.h>
@@ -443,7 +444,9 @@ static void resolv_conf_write(void) {
     for (uint8_t i = 0; i < DNS_MAX_SERVERS; i++) {
         const ip_addr_t *server = dns_getserver(i);
         if (address_is_any(server)) continue;
-        ipaddr_ntoa_r(server, address, sizeof(address));
+        /* In small letters (RFC 5952), which lwIP's own doesn't write. */
+        if (IP_IS_V6(server)) inet_ntop(AF_INET6, ip_2_ip6(server)->addr, address, sizeof(address));
+        else ipaddr_ntoa_r(server, address, sizeof(address));
         length += (size_t)snprintf(text + length, sizeof(text) - length, "nameserver %s\n", address);
     }
     if (length == 0 || (strlen(last) == length && memcmp(last, text, length) == 0)) return;
