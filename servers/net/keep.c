@@ -159,7 +159,11 @@ static void restore(const struct kept *k, const struct inet_rule *rules, handle_
     int e = limit_make(s, rules, k->rules);
     if (!e) e = port_bind(s, &k->local);
     if (!e) e = stream_listen_again(s);
-    if (!e) return keep(s);
+    if (!e) {
+        keep(s);
+        socket_watch(s, EVENT_HANGUP); /* this instance may never hear of the file */
+        return;
+    }
     service_log("net: port %u isn't listened at any more: error %d", k->local.port, -e);
     stream_close(s);
 }

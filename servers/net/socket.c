@@ -266,8 +266,7 @@ int64_t net_request(struct scheme *scheme, struct port_buffer *call) {
     if (call->request.object == 0) return root_serve(which, call);
     if (report_is(call->request.object)) return report_serve(call);
     struct socket *s = object_get(&sockets, call->request.object);
-    bool old = s && call->request.op == OP_CLOSE && call->request.args[0] != s->generation; /* another socket's file */
-    return !s || s->closed || old ? -EBADF : socket_serve(s, call);
+    return !s || s->closed ? -EBADF : socket_serve(s, call);
 }
 
 void net_event(struct scheme *scheme, uint64_t key, uint32_t mask) {

@@ -190,7 +190,10 @@ void streams_pump(void) {
     }
 }
 
-void stream_event(struct socket *s) { make_dirty(s); }
+void stream_event(struct socket *s) {
+    if (s->state == INET_LISTENING) stream_close(s); /* its program has; see keep.c */
+    else make_dirty(s);
+}
 
 /* --- what lwIP tells -------------------------------------------------------------------------------- */
 
