@@ -56,8 +56,6 @@ struct card {
     struct interface_counts counts;
 };
 
-#define CONFIG_FILE "/etc/network.conf"
-
 static struct config_table configuration;
 static struct card *cards[CARDS_MAX];
 static struct interface_counts loopback_counts;
@@ -261,14 +259,14 @@ static void on_link(struct netdev *d) {
 
 /* --- configuration ---------------------------------------------------------------------------------- */
 
-static void config_load(void) {
+static void config_load(const char *path) {
     static char text[CONFIG_TEXT];
-    FILE *f = fopen(CONFIG_FILE, "re");
+    FILE *f = fopen(path, "re");
     size_t size = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
     text[size] = 0;
     if (f) fclose(f);
     int line = config_parse(&configuration, text);
-    if (line) service_log("net: " CONFIG_FILE ":%d: not understood", line);
+    if (line) service_log("net: %s:%d: not understood", path, line);
 }
 
 static const struct config *config_of(const char *name) {
@@ -505,7 +503,7 @@ static void news(void) {
                                     .to = HANDLE_NONE};
         if (sys_channel_receive(SERVICE_SUPERVISOR, &c, 0) < 0) return;
         m.name[sizeof(m.name) - 1] = 0;
-        if (m.kind == SERVICE_UNIT && c.handle_count == 1) card_add(m.name, h);
+        if (m.kind == SERVICE_UNIT && c.handle_count == 1 && !config_of(m.name)->off) card_add(m.name, h);
         else if (c.handle_count == 1) sys_handle_close(h);
         if (m.kind != SERVICE_UNIT_GONE) continue;
         struct netif *n = interface_named(m.name);
@@ -522,11 +520,11 @@ void interface_event(uint64_t key) {
     if (c->device.gone) card_remove(c);
 }
 
-void interfaces_init(void) {
+void interfaces_init(const char *config_file) {
     struct handle_info info;
     struct netif *n;
     NETIF_FOREACH(n) n->mtu = n->mtu6 = 65535;
-    config_load();
+    config_load(config_file);
     if (sys_handle_info(SERVICE_SUPERVISOR, &info) < 0) return;
     (void)!scheme_event_add(&net_schemes[NET_TCP], SERVICE_SUPERVISOR, EVENT_IN | EVENT_EDGE,
                             INTERFACE_KEY | INTERFACE_NEWS);

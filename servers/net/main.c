@@ -64,7 +64,8 @@ static void *run(void *scheme) {
     _Exit(1);
 }
 
-int main(void) {
+/* The argument, if any: the file of configuration. */
+int main(int argc, char **argv) {
     pthread_t thread;
     pthread_attr_t small;
     pthread_attr_init(&small);
@@ -75,7 +76,7 @@ int main(void) {
     datagrams_init();
     enter();
     keep_init();
-    interfaces_init();
+    interfaces_init(argc > 1 ? argv[1] : "/etc/network.conf");
     leave(&net_schemes[NET_TCP]);
     for (int i = 1; i < NET_SCHEMES; i++)
         if (pthread_create(&thread, &small, run, &net_schemes[i]) != 0) return 1;

@@ -97,8 +97,9 @@ static void unbind(handle_t ns, const char *name) {
 /* All that leads to the network: sockets, raw packets, the cards themselves, and other limits than these. */
 static bool is_network(const char *name) {
     static const char *const all[] = {"tcp", "udp", "icmp", "ip", "netlimit"};
+    size_t stem = strcspn(name, "."); /* tcp.NAME is another network server's */
     for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        if (strcmp(name, all[i]) == 0) return true;
+        if (strlen(all[i]) == stem && memcmp(name, all[i], stem) == 0) return true;
     return strncmp(name, "net.", 4) == 0;
 }
 
