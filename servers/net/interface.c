@@ -148,22 +148,24 @@ static void on_returned(struct netdev *d, void *context) {
 
 /* --- sending ---------------------------------------------------------------------------------------- */
 
-/* Pseudo header and all: the card sums from the TCP or UDP header on. */
+/*
+ * TCP's checksum is left to the card, which sums from the TCP header on: what is there before is that of the pseudo
+ * header.  (That of UDP, whose datagrams may be fragments, is lwIP's.)  lwIP knows of no IP options and no extension
+ * headers before TCP.
+ */
 static void offload(const struct card *c, struct pbuf *p, struct netdev_frame *f) {
-    const uint8_t *h = p->payload;
-    bool v4 = p->len >= 34 && h[12] == 8 && h[13] == 0;
-    if (!(c->device.info.features & NET_CAN_CHECKSUM) || !v4) return;
-    uint32_t header = (h[14] & 15u) * 4, start = 14 + header, sum = 0;
-    uint8_t protocol = h[23];
-    bool fragment = (h[20] & 0x3f) || h[21];
-    if (fragment || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || p->len < start + 8) return;
-    uint32_t at = start + (protocol == IPPROTO_TCP ? 16 : 6);
-    if (p->len < at + 2 || h[at] || h[at + 1]) return; /* has been summed */
-    for (unsigned i = 26; i < 34; i += 2) sum += (uint32_t)h[i] << 8 | h[i + 1];
-    sum += protocol + ((uint32_t)h[16] << 8 | h[17]) - header;
+    const uint32_t v4 = 14 + 20, v6 = 14 + 40;
+    uint8_t *h = p->payload;
+    if (!(c->device.info.features & NET_CAN_CHECKSUM) || p->len < v4) return;
+    bool is_v4 = h[12] == 8 && h[13] == 0 && h[14] == 0x45 && h[23] == IPPROTO_TCP;
+    bool is_v6 = h[12] == 0x86 && h[13] == 0xdd && h[20] == IPPROTO_TCP;
+    uint32_t start = is_v4 ? v4 : v6, at = start + 16;
+    if ((!is_v4 && !is_v6) || p->len < at + 2 || h[at] || h[at + 1]) return; /* or it is of a raw socket */
+    uint32_t sum = IPPROTO_TCP + (is_v4 ? ((uint32_t)h[16] << 8 | h[17]) - 20 : (uint32_t)h[18] << 8 | h[19]);
+    for (uint32_t i = is_v4 ? 26 : 22; i < start; i += 2) sum += (uint32_t)h[i] << 8 | h[i + 1];
     while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
-    ((uint8_t *)p->payload)[at] = (uint8_t)(sum >> 8);
-    ((uint8_t *)p->payload)[at + 1] = (uint8_t)sum;
+    h[at] = (uint8_t)(sum >> 8);
+    h[at + 1] = (uint8_t)sum;
     f->flags |= NET_CHECKSUM;
     f->offload = (struct net_send){.checksum_start = (uint16_t)start, .checksum_offset = (uint16_t)(at - start)};
 }
@@ -289,6 +291,7 @@ static err_t card_init(struct netif *n) {
     n->output_ip6 = ethip6_output;
     n->linkoutput = link_output;
     uint16_t sums = NETIF_CHECKSUM_ENABLE_ALL;
+    if (c->device.info.features & NET_CAN_CHECKSUM) sums &= (uint16_t)~NETIF_CHECKSUM_GEN_TCP;
     NETIF_SET_CHECKSUM_CTRL(n, sums);
     return ERR_OK;
 }
