@@ -203,6 +203,7 @@ void net_settle(void) {
     timers_run();
     loopback_poll(); /* what the timers sent */
     interfaces_flush();
+    keep_settle();
 }
 
 /* --- name servers ------------------------------------------------------------------------------------ */

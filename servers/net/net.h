@@ -106,6 +106,7 @@ void keep_init(void);
 void keep(const struct socket *s);
 void keep_again(const struct socket *s); /* it was changed */
 void keep_forget(const struct socket *s);
+void keep_settle(void); /* now and then: the channel has too much in it about those that ended */
 
 /* --- port.c: TCP ports in use --- */
 /* port 0: picks one. 0, -EADDRINUSE. */

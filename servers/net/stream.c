@@ -474,6 +474,7 @@ static void reset(struct socket *s) {
 }
 
 static void listen_end(struct socket *s) {
+    socket_watch(s, 0); /* the end that is kept lives on for a while */
     keep_forget(s);
     for (struct socket *c; (c = s->queue_first);) {
         s->queue_first = c->queue_next;

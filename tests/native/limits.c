@@ -224,6 +224,20 @@ static void inside_listen(void) {
     EQUAL(accept_one(&s), 0);
 }
 
+/* The rules are the socket's when the network server was started anew, too. */
+static void inside_listen_again(void) {
+    union address a;
+    struct ifreq r = {.ifr_name = "lo"};
+    int s = stream(AF_INET), fd = (int)OK(open("/scheme/service/net", O_WRONLY));
+    OK(bind(s, &a.any, v4(&a, INADDR_ANY, in_port)));
+    OK(listen(s, 5));
+    EQUAL(write(fd, "restart\n", 8), 8);
+    sleep_ms(100);
+    EQUAL(accept_one(&s), 0);
+    OK(ioctl(s, SIOCGIFFLAGS, &r));
+    FAILS(EPERM, ioctl(s, SIOCSIFFLAGS, &r));
+}
+
 /* The error of a datagram comes with the next operation. */
 static void expect_refused(int s, const union address *to, socklen_t length) {
     OK(sendto(s, "no", 2, 0, to ? &to->any : NULL, length));
@@ -300,9 +314,9 @@ __attribute__((constructor)) static void inside(void) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } all[] = {ENTRY(nothing),     ENTRY(tcp),    ENTRY(tcp_six),        ENTRY(tcp_names), ENTRY(tcp_bind),
-               ENTRY(tcp_control), ENTRY(prefix), ENTRY(listen),         ENTRY(udp),       ENTRY(pass),
-               ENTRY(icmp),        ENTRY(killed), ENTRY(other_families), ENTRY(quickly)};
+    } all[] = {ENTRY(nothing),     ENTRY(tcp),    ENTRY(tcp_six), ENTRY(tcp_names),      ENTRY(tcp_bind),
+               ENTRY(tcp_control), ENTRY(prefix), ENTRY(listen),  ENTRY(listen_again),   ENTRY(udp),
+               ENTRY(pass),        ENTRY(icmp),   ENTRY(killed),  ENTRY(other_families), ENTRY(quickly)};
     const char *name = getenv("INSIDE");
     in_port = from_environment("IN_PORT");
     out_port = from_environment("OUT_PORT");
@@ -374,6 +388,15 @@ static int connect_soon(void *port) {
     }
     return 1;
 }
+static int connect_often(void *port) {
+    signal(SIGPIPE, SIG_IGN); /* some are lost with the server */
+    for (;;) {
+        int s = socket(AF_INET, SOCK_STREAM, 0);
+        if (connect_v4(s, INADDR_LOOPBACK, *(int *)port) == 0 && write(s, "hello", 5) == 5) sleep_ms(20);
+        close(s);
+        sleep_ms(10);
+    }
+}
 TEST(listeners) {
     int s = bound(AF_INET, SOCK_STREAM, 0);
     in_port = port_of(s);
@@ -382,6 +405,15 @@ TEST(listeners) {
     pid_t other = child_start(connect_soon, &in_port);
     CONFINED("listen", "--tcp-listen", "*:%d");
     EQUAL(child_wait(other), 0);
+}
+
+TEST(listeners_that_come_back) {
+    int s = bound(AF_INET, SOCK_STREAM, 0);
+    in_port = port_of(s);
+    close(s);
+    pid_t other = child_start(connect_often, &in_port);
+    CONFINED("listen_again", "--tcp-listen", "*:%d");
+    server_kill(other);
 }
 
 struct pair_of_sockets {

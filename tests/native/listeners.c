@@ -135,6 +135,22 @@ TEST(some_of_many) {
     }
 }
 
+/* Enough for the server to clear up what it keeps, and it is killed at any point of that. */
+TEST(others_come_and_go) {
+    int l = listening(AF_INET, 5), port = port_of(l);
+    for (int i = 0; i < 8; i++) {
+        for (int j = 0; j < 30 + i; j++) OK(close(listening(AF_INET, 5)));
+        network_kill();
+        pid_t child = (pid_t)OK(fork());
+        if (child == 0) {
+            expect_hello(AF_INET, port);
+            _exit(0);
+        }
+        say_hello(l);
+        EQUAL(child_wait(child), 0);
+    }
+}
+
 TEST(options_stay) {
     union address a = {.v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT}};
     int on = 1, l = (int)OK(socket(AF_INET6, SOCK_STREAM, 0));
