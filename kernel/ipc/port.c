@@ -80,8 +80,11 @@ static int port_buffer_init(struct port *p) {
     return p->buffer ? 0 : -ENOMEM;
 }
 
-/* Calls on files of the last instance that nobody received: their files are reopened first. */
-static void scheme_reincarnate(struct scheme *s) REQUIRES(s -> lock) {
+/*
+ * Calls on files of the last instance that nobody received: their files are reopened first.  That these have been
+ * closed is no news for the next one, in which their ids may mean other files: these notes go to `stale`.
+ */
+static void scheme_reincarnate(struct scheme *s, struct list *stale) REQUIRES(s -> lock) {
     s->incarnation++;
     s->closed_count = 0; /* the old one's ids may mean other files now */
     s->indirect &= (uint8_t)~INDIRECT_CLOSES;
@@ -91,6 +94,12 @@ static void scheme_reincarnate(struct scheme *s) REQUIRES(s -> lock) {
         list_remove(l);
         s->queued--;
         call_end(c, -ESTALE);
+    }
+    list_for_each_safe (l, &s->notes) {
+        const struct request *r = &list_entry(l, struct note, link)->request;
+        if (r->op != OP_CLOSE && r->op != OP_DETACH) continue;
+        list_remove(l);
+        list_push_back(stale, l);
     }
 }
 
@@ -106,17 +115,21 @@ int port_create(struct scheme *s, struct object *event, struct port **out, uaddr
         object_put(&p->object);
         return (int)at;
     }
+    struct list stale, *note;
+    list_init(&stale);
     spin_lock(&s->lock);
     bool busy = s->server && (s->server != self || list_empty(&s->ports));
     if (s->failed || busy) e = s->failed ? -ECONNREFUSED : -EBUSY;
     if (!e) {
-        if (list_empty(&s->ports)) scheme_reincarnate(s);
+        if (list_empty(&s->ports)) scheme_reincarnate(s, &stale);
         s->server = self;
         p->scheme = s;
         object_get(&s->object);
         list_push_back(&s->ports, &p->link);
     }
     spin_unlock(&s->lock);
+    while ((note = list_pop_front(&stale)))
+        list_entry(note, struct note, link)->sent(list_entry(note, struct note, link));
     if (e) {
         (void)!space_unmap(self->space, (vaddr_t)at, PORT_BUFFER_SIZE);
         object_put(&p->object);

@@ -58,6 +58,8 @@ void handle_info_fill(struct object *o, uint32_t rights, uint32_t flags, struct 
         i->object = (uint64_t)timer_object_overruns(o);
     } else if (o->ops->type == OBJECT_LOG) {
         i->object = log_start();
+    } else if (o->ops->type == OBJECT_SCHEME) {
+        i->object = atomic_load(&o->refs);
     }
 }
 

@@ -273,9 +273,11 @@ long row_accept4(int fd, void *address, socklen_t *length, int flags) {
     if (timeout > 0) {
         call.deadline = clock_monotonic() + timeout;
     }
-    error = call_send(fd, &call);
+    do { /* a server that comes back knows the socket: it had accepted nothing for us */
+        error = sys_call(fd, &call);
+    } while (error == -ENOLINK && info.internet);
     if (error < 0) {
-        return error == -ETIMEDOUT ? -EAGAIN : error;
+        return error == -ETIMEDOUT ? -EAGAIN : error == -ENOLINK ? -EIO : error;
     }
     if (call.reply.length > 0) {
         address_answer(address, length, peer, call.reply.length);

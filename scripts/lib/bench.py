@@ -18,6 +18,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import bench_linux
 import build
@@ -32,6 +33,8 @@ LONG_WORK = "call_4k ring_request poll_32 fork_exec_wait fork_64mib mmap_64k wri
 EXT4 = "ext4_"
 FILES = "pread_4k read_mib write_mib create unlink rename readdir_entry fault_file"
 STORAGE = [*(EXT4 + name for name in FILES.split()), "disk_mib", "disk_4k"]
+CARDS = ["tcp_cards_mib"]
+HUB = ["--net", "hubport,hubid=0", "--net", "hubport,hubid=0", "--nic", "e1000"]
 NULL_DISK = ["-drive", "if=none,id=null,driver=null-co,size=1G,read-zeroes=on",
              "-device", "virtio-blk-pci,drive=null,ioeventfd=off"]
 LOOSE = {"irq_off_max": 1.2, "memory_at_prompt_kib": 1.1, "boot_to_prompt": 1.1, "ext4_create": 1.25,
@@ -96,9 +99,9 @@ def measure(options):
     if not options.no_build:
         build.build(options.preset)
     rows = {}
-    if options.only not in (IRQ_OFF, *STORAGE):
+    if options.only not in (IRQ_OFF, *STORAGE, *CARDS):
         rows = boot(options, "bench", f"exec bench {options.only}".strip())
-    rows |= measure_storage(options)
+    rows |= measure_storage(options) | measure_cards(options)
     if options.only in ("", IRQ_OFF):
         # Measuring costs each system call some instructions: a boot of its own, with work that takes long.
         rows |= boot(options, "bench irq-off", f"bench {LONG_WORK} >/dev/null; exec bench {IRQ_OFF}")
@@ -116,6 +119,19 @@ def measure_storage(options):
     return on_ext4(rows)
 
 
+def measure_cards(options):
+    """Two cards on one wire, each with a network server of its own."""
+    if options.only not in ("", *CARDS):
+        return {}
+    with tempfile.TemporaryDirectory(prefix="cathode-") as folder:
+        etc = pathlib.Path(folder) / "etc"
+        etc.mkdir()
+        (etc / "network.conf").write_text("eth0 static 10.9.0.1/24 ipv6 none\neth1 off\n", encoding="utf-8")
+        (etc / "network.second").write_text("eth0 off\neth1 static 10.9.0.2/24 ipv6 none\n", encoding="utf-8")
+        return boot(options, "bench network=two", f"bench tcp_cards_send & exec bench {CARDS[0]}",
+                    "--overlay", folder, *HUB)
+
+
 def on_ext4(rows):
     return {(name if name in STORAGE else EXT4 + name): values for name, values in rows.items()}
 
@@ -123,9 +139,11 @@ def on_ext4(rows):
 def measure_linux(options):
     """Its row boot_to_prompt counts from the machine's reset; our kernel knows what came before it."""
     names = [name for name in STORAGE if options.only in ("", name)]
-    rows = {} if options.only in STORAGE else parse_rows(bench_linux.measure(options.only.split()))
+    rows = {} if options.only in (*STORAGE, *CARDS) else parse_rows(bench_linux.measure(options.only.split()))
     if names:
         rows |= on_ext4(parse_rows(bench_linux.measure_disks([name.removeprefix(EXT4) for name in names], NULL_DISK)))
+    if options.only in ("", *CARDS):
+        rows |= parse_rows(bench_linux.measure_cards(CARDS))
     if "boot_to_prompt" in rows:
         if not options.no_build:
             build.build(options.preset)

@@ -319,8 +319,9 @@ static void message_take(struct service *s, const struct service_message *m, han
         if (s->mount_point) mount_news(s);
         break;
     case SERVICE_KEEP:
-        if (s->kept != HANDLE_NONE) sys_handle_close(s->kept);
-        s->kept = *h;
+        if (m->unit >= SERVICE_KEPT_MAX) break;
+        if (s->kept[m->unit] != HANDLE_NONE) sys_handle_close(s->kept[m->unit]);
+        s->kept[m->unit] = *h;
         *h = HANDLE_NONE;
         break;
     case SERVICE_FUNCTION:

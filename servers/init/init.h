@@ -49,7 +49,7 @@ struct service {
     bool read_only;
     int failure; /* errno that it told last, or ended with */
     struct scheme_queue waiting; /* who mounts or unmounts it */
-    handle_t kept; /* for its next instances, or HANDLE_NONE */
+    handle_t kept[SERVICE_KEPT_MAX]; /* for its next instances, or HANDLE_NONE */
     bool ready; /* it said so */
     bool held; /* a session: waits for the devices */
     bool root; /* the root file system on a disk */

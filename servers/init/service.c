@@ -66,8 +66,11 @@ static struct service *service_new(const char *name, const struct manifest *m) {
         return nullptr;
     }
     if (!s) s = &services[service_count++];
-    *s = (struct service){
-        .manifest = m, .channel = HANDLE_NONE, .kept = HANDLE_NONE, .disk = HANDLE_NONE, .image = HANDLE_NONE};
+    *s = (struct service){.manifest = m,
+                          .channel = HANDLE_NONE,
+                          .kept = {HANDLE_NONE, HANDLE_NONE},
+                          .disk = HANDLE_NONE,
+                          .image = HANDLE_NONE};
     strncpy(s->name, name, sizeof(s->name) - 1);
     for (uint32_t i = 0; i < m->scheme_count; i++) strcpy(s->scheme_names[i], m->schemes[i].name);
     return s;
@@ -360,11 +363,12 @@ void service_remove(struct service *s) {
     if (s->state == SERVICE_RUNNING) kill(s->pid, SIGKILL);
     if (s->state != SERVICE_QUARANTINED) schemes_withdraw(s);
     if (s->channel != HANDLE_NONE) sys_handle_close(s->channel);
-    if (s->kept != HANDLE_NONE) sys_handle_close(s->kept);
+    for (int i = 0; i < SERVICE_KEPT_MAX; i++)
+        if (s->kept[i] != HANDLE_NONE) sys_handle_close(s->kept[i]);
     if (s->disk != HANDLE_NONE) sys_handle_close(s->disk);
     if (s->image != HANDLE_NONE) sys_handle_close(s->image);
     free(s->mount_point);
-    s->channel = s->kept = s->disk = s->image = HANDLE_NONE;
+    s->channel = s->kept[0] = s->kept[1] = s->disk = s->image = HANDLE_NONE;
     s->mount_point = nullptr;
     s->state = SERVICE_REMOVED;
     s->function = nullptr;

@@ -70,7 +70,8 @@ static void transfer_own(struct transfers *t, const struct service *s) {
     for (uint32_t i = 0; i < s->manifest->hardware_count; i++) transfer(t, s->hardware[i], slot++, RIGHTS_ALL, 0);
     if (s->function) transfer(t, s->function->file, slot++, RIGHTS_ALL, 0);
     if (s->disk != HANDLE_NONE) transfer(t, s->disk, slot++, RIGHTS_ALL, 0);
-    if (s->kept != HANDLE_NONE) transfer(t, s->kept, SERVICE_KEPT, RIGHTS_ALL, 0);
+    for (int i = 0; i < SERVICE_KEPT_MAX; i++)
+        if (s->kept[i] != HANDLE_NONE) transfer(t, s->kept[i], SERVICE_KEPT + i, RIGHTS_ALL, 0);
 }
 
 /* For those that have something to tell: s->channel is our end, the result theirs (HANDLE_NONE: no need), or -errno. */

@@ -44,6 +44,7 @@ static bool take_words(struct config *c, char **word) {
     for (; *word; word++) {
         if (strcmp(*word, "dhcp") == 0) c->dhcp = true;
         else if (strcmp(*word, "none") == 0) c->dhcp = false;
+        else if (strcmp(*word, "off") == 0) c->off = true;
         else if (strcmp(*word, "static") == 0) {
             c->dhcp = false;
             if (!take_network(*++word, c)) return false;

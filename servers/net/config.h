@@ -5,6 +5,7 @@
  *   NAME dhcp | static ADDRESS/LENGTH | none   IPv4; then any of
  *        gateway ADDRESS   dns ADDRESS...      (static)
  *        ipv6 auto | none | ADDRESS            auto: link-local and by router advertisements
+ *   NAME off                                    left alone: another network server may have it
  *   default ...                                 interfaces without a line of their own
  *
  * Without a file: `default dhcp ipv6 auto`.
@@ -21,7 +22,7 @@
 
 struct config {
     char name[16];
-    bool dhcp, ip6_auto;
+    bool off, dhcp, ip6_auto;
     uint32_t address, mask, gateway; /* network order, 0: none */
     uint32_t servers[CONFIG_SERVERS], server_count;
     struct {

@@ -51,12 +51,18 @@ static bool deliver(const struct socket *s, struct pbuf *p, const struct endpoin
     return sys_channel_send(s->far, &m, 0) != -EPIPE; /* or it is lost: there is no room */
 }
 
+static bool may_hear(const struct socket *s, const struct endpoint *from, uint16_t port) {
+    struct endpoint local = {s->local.ip, port};
+    return limit_allows(s, INET_RULE_TO, &from->ip, from->port) || (port && limit_allows_at(s, &local));
+}
+
 static void on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *ip, uint16_t port) {
     struct socket *s = arg;
     struct endpoint from = {*ip, port};
     bool wrong = s->device && ip_current_input_netif() && netif_get_index(ip_current_input_netif()) != s->device;
     /* lwIP has one set of ports for UDP and UDP-Lite. */
     if ((ip_current_header_proto() == IP_PROTO_UDPLITE) != is_lite(s)) wrong = true;
+    if (s->limit && !may_hear(s, &from, pcb->local_port)) wrong = true;
     if (!wrong && !deliver(s, p, &from)) {
         pbuf_header_force(p, (int16_t)(ip_current_header_tot_len() + UDP_HLEN));
         icmp_port_unreach(ip_current_is_v6(), p);
@@ -75,6 +81,7 @@ static uint8_t on_packet(void *arg, struct raw_pcb *pcb, struct pbuf *p, const i
     struct icmp_echo_hdr echo;
     if (v6 != (s->family == AF_INET6)) return 0;
     if (s->state == INET_CONNECTED && !ip_addr_cmp(ip, &s->peer.ip)) return 0;
+    if (s->limit && !may_hear(s, &from, 0)) return 0;
     if (icmp && pbuf_copy_partial(p, &echo, sizeof(echo), header) >= 4) {
         if (is_filtered(s, echo.type)) return 0;
         if (is_echo(s) && (echo.type != (v6 ? ICMP6_TYPE_EREP : ICMP_ER) || lwip_ntohs(echo.id) != s->local.port))
@@ -131,6 +138,7 @@ static void transmit(struct socket *s, const uint8_t *bytes, size_t size, const 
         if (IP_IS_V6(&to.ip)) to.ip = (ip_addr_t)IPADDR6_INIT_HOST(0, 0, 0, 1);
         else ip_addr_set_ip4_u32(&to.ip, lwip_htonl(INADDR_LOOPBACK));
     }
+    if (!e && !limit_allows(s, INET_RULE_TO, &to.ip, is_echo(s) ? 0 : to.port)) e = EACCES;
     if (!e && size > INET_DATAGRAM_MAX) e = EMSGSIZE;
     struct pbuf *p = e ? nullptr : pbuf_alloc(PBUF_TRANSPORT, (uint16_t)size, PBUF_RAM);
     if (!e && !p) e = ENOBUFS;

@@ -16,6 +16,7 @@
 #include <lwip/timeouts.h>
 #include <service.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -36,6 +37,26 @@ uint32_t lwip_random(void) {
         left = sizeof(pool) / sizeof(pool[0]);
     }
     return pool[--left];
+}
+
+/* RFC 1071, of words as they lie in memory: 8 bytes at a time, the carries are added again. */
+uint16_t net_checksum(const void *data, int size) {
+    const uint8_t *at = data;
+    unsigned long long sum = 0, word, carry = 0;
+    for (; size >= 32; size -= 32, at += 32)
+        for (unsigned i = 0; i < 32; i += 8) {
+            memcpy(&word, at + i, 8);
+            sum = __builtin_addcll(sum, word, carry, &carry);
+        }
+    for (; size > 0; size -= 8, at += 8) {
+        word = 0;
+        memcpy(&word, at, size < 8 ? (size_t)size : 8);
+        sum = __builtin_addcll(sum, word, carry, &carry);
+    }
+    sum = __builtin_addcll(sum, 0, carry, &carry);
+    sum += carry; /* that one carries no more */
+    while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)sum;
 }
 
 static int64_t now_ns(void) {
@@ -182,6 +203,7 @@ void net_settle(void) {
     timers_run();
     loopback_poll(); /* what the timers sent */
     interfaces_flush();
+    keep_settle();
 }
 
 /* --- name servers ------------------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
 #include "interface.h"
 #include "config.h"
 #include "memory.h"
+#include <arpa/inet.h>
 #include <lwip/dhcp.h>
 #include <lwip/dns.h>
 #include <lwip/etharp.h>
@@ -54,8 +55,6 @@ struct card {
     bool dhcp, kicks;
     struct interface_counts counts;
 };
-
-#define CONFIG_FILE "/etc/network.conf"
 
 static struct config_table configuration;
 static struct card *cards[CARDS_MAX];
@@ -149,22 +148,24 @@ static void on_returned(struct netdev *d, void *context) {
 
 /* --- sending ---------------------------------------------------------------------------------------- */
 
-/* Pseudo header and all: the card sums from the TCP or UDP header on. */
+/*
+ * TCP's checksum is left to the card, which sums from the TCP header on: what is there before is that of the pseudo
+ * header.  (That of UDP, whose datagrams may be fragments, is lwIP's.)  lwIP knows of no IP options and no extension
+ * headers before TCP.
+ */
 static void offload(const struct card *c, struct pbuf *p, struct netdev_frame *f) {
-    const uint8_t *h = p->payload;
-    bool v4 = p->len >= 34 && h[12] == 8 && h[13] == 0;
-    if (!(c->device.info.features & NET_CAN_CHECKSUM) || !v4) return;
-    uint32_t header = (h[14] & 15u) * 4, start = 14 + header, sum = 0;
-    uint8_t protocol = h[23];
-    bool fragment = (h[20] & 0x3f) || h[21];
-    if (fragment || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || p->len < start + 8) return;
-    uint32_t at = start + (protocol == IPPROTO_TCP ? 16 : 6);
-    if (p->len < at + 2 || h[at] || h[at + 1]) return; /* has been summed */
-    for (unsigned i = 26; i < 34; i += 2) sum += (uint32_t)h[i] << 8 | h[i + 1];
-    sum += protocol + ((uint32_t)h[16] << 8 | h[17]) - header;
+    const uint32_t v4 = 14 + 20, v6 = 14 + 40;
+    uint8_t *h = p->payload;
+    if (!(c->device.info.features & NET_CAN_CHECKSUM) || p->len < v4) return;
+    bool is_v4 = h[12] == 8 && h[13] == 0 && h[14] == 0x45 && h[23] == IPPROTO_TCP;
+    bool is_v6 = h[12] == 0x86 && h[13] == 0xdd && h[20] == IPPROTO_TCP;
+    uint32_t start = is_v4 ? v4 : v6, at = start + 16;
+    if ((!is_v4 && !is_v6) || p->len < at + 2 || h[at] || h[at + 1]) return; /* or it is of a raw socket */
+    uint32_t sum = IPPROTO_TCP + (is_v4 ? ((uint32_t)h[16] << 8 | h[17]) - 20 : (uint32_t)h[18] << 8 | h[19]);
+    for (uint32_t i = is_v4 ? 26 : 22; i < start; i += 2) sum += (uint32_t)h[i] << 8 | h[i + 1];
     while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
-    ((uint8_t *)p->payload)[at] = (uint8_t)(sum >> 8);
-    ((uint8_t *)p->payload)[at + 1] = (uint8_t)sum;
+    h[at] = (uint8_t)(sum >> 8);
+    h[at + 1] = (uint8_t)sum;
     f->flags |= NET_CHECKSUM;
     f->offload = (struct net_send){.checksum_start = (uint16_t)start, .checksum_offset = (uint16_t)(at - start)};
 }
@@ -260,14 +261,14 @@ static void on_link(struct netdev *d) {
 
 /* --- configuration ---------------------------------------------------------------------------------- */
 
-static void config_load(void) {
+static void config_load(const char *path) {
     static char text[CONFIG_TEXT];
-    FILE *f = fopen(CONFIG_FILE, "re");
+    FILE *f = fopen(path, "re");
     size_t size = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
     text[size] = 0;
     if (f) fclose(f);
     int line = config_parse(&configuration, text);
-    if (line) service_log("net: " CONFIG_FILE ":%d: not understood", line);
+    if (line) service_log("net: %s:%d: not understood", path, line);
 }
 
 static const struct config *config_of(const char *name) {
@@ -290,6 +291,7 @@ static err_t card_init(struct netif *n) {
     n->output_ip6 = ethip6_output;
     n->linkoutput = link_output;
     uint16_t sums = NETIF_CHECKSUM_ENABLE_ALL;
+    if (c->device.info.features & NET_CAN_CHECKSUM) sums &= (uint16_t)~NETIF_CHECKSUM_GEN_TCP;
     NETIF_SET_CHECKSUM_CTRL(n, sums);
     return ERR_OK;
 }
@@ -443,7 +445,9 @@ static void resolv_conf_write(void) {
     for (uint8_t i = 0; i < DNS_MAX_SERVERS; i++) {
         const ip_addr_t *server = dns_getserver(i);
         if (address_is_any(server)) continue;
-        ipaddr_ntoa_r(server, address, sizeof(address));
+        /* In small letters (RFC 5952), which lwIP's own doesn't write. */
+        if (IP_IS_V6(server)) inet_ntop(AF_INET6, ip_2_ip6(server)->addr, address, sizeof(address));
+        else ipaddr_ntoa_r(server, address, sizeof(address));
         length += (size_t)snprintf(text + length, sizeof(text) - length, "nameserver %s\n", address);
     }
     if (length == 0 || (strlen(last) == length && memcmp(last, text, length) == 0)) return;
@@ -502,7 +506,7 @@ static void news(void) {
                                     .to = HANDLE_NONE};
         if (sys_channel_receive(SERVICE_SUPERVISOR, &c, 0) < 0) return;
         m.name[sizeof(m.name) - 1] = 0;
-        if (m.kind == SERVICE_UNIT && c.handle_count == 1) card_add(m.name, h);
+        if (m.kind == SERVICE_UNIT && c.handle_count == 1 && !config_of(m.name)->off) card_add(m.name, h);
         else if (c.handle_count == 1) sys_handle_close(h);
         if (m.kind != SERVICE_UNIT_GONE) continue;
         struct netif *n = interface_named(m.name);
@@ -519,11 +523,11 @@ void interface_event(uint64_t key) {
     if (c->device.gone) card_remove(c);
 }
 
-void interfaces_init(void) {
+void interfaces_init(const char *config_file) {
     struct handle_info info;
     struct netif *n;
     NETIF_FOREACH(n) n->mtu = n->mtu6 = 65535;
-    config_load();
+    config_load(config_file);
     if (sys_handle_info(SERVICE_SUPERVISOR, &info) < 0) return;
     (void)!scheme_event_add(&net_schemes[NET_TCP], SERVICE_SUPERVISOR, EVENT_IN | EVENT_EDGE,
                             INTERFACE_KEY | INTERFACE_NEWS);

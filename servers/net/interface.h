@@ -20,7 +20,7 @@ void interface_set_up(struct netif *n, bool up);
 void interface_set_address(struct netif *n, const ip4_addr_t *address, const ip4_addr_t *mask);
 void interface_dhcp(struct netif *n, bool on);
 
-void interfaces_init(void);
+void interfaces_init(const char *config_file);
 void interface_event(uint64_t key); /* of INTERFACE_KEY */
 bool interfaces_busy(void); /* there is something to flush */
 void interfaces_flush(void); /* at the end of a turn: what was queued goes out */

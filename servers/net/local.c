@@ -12,6 +12,7 @@ static int link_up(struct socket *listener, struct socket *s) {
     c->state = INET_CONNECTED;
     c->local = s->peer;
     c->peer = s->local;
+    limit_share(c, listener);
     port_connection(c->local.port, 1);
     sys_channel_control(s->far, CHANNEL_WAIT, (uint64_t)listener->far);
     socket_hold(s, 0);

@@ -50,7 +50,8 @@ static const struct scheme_ops ops = {
                 [OP_STAT] = request,
                 [OP_CHANNEL_INFO] = request,
                 [OP_CONTROL] = request,
-                [OP_SET_ATTRIBUTES] = request},
+                [OP_SET_ATTRIBUTES] = request,
+                [OP_REOPEN] = request},
     .user = request,
     .cancel = cancel,
     .event = event,
@@ -63,7 +64,8 @@ static void *run(void *scheme) {
     _Exit(1);
 }
 
-int main(void) {
+/* The argument, if any: the file of configuration. */
+int main(int argc, char **argv) {
     pthread_t thread;
     pthread_attr_t small;
     pthread_attr_init(&small);
@@ -73,7 +75,8 @@ int main(void) {
     lwip_init();
     datagrams_init();
     enter();
-    interfaces_init();
+    keep_init();
+    interfaces_init(argc > 1 ? argv[1] : "/etc/network.conf");
     leave(&net_schemes[NET_TCP]);
     for (int i = 1; i < NET_SCHEMES; i++)
         if (pthread_create(&thread, &small, run, &net_schemes[i]) != 0) return 1;

@@ -39,7 +39,7 @@ struct piece { /* received, not in the channel yet */
 };
 
 struct socket {
-    uint64_t id;
+    uint64_t id, generation; /* the latter: of the instance that made it */
     enum net_scheme scheme;
     uint8_t family, type, protocol;
     enum inet_state state;
@@ -52,6 +52,7 @@ struct socket {
     uint8_t ttl, tos;
     uint16_t linger_s;
     uint32_t keep_idle_s, keep_interval_s, keep_count, wants, device; /* device: index of the one interface, or 0 */
+    struct limit *limit; /* null: none */
     uint8_t icmp_filter[32]; /* ICMP6_FILTER, ICMP_FILTER: types that aren't wanted have their bit set */
 
     /* streams */
@@ -88,6 +89,25 @@ bool address_is_own(const ip_addr_t *ip); /* of this machine */
 bool address_is_any(const ip_addr_t *ip);
 int error_of(int8_t lwip_error); /* positive errno */
 
+/* --- limit.c --- */
+int64_t limit_set(struct socket *s, struct port_buffer *call);
+void limit_share(struct socket *s, const struct socket *from);
+void limit_put(struct socket *s);
+bool limit_allows(const struct socket *s, enum inet_rule_what what, const ip_addr_t *ip, uint16_t port);
+/* Where it is bound, or would be. */
+bool limit_allows_at(const struct socket *s, const struct endpoint *local);
+
+const struct inet_rule *limit_rules(const struct socket *s, uint32_t *count);
+[[nodiscard]] int limit_make(struct socket *s, const struct inet_rule *rules, size_t count);
+
+/* --- keep.c: listening sockets outlive the server --- */
+extern uint64_t net_generation; /* this instance's: ids alone come again with the next one */
+void keep_init(void);
+void keep(const struct socket *s);
+void keep_again(const struct socket *s); /* it was changed */
+void keep_forget(const struct socket *s);
+void keep_settle(void); /* now and then: the channel has too much in it about those that ended */
+
 /* --- port.c: TCP ports in use --- */
 /* port 0: picks one. 0, -EADDRINUSE. */
 [[nodiscard]] int port_bind(struct socket *s, const struct endpoint *local);
@@ -116,6 +136,7 @@ static inline void socket_fail(const struct socket *s, int error) {
 #define HELD_CONNECTING CHANNEL_HELD(EAGAIN, EAGAIN, 0)
 #define HELD_LISTENING(events) CHANNEL_HELD(ENOTCONN, EPIPE, events)
 int64_t stream_listen(struct socket *s, struct port_buffer *call);
+[[nodiscard]] int stream_listen_again(struct socket *s); /* bound; by another instance, already */
 int64_t stream_accept(struct socket *s, struct port_buffer *call);
 int64_t stream_connect(struct socket *s, struct port_buffer *call, const struct endpoint *to);
 [[nodiscard]] int stream_begin(struct socket *s, const struct endpoint *to); /* connecting; then see s->state */

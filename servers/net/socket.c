@@ -17,6 +17,7 @@ struct socket *socket_make(enum net_scheme scheme, uint8_t family, uint8_t type,
     s->keep_interval_s = 75;
     s->keep_count = 9;
     s->ttl = 64;
+    s->generation = net_generation;
     s->id = object_add(&sockets, s);
     if (s->id) return s;
     free(s);
@@ -46,6 +47,7 @@ void socket_free(struct socket *s) {
     if (s->far >= 0) sys_handle_close(s->far);
     if (s->plane >= 0) sys_handle_close(s->plane);
     object_remove(&sockets, s->id);
+    limit_put(s);
     free(s->unsent);
     free(s);
 }
@@ -54,6 +56,7 @@ void reply_socket(struct port_buffer *call, const struct socket *s, handle_t nea
     call->reply.flags = REPLY_FILE | REPLY_HANDLE | REPLY_MOVE;
     call->reply.handle = near;
     call->reply.args[0] = s->id;
+    call->reply.args[1] = s->generation;
     call->reply.args[2] = PLANE_CHANNEL;
     call->reply.args[3] = FILE_KIND_INTERNET;
 }
@@ -161,6 +164,7 @@ static int64_t socket_bind(struct socket *s, struct port_buffer *call) {
     if (!any && !address_is_own(&local.ip) && !(multicast && s->type != SOCK_STREAM)) return -EADDRNOTAVAIL;
     if (local.port && local.port < 1024 && s->type != SOCK_RAW && !is_privileged(s->scheme, &call->request))
         return -EACCES;
+    if (local.port && !limit_allows_at(s, &local)) return -EACCES;
     if (s->type != SOCK_STREAM) return datagram_bind(s, &local);
     return s->bound || s->state != INET_IDLE ? -EINVAL : port_bind(s, &local);
 }
@@ -186,7 +190,8 @@ static int64_t socket_connect(struct socket *s, struct port_buffer *call) {
         else ip_addr_set_ip4_u32(&to.ip, lwip_htonl(INADDR_LOOPBACK));
     }
     if (s->only_v6 && IP_IS_V4(&to.ip)) return -ENETUNREACH;
-    return s->type == SOCK_STREAM ? stream_connect(s, call, &to) : datagram_connect(s, &to);
+    if (s->type != SOCK_STREAM) return datagram_connect(s, &to); /* the limit is looked at when it sends */
+    return limit_allows(s, INET_RULE_TO, &to.ip, to.port) ? stream_connect(s, call, &to) : -EACCES;
 }
 
 /* --- dispatch --------------------------------------------------------------------------------------- */
@@ -210,13 +215,19 @@ static int64_t socket_serve(struct socket *s, struct port_buffer *call) {
         return 0;
     case OP_STAT: return answer_stat(s, call);
     case OP_CHANNEL_INFO: return socket_info(s, call);
-    case OP_CONTROL: return interface_control(call, is_privileged(s->scheme, r));
+    case OP_CONTROL: return interface_control(call, !s->limit && is_privileged(s->scheme, r));
+    case OP_REOPEN: return r->args[0] == s->generation ? 0 : -ESTALE;
     case OP_SET_ATTRIBUTES: return r->args[1] & SET_SIZE ? -EINVAL : 0; /* of no effect */
     case INET_BIND: return socket_bind(s, call);
     case INET_LISTEN: return stream ? stream_listen(s, call) : -EOPNOTSUPP;
     case INET_CONNECT: return socket_connect(s, call);
-    case INET_SET_OPTION: return option_set(s, call);
+    case INET_SET_OPTION: {
+        int64_t result = option_set(s, call);
+        if (result == 0 && s->state == INET_LISTENING) keep_again(s);
+        return result;
+    }
     case INET_GET_OPTION: return option_get(s, call);
+    case INET_LIMIT: return limit_set(s, call);
     case INET_STATE: return s->state;
     case INET_SHUTDOWN:
         if (stream) stream_shutdown(s);

@@ -190,7 +190,10 @@ void streams_pump(void) {
     }
 }
 
-void stream_event(struct socket *s) { make_dirty(s); }
+void stream_event(struct socket *s) {
+    if (s->state == INET_LISTENING) stream_close(s); /* its program has; see keep.c */
+    else make_dirty(s);
+}
 
 /* --- what lwIP tells -------------------------------------------------------------------------------- */
 
@@ -314,6 +317,7 @@ static err_t on_accepted(void *arg, struct tcp_pcb *pcb, err_t error) {
     s->peer = (struct endpoint){pcb->remote_ip, pcb->remote_port};
     s->keep_alive = listener->keep_alive;
     s->no_delay = listener->no_delay;
+    limit_share(s, listener);
     port_connection(s->local.port, 1);
     attach(s, pcb);
     sys_channel_control(s->far, CHANNEL_RESETS, 0);
@@ -351,22 +355,34 @@ static int listen_to_network(struct socket *s) {
     return 0;
 }
 
+int stream_listen_again(struct socket *s) {
+    int e = listen_to_network(s);
+    if (e) return e;
+    s->state = INET_LISTENING;
+    socket_hold(s, HELD_LISTENING(0));
+    return 0;
+}
+
 int64_t stream_listen(struct socket *s, struct port_buffer *call) {
     int64_t backlog = (int32_t)call->request.args[0];
     struct endpoint any = {.ip = *IP4_ADDR_ANY};
     if (s->state == INET_CONNECTED || s->state == INET_CONNECTING) return -EINVAL;
     s->backlog = (uint32_t)(backlog < 0 || backlog > BACKLOG_MAX ? BACKLOG_MAX : backlog);
     if (s->state == INET_LISTENING) {
+        keep_again(s);
         local_admit(s);
         return 0;
     }
     if (s->family == AF_INET6) any.ip = *IP6_ADDR_ANY;
-    int e = s->bound ? 0 : port_bind(s, &any);
-    if (!e) e = listen_to_network(s);
-    if (e) return e;
-    s->state = INET_LISTENING;
-    socket_hold(s, HELD_LISTENING(0));
-    return 0;
+    bool given = s->bound;
+    int e = given ? 0 : port_bind(s, &any);
+    if (!e && !limit_allows_at(s, &s->local)) {
+        if (!given) port_unbind(s);
+        return -EACCES;
+    }
+    if (!e) e = stream_listen_again(s);
+    if (!e) keep(s);
+    return e;
 }
 
 int64_t stream_accept(struct socket *s, struct port_buffer *call) {
@@ -458,6 +474,8 @@ static void reset(struct socket *s) {
 }
 
 static void listen_end(struct socket *s) {
+    socket_watch(s, 0); /* the end that is kept lives on for a while */
+    keep_forget(s);
     for (struct socket *c; (c = s->queue_first);) {
         s->queue_first = c->queue_next;
         reset(c);

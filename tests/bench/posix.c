@@ -3,6 +3,7 @@
 #include "bench.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -176,6 +177,46 @@ static void tcp_sink_prepare(void) {
 }
 static void tcp_sink_run(unsigned n) {
     for (unsigned i = 0; i < n * (MIB / BLOCK); i++) need(write(peer[0], block, BLOCK) == BLOCK, "write");
+}
+
+/* --- two cards on one wire: the other one's network is another server's (of Linux, another namespace) --- */
+#define CARDS_PORT 5001
+#define CARDS_ADDRESS "10.9.0.1"
+
+/* Whoever has the second card: sends without end. */
+static void cards_send(void) {
+    for (;;) {
+#ifdef __cathode__
+        int s = open("/scheme/tcp.second/" CARDS_ADDRESS ":5001", O_RDWR);
+#else
+        address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(CARDS_PORT)};
+        inet_pton(AF_INET, CARDS_ADDRESS, &address.sin_addr);
+        int s = socket(AF_INET, SOCK_STREAM, 0);
+        if (connect(s, (struct sockaddr *)&address, sizeof(address))) close(s), s = -1;
+#endif
+        while (s >= 0 && write(s, block, BLOCK) > 0) continue;
+        if (s >= 0) _exit(0);
+        usleep(100000);
+    }
+}
+
+static void cards_prepare(void) {
+    listener = inet_socket(SOCK_STREAM);
+    address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(CARDS_PORT)};
+    need(!bind(listener, (struct sockaddr *)&address, sizeof(address)), "bind");
+    need(!listen(listener, 1), "listen");
+    need((peer[0] = accept(listener, NULL, NULL)) >= 0, "accept");
+}
+static void cards_run(unsigned n) {
+    for (size_t left = (size_t)n * MIB; left > 0;) {
+        ssize_t got = read(peer[0], block, left < BLOCK ? left : BLOCK);
+        need(got > 0, "read");
+        left -= (size_t)got;
+    }
+}
+static void cards_finish(void) {
+    close(peer[0]);
+    close(listener);
 }
 
 static void sink_prepare(void) {
@@ -559,6 +600,12 @@ const struct bench bench_posix[] = {
     ROW("rename", rename_prepare, rename_run, folder_remove, 200),
     ROW("readdir_entry", unlink_prepare, readdir_run, folder_remove, 2000),
     ROW("fault_file", fault_file_prepare, fault_file_run, fault_file_finish, 256),
+    {0},
+};
+static void cards_send_run(unsigned n) { cards_send(); }
+const struct bench bench_cards[] = {
+    ROW("tcp_cards_mib", cards_prepare, cards_run, cards_finish, 16),
+    ROW("tcp_cards_send", NULL, cards_send_run, NULL, 1),
     {0},
 };
 const struct bench bench_disk[] = {

@@ -179,6 +179,22 @@ class NetTest(unittest.TestCase):
         self.assertIn("connection 1", out)
         self.assertIn("again", out)
 
+    def test_listener_outlives_server(self):
+        """A server program that waits in accept(): this machine connects to it after the network server was killed."""
+        script = ("mkdir /tmp/w; head -c 300000 /dev/zero >/tmp/w/f; httpd -f -p 80 -h /tmp/w & read line; "
+                  "kill -9 $(pidof net); read line; kill $! && echo it lived")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        with subprocess.Popen(command(script, "--forward", f"{port}:80"), stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as guest:
+            self.assertEqual(self.fetch(port), bytes(300000))
+            guest.stdin.write(b"kill\n")
+            guest.stdin.flush()
+            time.sleep(0.5)
+            self.assertEqual(self.fetch(port), bytes(300000))
+            self.assertIn(b"it lived", guest.communicate(b"\n")[0])
+
     def test_by_hand(self):
         overlay = self.folder / "overlay"
         (overlay / "etc").mkdir(parents=True)

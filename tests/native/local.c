@@ -185,3 +185,24 @@ TEST(targets_only_take_messages) {
     EQUAL(send(d, "x", 1, 0), -1); /* still not connected */
     EQUAL(errno, ENOTCONN);
 }
+
+/* The end of a socket of before is no new socket's, though the server numbers them from the start again. */
+TEST(old_ones_end) {
+    enum { COUNT = 8 };
+    int old[COUNT], s[COUNT];
+    char name[8];
+    for (int i = 0; i < COUNT; i++) old[i] = (int)OK(socket(AF_UNIX, SOCK_STREAM, 0));
+    pid_t server = process_named("uds");
+    OK(kill(server, SIGKILL));
+    while (kill(server, 0) == 0) sleep_ms(1);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof(name), "s%d", i);
+        s[i] = named(SOCK_STREAM, name, false);
+    }
+    for (int i = 0; i < COUNT; i++) OK(close(old[i]));
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof(name), "s%d", i);
+        OK(close(named(SOCK_STREAM, name, true)));
+        OK(accept(s[i], nullptr, nullptr));
+    }
+}

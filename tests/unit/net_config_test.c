@@ -30,6 +30,11 @@ TEST(everything) {
     CHECK(!c->dhcp && !c->ip6_auto && c->ip6_count == 1 && c->ip6[0].address[0] == 0x20);
 }
 
+TEST(off) {
+    CHECK(parse("eth1 off\n") == 0 && t.count == 1 && t.interfaces[0].off && !t.standard.off);
+    CHECK(parse("default off\neth1 static 10.0.0.1/24\n") == 0 && t.standard.off && !t.interfaces[0].off);
+}
+
 TEST(faults) {
     CHECK(parse("eth0 dhcp\neth1 sometimes\n") == 2);
     CHECK(parse("eth0 static") == 1);

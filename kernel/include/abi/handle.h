@@ -66,7 +66,8 @@ struct handle_info {
     uint32_t flags; /* CLOEXEC, KEEP, PRIVILEGED */
     uint32_t status; /* file: FILE_* status and access flags; channel: likewise */
     uint64_t object; /* file: server's object id; memory: size; process: pid; channel: bytes readable;
-                      * log: oldest position that can be read; timer: overruns told with its last signal */
+                      * log: oldest position that can be read; timer: overruns told with its last signal;
+                      * scheme: references to it (handles, names in namespaces, files, servers at work) */
     uint64_t scheme; /* file: an id that is the same for files of one scheme; channel: uid | gid << 32 of its maker */
     int64_t offset; /* file: offset; channel: pid of its maker */
     uint32_t plane; /* file: enum file_plane | FILE_KIND_* << 8 | its channel's flags << 16; channel: CHANNEL_* flags;

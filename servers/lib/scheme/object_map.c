@@ -2,23 +2,13 @@
 /* Object ids: slot index + 1 in the low half, use count of the slot in the high half. */
 #include <object_map.h>
 #include <stdlib.h>
-#include <time.h>
-
-/* The use counts begin anywhere: an id of an earlier instance of this server is none of ours, so that the CLOSE of a
- * file that it had opened closes nothing here. */
-static uint32_t first_use(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint32_t)t.tv_sec * 1000000000u + (uint32_t)t.tv_nsec;
-}
 
 static int map_grow(struct object_map *m) {
     uint32_t capacity = m->capacity ? m->capacity * 2 : 64;
     struct object_slot *slots = realloc(m->slots, capacity * sizeof(*slots));
     if (!slots) return -1;
-    uint32_t use = first_use();
     for (uint32_t i = m->capacity; i < capacity; i++)
-        slots[i] = (struct object_slot){.use = use, .next_free = i + 2 <= capacity ? i + 2 : 0};
+        slots[i] = (struct object_slot){.use = 1, .next_free = i + 2 <= capacity ? i + 2 : m->first_free};
     m->first_free = m->capacity + 1;
     m->slots = slots;
     m->capacity = capacity;
@@ -33,6 +23,20 @@ uint64_t object_add(struct object_map *m, void *object) {
     m->count++;
     slot->object = object;
     return (uint64_t)slot->use << 32 | (index + 1);
+}
+
+bool object_add_as(struct object_map *m, uint64_t id, void *object) {
+    uint32_t place = (uint32_t)id, *before = &m->first_free;
+    while (place > m->capacity)
+        if (m->capacity >= 1u << 24 || map_grow(m) != 0) return false;
+    while (*before && *before != place) before = &m->slots[*before - 1].next_free;
+    if (place == 0 || *before != place) return false;
+    struct object_slot *slot = &m->slots[place - 1];
+    *before = slot->next_free;
+    slot->object = object;
+    slot->use = (uint32_t)(id >> 32);
+    m->count++;
+    return true;
 }
 
 void object_remove(struct object_map *m, uint64_t id) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Object ids ↔ a server's structures.  An id names a slot and its use count, so that an old id never
- * finds a newer object, nor one of an earlier instance any; 0 is no object (it means the scheme itself).
+ * finds a newer object; 0 is no object (it means the scheme itself).
  */
 #pragma once
 #include <stddef.h>
@@ -17,6 +17,8 @@ struct object_map { /* zero is empty */
 };
 
 uint64_t object_add(struct object_map *m, void *object); /* 0: no memory */
+/* With an id of another map. False: no memory, or the slot is taken. */
+bool object_add_as(struct object_map *m, uint64_t id, void *object);
 void object_remove(struct object_map *m, uint64_t id); /* id must be valid */
 void object_map_free(struct object_map *m);
 

@@ -15,14 +15,15 @@
 #define SERVICE_SUPERVISOR                                                                                             \
     (HANDLE_UPPER + 11) /* drivers, disks' file systems, who `uses` units: a channel of struct
                                                * service_message */
-#define SERVICE_KEPT (HANDLE_UPPER + 12) /* what an earlier instance had kept */
+#define SERVICE_KEPT (HANDLE_UPPER + 12) /* + n: what an earlier instance had kept */
+#define SERVICE_KEPT_MAX 2
 
 /* Adds one record to the system log (printf's formats; at most 255 bytes). */
 [[gnu::format(printf, 1, 2)]] void service_log(const char *format, ...);
 
 enum service_news {
     SERVICE_READY, /* all that was found at the start has been told; programs wait for it */
-    SERVICE_KEEP, /* handle: given to the next instances */
+    SERVICE_KEEP, /* handle: given to the next instances, in place of the one with the same number `unit` */
     SERVICE_FUNCTION, /* handle: a device's function (name, ids), for its driver */
     SERVICE_FUNCTION_GONE, /* name */
     SERVICE_HOLDER_GONE, /* from the supervisor: the driver of function `name` has died */

@@ -25,8 +25,26 @@ enum inet_op {
     INET_STATE, /* result: enum inet_state */
     INET_SHUTDOWN, /* args[0]: as CHANNEL_SHUTDOWN, of a listening socket */
     INET_NETLINK, /* of ip:'s root. data: an rtnetlink request, args[1] the sender's port; answers messages */
+    INET_LIMIT, /* data: struct inet_rule …, of a new socket, for good: see below */
 };
 enum inet_state { INET_IDLE, INET_LISTENING, INET_CONNECTED, INET_CONNECTING };
+
+/*
+ * A limited socket, and the connections that it accepts: connects and sends to what a TO rule has, else EACCES (of a
+ * datagram with the next operation); listens, and is bound to a given port, at what an AT rule has, else EACCES.
+ * Datagrams from elsewhere don't come to it but at such a port. It changes neither interfaces nor routes, whoever asks.
+ */
+enum inet_rule_what { INET_RULE_TO = 1, INET_RULE_AT = 2 };
+struct inet_rule {
+    uint8_t address[16]; /* as in memory: of IPv4 the first 4. IPv4 within IPv6 (::ffff:a.b.c.d) is IPv4 */
+    uint8_t family; /* AF_INET, AF_INET6; 0: either, any address */
+    uint8_t prefix; /* bits of the address that count */
+    uint8_t what; /* enum inet_rule_what */
+    uint8_t reserved;
+    uint16_t first, last; /* ports, these included; ICMP's is 0 */
+};
+_Static_assert(sizeof(struct inet_rule) == 24, "as it is sent");
+#define INET_RULES_MAX 256
 
 #define INET_SOCKET(family, type, protocol) ((uint64_t)(family) | (uint64_t)(type) << 8 | (uint64_t)(protocol) << 16)
 #define INET_ADDRESS_MAX 28 /* struct sockaddr_in6 */

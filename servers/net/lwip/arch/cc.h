@@ -8,6 +8,9 @@
 [[noreturn]] void lwip_broken(const char *what, const char *file, int line);
 uint32_t lwip_random(void);
 
+uint16_t net_checksum(const void *data, int size); /* environment.c */
+#define LWIP_CHKSUM net_checksum
+
 /* memory.c */
 void *net_malloc(size_t size);
 void *net_calloc(size_t count, size_t size);
