@@ -117,14 +117,10 @@ static int64_t state_stat(struct scheme *s, struct port_buffer *call) {
 /* --- the loop --- */
 static void supervisor_news(void) {
     struct service_message m;
-    struct io_vector v = {&m, sizeof(m)};
-    struct channel_message message = {.vectors = &v, .vector_count = 1, .to = HANDLE_NONE};
-    while (sys_channel_receive(SERVICE_SUPERVISOR, &message, 0) == sizeof(m)) {
-        if (m.kind == SERVICE_POWER_OFF) {
-            power_off();
-            _Exit(1);
-        }
-        message = (struct channel_message){.vectors = &v, .vector_count = 1, .to = HANDLE_NONE};
+    while (service_hear(&m, nullptr)) {
+        if (m.kind != SERVICE_POWER_OFF) continue;
+        power_off();
+        _Exit(1);
     }
 }
 

@@ -66,22 +66,12 @@ static void source_add(const char *name, handle_t file) {
 }
 
 static void news(void) {
-    for (;;) {
-        struct service_message m = {};
-        handle_t h = HANDLE_NONE;
-        struct io_vector v = {&m, sizeof(m)};
-        struct channel_message c = {.vectors = &v,
-                                    .vector_count = 1,
-                                    .flags = IO_NONBLOCK,
-                                    .handles = &h,
-                                    .handle_count = 1,
-                                    .handle_flags = HANDLE_IN_UPPER,
-                                    .to = HANDLE_NONE};
-        if (sys_channel_receive(SERVICE_SUPERVISOR, &c, 0) < 0) return;
-        m.name[sizeof(m.name) - 1] = 0;
+    struct service_message m;
+    handle_t h;
+    while (service_hear(&m, &h)) {
         struct source *s = source_named(m.name);
-        if (m.kind == SERVICE_UNIT && c.handle_count == 1) source_add(m.name, h);
-        else if (c.handle_count == 1) sys_handle_close(h);
+        if (m.kind == SERVICE_UNIT && h != HANDLE_NONE) source_add(m.name, h);
+        else if (h != HANDLE_NONE) sys_handle_close(h);
         if (m.kind == SERVICE_UNIT_GONE && s) source_remove(s);
     }
 }

@@ -493,21 +493,11 @@ void interfaces_flush(void) {
 /* --- events ----------------------------------------------------------------------------------------- */
 
 static void news(void) {
-    for (;;) {
-        struct service_message m = {};
-        handle_t h = HANDLE_NONE;
-        struct io_vector v = {&m, sizeof(m)};
-        struct channel_message c = {.vectors = &v,
-                                    .vector_count = 1,
-                                    .flags = IO_NONBLOCK,
-                                    .handles = &h,
-                                    .handle_count = 1,
-                                    .handle_flags = HANDLE_IN_UPPER,
-                                    .to = HANDLE_NONE};
-        if (sys_channel_receive(SERVICE_SUPERVISOR, &c, 0) < 0) return;
-        m.name[sizeof(m.name) - 1] = 0;
-        if (m.kind == SERVICE_UNIT && c.handle_count == 1 && !config_of(m.name)->off) card_add(m.name, h);
-        else if (c.handle_count == 1) sys_handle_close(h);
+    struct service_message m;
+    handle_t h;
+    while (service_hear(&m, &h)) {
+        if (m.kind == SERVICE_UNIT && h != HANDLE_NONE && !config_of(m.name)->off) card_add(m.name, h);
+        else if (h != HANDLE_NONE) sys_handle_close(h);
         if (m.kind != SERVICE_UNIT_GONE) continue;
         struct netif *n = interface_named(m.name);
         if (n && card_of(n)) card_remove(card_of(n));

@@ -109,12 +109,9 @@ static int64_t pci_user(struct scheme *s, struct port_buffer *call) {
 /* A driver has died: before its successor can ask for anything, as events come first. */
 static void supervisor_news(void) {
     struct service_message m;
-    struct io_vector v = {&m, sizeof(m)};
-    struct channel_message message = {.vectors = &v, .vector_count = 1, .to = HANDLE_NONE};
-    while (sys_channel_receive(SERVICE_SUPERVISOR, &message, 0) == sizeof(m)) {
-        struct function *f = function_named(m.name, strnlen(m.name, sizeof(m.name)));
+    while (service_hear(&m, nullptr)) {
+        struct function *f = function_named(m.name, strlen(m.name));
         if (f && m.kind == SERVICE_HOLDER_GONE) function_release(f, 0);
-        message = (struct channel_message){.vectors = &v, .vector_count = 1, .to = HANDLE_NONE};
     }
 }
 

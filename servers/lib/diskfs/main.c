@@ -115,9 +115,7 @@ static void unmount_soon(struct diskfs *d) {
 
 static void supervisor_asks(struct diskfs *d) {
     struct service_message m;
-    struct io_vector vector = {&m, sizeof(m)};
-    struct channel_message message = {.vectors = &vector, .vector_count = 1, .to = HANDLE_NONE};
-    while (sys_channel_receive(SERVICE_SUPERVISOR, &message, 0) == sizeof(m)) {
+    while (service_hear(&m, nullptr)) {
         if (m.kind != SERVICE_UNMOUNT) continue;
         if (m.unit || !is_busy(d)) finish(d);
         unmount_tries = UNMOUNT_TRIES;

@@ -23,3 +23,17 @@ int service_tell(const struct service_message *m, handle_t h) {
     long e = sys_channel_send(SERVICE_SUPERVISOR, &message, DEADLINE_NEVER);
     return e < 0 ? (int)e : 0;
 }
+
+bool service_hear(struct service_message *m, handle_t *h) {
+    struct io_vector v = {m, sizeof(*m)};
+    struct channel_message message = {.vectors = &v,
+                                      .vector_count = 1,
+                                      .handles = h,
+                                      .handle_count = h != nullptr,
+                                      .handle_flags = HANDLE_IN_UPPER,
+                                      .to = HANDLE_NONE};
+    if (sys_channel_receive(SERVICE_SUPERVISOR, &message, 0) != sizeof(*m)) return false;
+    if (h && message.handle_count == 0) *h = HANDLE_NONE;
+    m->name[sizeof(m->name) - 1] = 0;
+    return true;
+}

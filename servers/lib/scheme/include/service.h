@@ -53,3 +53,5 @@ struct service_message {
 };
 /* Tells the supervisor; h: HANDLE_NONE or what goes along, which stays the caller's. 0 or -errno. */
 int service_tell(const struct service_message *m, handle_t h);
+/* The supervisor's next message, if any. *h: what came along, the caller's, or HANDLE_NONE; null: nothing does. */
+bool service_hear(struct service_message *m, handle_t *h);
