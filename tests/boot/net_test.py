@@ -202,7 +202,8 @@ class NetTest(unittest.TestCase):
         with self.http_server() as port, self.http_server() as other:
             there, elsewhere = f"http://{HOST}:{port}/data", f"http://{HOST}:{other}/data"
             script = (f"confine --tcp {HOST}/32:{port} -- sh -c 'wget -q -O - {there} | md5sum; "
-                      f"wget -q -O - {elsewhere}; ping -c 1 {HOST}'; confine wget -q -O - {there}; wget -q -O - {elsewhere} | md5sum; "
+                      f"wget -q -O - {elsewhere}; ping -c 1 {HOST}'; "
+                      f"confine wget -q -O - {there}; wget -q -O - {elsewhere} | md5sum; "
                       f"su user -c 'confine --tcp {HOST}:{port} wget -q -O - {there} | md5sum; "
                       f"confine --tcp {HOST}:{port} wget -q -O - {elsewhere}'")
             _, out = run(script)
