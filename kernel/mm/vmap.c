@@ -90,9 +90,11 @@ size_t vmap_length(const void *address) {
 /* Unmaps what begins at start; each frame loses a reference if `put`. */
 static void unmap(vaddr_t start, bool put) {
     size_t length = vmap_length((void *)start);
-    for (vaddr_t va = start; va < start + length; va += PAGE_SIZE) {
-        paddr_t pa = kernel_unmap(va);
-        if (put) frame_put(frame_of(pa));
+    paddr_t old[KERNEL_UNMAP_MAX];
+    for (size_t done = 0, n; done < length / PAGE_SIZE; done += n) {
+        n = min(length / PAGE_SIZE - done, (size_t)KERNEL_UNMAP_MAX);
+        kernel_unmap_pages(start + done * PAGE_SIZE, n, old);
+        for (size_t i = 0; put && i < n; i++) frame_put(frame_of(old[i]));
     }
     block_free(start, length / PAGE_SIZE);
 }

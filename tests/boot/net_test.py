@@ -195,6 +195,22 @@ class NetTest(unittest.TestCase):
             self.assertEqual(self.fetch(port), bytes(300000))
             self.assertIn(b"it lived", guest.communicate(b"\n")[0])
 
+    def test_confined(self):
+        """confine(1), by root and by somebody: one server is reached, another isn't."""
+        data = os.urandom(1 << 20)
+        (self.folder / "data").write_bytes(data)
+        with self.http_server() as port, self.http_server() as other:
+            there, elsewhere = f"http://{HOST}:{port}/data", f"http://{HOST}:{other}/data"
+            script = (f"confine --tcp {HOST}/32:{port} -- sh -c 'wget -q -O - {there} | md5sum; "
+                      f"wget -q -O - {elsewhere}; ping -c 1 {HOST}'; "
+                      f"confine wget -q -O - {there}; wget -q -O - {elsewhere} | md5sum; "
+                      f"su user -c 'confine --tcp {HOST}:{port} wget -q -O - {there} | md5sum; "
+                      f"confine --tcp {HOST}:{port} wget -q -O - {elsewhere}'")
+            _, out = run(script)
+        self.assertEqual(out.count(hashlib.md5(data).hexdigest()), 3, out)
+        self.assertEqual(out.count(f"can't connect to remote host ({HOST}): Permission denied"), 2, out)
+        self.assertEqual(out.count("Address family not supported by protocol"), 2, out)
+
     def test_by_hand(self):
         overlay = self.folder / "overlay"
         (overlay / "etc").mkdir(parents=True)

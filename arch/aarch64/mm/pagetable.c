@@ -32,9 +32,10 @@ int kernel_map(vaddr_t va, paddr_t pa, uint64_t flags) {
     return 0;
 }
 
-paddr_t kernel_unmap(vaddr_t va) {
-    pte_t old = pte_swap(kernel_entry(va, false), 0);
+void kernel_unmap_pages(vaddr_t start, size_t pages, paddr_t *old) {
     cpu_count(COUNT_TLB_FLUSH);
-    asm_tlb_flush_page(va);
-    return pte_paddr(old);
+    for (size_t i = 0; i < pages; i++) {
+        old[i] = pte_paddr(pte_swap(kernel_entry(start + i * PAGE_SIZE, false), 0));
+        asm_tlb_flush_page(start + i * PAGE_SIZE);
+    }
 }

@@ -40,7 +40,14 @@ static inline void tlb_flush_local_page(vaddr_t va) { asm_tlb_flush_page(va); }
 
 /* Kernel half: one table for all. Pages of [va, va + n) in the vmap range. */
 MUST_CHECK int kernel_map(vaddr_t va, paddr_t pa, uint64_t pte_flags); /* -ENOMEM */
-paddr_t kernel_unmap(vaddr_t va); /* flushes everywhere; returns the old physical address */
+#define KERNEL_UNMAP_MAX 17
+/* ≤ KERNEL_UNMAP_MAX pages; flushes them everywhere, once. old: their physical addresses. */
+void kernel_unmap_pages(vaddr_t start, size_t pages, paddr_t *old);
+static inline paddr_t kernel_unmap(vaddr_t va) {
+    paddr_t old;
+    kernel_unmap_pages(va, 1, &old);
+    return old;
+}
 pte_t *kernel_entry(vaddr_t va, bool create); /* null: no table, or no memory for one */
 
 void pt_activate(struct pagetable *pt); /* load on this CPU if it is not loaded already */

@@ -170,11 +170,12 @@ void tlb_flush(struct pagetable *pt, vaddr_t start, size_t pages) {
     if (others) arch_ipi_call(others, flush_local, &f);
 }
 
-paddr_t kernel_unmap(vaddr_t va) {
-    pte_t old = pte_swap(kernel_entry(va, false), 0);
-    struct flush f = {va, 1};
+void kernel_unmap_pages(vaddr_t start, size_t pages, paddr_t *old) {
+    struct flush f = {start, pages};
+    ASSERT(pages <= KERNEL_UNMAP_MAX);
+    static_assert(KERNEL_UNMAP_MAX < FLUSH_ALL_PAGES, "they are global");
+    for (size_t i = 0; i < pages; i++) old[i] = pte_paddr(pte_swap(kernel_entry(start + i * PAGE_SIZE, false), 0));
     flush_local(&f);
     uint64_t others = cpu_online_mask() & ~(1ULL << cpu_current()->id);
     if (others) arch_ipi_call(others, flush_local, &f);
-    return pte_paddr(old);
 }

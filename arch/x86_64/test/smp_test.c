@@ -58,6 +58,10 @@ KTEST(kernel_mappings_come_and_go) {
     EXPECT(*(uint32_t *)phys_to_virt(pa) == 42);
     EXPECT(kernel_unmap(va) == pa);
     EXPECT(!kernel_map(va, pa, PTE_WRITE | PTE_NOEXEC) && kernel_unmap(va) == pa);
+    paddr_t old[2];
+    EXPECT(!kernel_map(va, pa, PTE_WRITE | PTE_NOEXEC) && !kernel_map(va - PAGE_SIZE, pa, PTE_WRITE | PTE_NOEXEC));
+    kernel_unmap_pages(va - PAGE_SIZE, 2, old);
+    EXPECT(old[0] == pa && old[1] == pa && !pte_get(kernel_entry(va, false)));
     frame_free(frame_of(pa));
 }
 
