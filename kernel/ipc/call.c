@@ -108,7 +108,7 @@ not_made:
 }
 
 long call_try(struct scheme *s, struct call *c) {
-    return call_make(thread_current(), s, c, c->incarnation ? c->incarnation : s->incarnation, false);
+    return call_make(thread_current(), s, c, c->incarnation ? c->incarnation : scheme_incarnation(s), false);
 }
 
 long sys_call(handle_t h, struct call_args *args) {

@@ -25,7 +25,7 @@ static struct object *file_plane(struct file *f) {
 static void file_last_handle(struct object *o) {
     struct file *f = object_as(file, o);
     if (file_plane(f)) object_handle_put(file_plane(f)); /* a channel's peer sees the end now */
-    if (f->incarnation != f->scheme->incarnation) return; /* its server is gone: the id may mean another file by now */
+    if (f->incarnation != scheme_incarnation(f->scheme)) return; /* its server is gone: the id may mean another file by now */
     /* A file with locks is one that others may wait for. */
     if (f->close_late && !f->detach && scheme_close_late(f->scheme, f->id, f->incarnation)) return;
     f->close_note.request = (struct request){.op = OP_CLOSE, .object = f->id, .args = {f->generation}};
@@ -121,8 +121,8 @@ uint32_t file_rights(const struct file *f) {
 
 /* Reopens f if its server was restarted since: 0, -ESTALE if that cannot be. */
 int file_current(struct file *f) {
-    if (likely(f->incarnation == f->scheme->incarnation)) return 0;
-    uint32_t now = f->scheme->incarnation; /* or an older one than will answer: then it is asked once more */
+    if (likely(f->incarnation == scheme_incarnation(f->scheme))) return 0;
+    uint32_t now = scheme_incarnation(f->scheme); /* or an older one than will answer: then it is asked once more */
     long e = scheme_call_simple(f->scheme, OP_REOPEN, f->id, f->generation, f->status, 0, nullptr, DEADLINE_NEVER);
     if (e == 0) f->incarnation = now;
     return e == -EINTR ? -EINTR : e < 0 ? -ESTALE : 0;
@@ -131,7 +131,7 @@ int file_current(struct file *f) {
 void file_dropped(struct object *o) {
     if (o->ops != &file_ops) return;
     struct file *f = object_as(file, o);
-    if (likely(!f->detach) || f->incarnation != f->scheme->incarnation) return;
+    if (likely(!f->detach) || f->incarnation != scheme_incarnation(f->scheme)) return;
     object_get(o);
     /* While the last process's message is on its way this one waits: it must not be lost. */
     for (int tries = 0; !scheme_note(f->scheme, &f->detach_note, process_current()->pid); tries++) {

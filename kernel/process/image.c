@@ -53,7 +53,7 @@ static int image_ids(struct image *i, struct file *f) {
     if (!(f->kind & FILE_KIND_SETID) || !(f->scheme->flags & SCHEME_SETID)) return 0;
     long e = file_current(f);
     if (!e) e = scheme_call_simple(f->scheme, OP_EXECUTE, f->id, 0, 0, 0, &reply, DEADLINE_NEVER);
-    if (!e && f->incarnation != f->scheme->incarnation) e = -ESTALE; /* another server, another file */
+    if (!e && f->incarnation != scheme_incarnation(f->scheme)) e = -ESTALE; /* another server, another file */
     if (e) return e > 0 ? -EIO : (int)syscall_restartable(e);
     i->uid = (uint32_t)reply.args[0];
     i->gid = (uint32_t)reply.args[1];

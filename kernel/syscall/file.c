@@ -118,7 +118,7 @@ long sys_file_stat(handle_t h, struct file_attributes *out) {
     if (unlikely(is_err(b.object))) return ptr_err(b.object);
     struct file *f = object_as(file, b.object);
     struct file_attributes a;
-    bool current = f->plane == PLANE_MEMORY && f->incarnation == f->scheme->incarnation;
+    bool current = f->plane == PLANE_MEMORY && f->incarnation == scheme_incarnation(f->scheme);
     bool known = current && memory_attributes_get(f->memory, &a);
     handle_return(b);
     return known ? copy_to_user((uaddr_t)out, &a, sizeof(a)) : -ENODATA;

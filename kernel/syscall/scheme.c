@@ -49,7 +49,7 @@ long sys_file_create(struct object *port, uint64_t object, uint64_t generation, 
     struct port *p = object_as(port, port);
     struct object *o = nullptr;
     uint32_t rights;
-    uint32_t incarnation = p->scheme->incarnation; /* of p, unless that is detached */
+    uint32_t incarnation = scheme_incarnation(p->scheme); /* of p, unless that is detached */
     int e = p->detached ? -EINVAL : 0;
     if (!e && plane != HANDLE_NONE) e = handle_lookup_transfer(plane, &o, &rights);
     struct file *f = e ? nullptr : file_prepare(p->scheme);

@@ -60,6 +60,11 @@ struct scheme {
     struct timer close_timer;
 };
 
+/* Without the lock: it may have changed already, which a call finds out. */
+static inline uint32_t scheme_incarnation(const struct scheme *s) {
+    return __atomic_load_n(&s->incarnation, __ATOMIC_RELAXED);
+}
+
 enum scheme_indirect {
     INDIRECT_CLOSES = 1, /* closed_count is not 0: they go along */
     INDIRECT_QUEUED = 2, /* failed, or there may be notes or queued calls: nothing goes the direct way */
