@@ -25,7 +25,7 @@ static struct object *file_plane(struct file *f) {
 static void file_last_handle(struct object *o) {
     struct file *f = object_as(file, o);
     if (file_plane(f)) object_handle_put(file_plane(f)); /* a channel's peer sees the end now */
-    if (f->incarnation != scheme_incarnation(f->scheme)) return; /* its server is gone: the id may mean another file by now */
+    if (f->incarnation != scheme_incarnation(f->scheme)) return; /* of a server that is gone: the id may be another's */
     /* A file with locks is one that others may wait for. */
     if (f->close_late && !f->detach && scheme_close_late(f->scheme, f->id, f->incarnation)) return;
     f->close_note.request = (struct request){.op = OP_CLOSE, .object = f->id, .args = {f->generation}};
