@@ -149,6 +149,22 @@ TEST(a_lying_device_is_found_out) {
     CHECK(virtqueue_get(&queue, &token, &length) == -EPROTO);
 }
 
+/* QEMU's input devices say of what they have read how much it was, as if they had written it. */
+TEST(lengths_of_what_is_only_read) {
+    void *token;
+    uint32_t length;
+    struct descriptor got[BUFFERS];
+    unsigned count;
+    for (int believed = 0; believed < 2; believed++) {
+        queue_make(false, false);
+        queue.reads_only = !believed;
+        CHECK(virtqueue_add(&queue, three, 1, 0, &queue) == 0 && virtqueue_publish(&queue));
+        device_return((uint32_t)device_take(got, &count), 8);
+        CHECK(virtqueue_get(&queue, &token, &length) == (believed ? -EPROTO : 1));
+        CHECK(believed || (token == &queue && length == 0));
+    }
+}
+
 TEST(bad_requests) {
     struct virtio_buffer many[5] = {};
     queue_make(false, true);

@@ -15,6 +15,7 @@
 #define NAME "0"
 #define CHANNEL_BYTES (256 * sizeof(struct input_event))
 #define AT_ONCE (4096 / sizeof(struct input_event)) /* these go in one piece or not at all */
+#define TURNS 16 /* of taking what one of them writes: then others get theirs */
 #define LIGHTS (INPUT_LED_NUM | INPUT_LED_CAPS | INPUT_LED_SCROLL)
 
 struct input_reader { /* one open */
@@ -195,12 +196,14 @@ static int64_t device_user(struct scheme *s, struct port_buffer *call) {
 static void written(struct input_device *d, const struct input_reader *r) {
     struct input_event events[16];
     unsigned lights = d->lights;
-    long n;
-    while ((n = sys_read(r->channel, events, sizeof(events), OFFSET_CURRENT, IO_NONBLOCK, 0)) > 0)
-        for (size_t i = 0; i < (size_t)n / sizeof(events[0]); i++) {
+    long n = 1;
+    for (int turn = 0; turn < TURNS && n > 0; turn++) {
+        n = sys_read(r->channel, events, sizeof(events), OFFSET_CURRENT, IO_NONBLOCK, 0);
+        for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(events[0]); i++) {
             unsigned bit = events[i].type == INPUT_LED && events[i].code <= LED_SCROLLL ? 1u << events[i].code : 0;
             lights = events[i].value ? lights | bit : lights & ~bit;
         }
+    }
     if (lights == d->lights) return;
     d->lights = lights;
     d->ops->lights(d, lights & LIGHTS);
