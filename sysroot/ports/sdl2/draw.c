@@ -89,7 +89,7 @@ static bool take(const SDL_Event *e) {
                e->key.repeat ? " again" : "");
         return e->key.keysym.scancode != SDL_SCANCODE_ESCAPE;
     case SDL_MOUSEMOTION:
-        printf("motion %d %d at %d %d\n", e->motion.xrel, e->motion.yrel, e->motion.x, e->motion.y);
+        printf("motion %d %d\nplace %d %d\n", e->motion.xrel, e->motion.yrel, e->motion.x, e->motion.y);
         break;
     case SDL_MOUSEBUTTONDOWN: printf("button %d down\n", e->button.button); break;
     case SDL_MOUSEBUTTONUP: printf("button %d up\n", e->button.button); break;
