@@ -90,6 +90,7 @@ def test_draw(host):
         p.see("the login", p.greeting(1))
         p.start("surface 640 400")
         p.see_drawn("pattern", drawn(surface_line, 640, 400))
+        p.expect_log("drivers cathode dummy", "shown", "timer")
         p.qmp.type("aZ~")
         p.see_drawn("letters", drawn(surface_line, 640, 400, "aZ~"))
         p.qmp.press("alt", "f2")
@@ -103,15 +104,15 @@ def test_draw(host):
         p.qmp.button("left", False)
         p.qmp.button("wheel-up", True)
         p.qmp.button("wheel-up", False)
-        p.expect_log("driver cathode", "key A down", "text a", "key A up", "key Left Shift down", "key Z down",
+        p.expect_log("key A down", "text a", "key A up", "key Left Shift down", "key Z down",
                      "text Z", "text ~", "hidden", "shown", "button 1 down", "button 1 up", "wheel 1")
         log = p.log()
         if "motion 7 -3\n" not in log or "text r" in log or "key R" in log:
             raise boot.Failure(f"what was told:\n{log}")
         p.qmp.type("m")
-        for _ in range(8):
+        for count in range(1, 9):               # farther than the window is wide
             p.qmp.move_mouse(100, 0)
-        p.expect_log("text m", *["motion 100 0"] * 8)    # however far the window's edge is
+            p.expect_log("text m", *["motion 100 0"] * count)   # QEMU keeps what its mouse has no room for
         p.qmp.press("esc")
         p.see("the console again", p.greeting(1))
         p.expect_log("end")
