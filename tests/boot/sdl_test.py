@@ -44,14 +44,14 @@ def texture_line(y, width, letters):
     return line
 
 
-def drawn(line_of, width, height, letters=""):
+def drawn(line_of, width, height, letters="", screen=(WIDTH, HEIGHT)):
     """The whole screen: the window in its middle, black around it."""
-    left, top = (WIDTH - width) // 2, (HEIGHT - height) // 2
-    black = bytes(3 * WIDTH)
+    left, top = (screen[0] - width) // 2, (screen[1] - height) // 2
+    black = bytes(3 * screen[0])
     lines = [black] * top
     for y in range(height):
-        lines.append(bytes(3 * left) + bytes(line_of(y, width, letters)) + bytes(3 * (WIDTH - width - left)))
-    return qmp.Picture(WIDTH, HEIGHT, b"".join(lines + [black] * (HEIGHT - top - height)))
+        lines.append(bytes(3 * left) + bytes(line_of(y, width, letters)) + bytes(3 * (screen[0] - width - left)))
+    return qmp.Picture(*screen, b"".join(lines + [black] * (screen[1] - top - height)))
 
 
 class Painter(Person):
@@ -78,7 +78,7 @@ class Painter(Person):
             left = list(lines)
             text = self.log()
             for line in text.splitlines():
-                if left and (line.strip() == left[0] or line.startswith(left[0] + " ")):
+                if left and line.strip() == left[0]:
                     left.pop(0)
         if left:
             raise boot.Failure(f"not told: {left}\n{text}")
@@ -90,6 +90,7 @@ def test_draw(host):
         p.see("the login", p.greeting(1))
         p.start("surface 640 400")
         p.see_drawn("pattern", drawn(surface_line, 640, 400))
+        p.expect_log("drivers cathode dummy", "shown", "timer")
         p.qmp.type("aZ~")
         p.see_drawn("letters", drawn(surface_line, 640, 400, "aZ~"))
         p.qmp.press("alt", "f2")
@@ -103,15 +104,15 @@ def test_draw(host):
         p.qmp.button("left", False)
         p.qmp.button("wheel-up", True)
         p.qmp.button("wheel-up", False)
-        p.expect_log("driver cathode", "key A down", "text a", "key A up", "key Left Shift down", "key Z down",
+        p.expect_log("key A down", "text a", "key A up", "key Left Shift down", "key Z down",
                      "text Z", "text ~", "hidden", "shown", "button 1 down", "button 1 up", "wheel 1")
         log = p.log()
-        if "motion 7 -3 at " not in log or "text r" in log or "key R" in log:
+        if "motion 7 -3\n" not in log or "text r" in log or "key R" in log:
             raise boot.Failure(f"what was told:\n{log}")
         p.qmp.type("m")
-        for _ in range(8):
+        for count in range(1, 9):               # farther than the window is wide
             p.qmp.move_mouse(100, 0)
-        p.expect_log("text m", *["motion 100 0 at"] * 8)    # however far the window's edge is
+            p.expect_log("text m", *["motion 100 0"] * count)   # QEMU keeps what its mouse has no room for
         p.qmp.press("esc")
         p.see("the console again", p.greeting(1))
         p.expect_log("end")

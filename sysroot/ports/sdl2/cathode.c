@@ -23,7 +23,7 @@
 
 #define NAME "cathode"
 #define EVENTS 64
-#define PLACE_MAX 65535 /* of a tablet */
+#define PLACE_END 65536 /* of a tablet */
 #define HORIZONTAL_WHEEL 6
 enum { TYPE_PLACE = 3 }; /* evdev's EV_ABS */
 
@@ -105,7 +105,7 @@ static void moved(const struct input_event *e) {
 }
 
 static int from_place(int value, uint32_t screen, int window) {
-    int at = (int)((int64_t)value * (screen - 1) / PLACE_MAX), first = ((int)screen - window) / 2;
+    int at = (int)((int64_t)value * screen / PLACE_END), first = ((int)screen - window) / 2;
     return at - SDL_max(first, 0);
 }
 

@@ -13,6 +13,7 @@
 #define SCALE 4
 #define SQUARE 16 /* of a letter */
 #define LETTERS_MAX 32
+#define TIMER_MS 200
 
 static SDL_Window *window;
 static SDL_Renderer *renderer;
@@ -61,12 +62,19 @@ static bool draw_texture(void) {
 
 static bool draw(void) { return renderer ? draw_texture() : draw_surface(); }
 
+/* In a thread of SDL's, while the first one waits for events. */
+static Uint32 ring(Uint32 interval, void *data) {
+    SDL_PushEvent(&(SDL_Event){.type = SDL_USEREVENT});
+    return 0;
+}
+
 static bool begin(const char *kind, int width, int height) {
     Uint32 flags = width ? 0 : SDL_WINDOW_FULLSCREEN_DESKTOP;
-    if (SDL_Init(SDL_INIT_VIDEO) != 0) return fail("init");
+    if (SDL_Init(SDL_INIT_VIDEO | SDL_INIT_AUDIO | SDL_INIT_TIMER) != 0) return fail("init");
     window = SDL_CreateWindow("draw", 0, 0, width ? width : 640, height ? height : 480, flags);
     if (!window) return fail("window");
-    printf("driver %s\n", SDL_GetCurrentVideoDriver());
+    printf("drivers %s %s\n", SDL_GetCurrentVideoDriver(), SDL_GetCurrentAudioDriver());
+    if (!SDL_AddTimer(TIMER_MS, ring, NULL)) return fail("timer");
     if (strcmp(kind, "texture") != 0) return true;
     renderer = SDL_CreateRenderer(window, -1, SDL_RENDERER_SOFTWARE);
     if (!renderer) return fail("renderer");
@@ -78,6 +86,7 @@ static bool begin(const char *kind, int width, int height) {
 static bool take(const SDL_Event *e) {
     switch (e->type) {
     case SDL_QUIT: printf("quit\n"); return false;
+    case SDL_USEREVENT: printf("timer\n"); break;
     case SDL_TEXTINPUT:
         printf("text %s\n", e->text.text);
         if (e->text.text[0] == 'm') SDL_SetRelativeMouseMode(SDL_TRUE);
@@ -89,7 +98,7 @@ static bool take(const SDL_Event *e) {
                e->key.repeat ? " again" : "");
         return e->key.keysym.scancode != SDL_SCANCODE_ESCAPE;
     case SDL_MOUSEMOTION:
-        printf("motion %d %d at %d %d\n", e->motion.xrel, e->motion.yrel, e->motion.x, e->motion.y);
+        printf("motion %d %d\nplace %d %d\n", e->motion.xrel, e->motion.yrel, e->motion.x, e->motion.y);
         break;
     case SDL_MOUSEBUTTONDOWN: printf("button %d down\n", e->button.button); break;
     case SDL_MOUSEBUTTONUP: printf("button %d up\n", e->button.button); break;
