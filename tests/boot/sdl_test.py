@@ -167,5 +167,21 @@ def test_faults(host):
         p.see("the console's next instance", p.greeting(1))
 
 
+def test_devices(host):
+    """A tablet's places, a virtio keyboard; the screen takes the size of the host's window meanwhile."""
+    extra = [*screen_test.VIRTIO_INPUT, "-vga", "none", "-device", "virtio-vga"]
+    with Painter(host, packages="sdl2", extra=extra, window=True) as p:
+        p.see("the login", p.greeting(1))
+        p.start("surface 640 400")
+        p.see_drawn("pattern", drawn(surface_line, 640, 400))
+        for x, y in (10, 20), (639, 399):
+            p.qmp.place((2 * (x + 320) + 1) * 0x8000 // (2 * WIDTH), (2 * (y + 200) + 1) * 0x8000 // (2 * HEIGHT))
+            p.expect_log(f"place {x} {y}")
+        p.qmp.type("q")
+        p.see_drawn("a letter", drawn(surface_line, 640, 400, "q"))
+        p.viewer.resize(1024, 768)
+        p.see_drawn("in the middle of another size", drawn(surface_line, 640, 400, "q", (1024, 768)))
+
+
 if __name__ == "__main__":
     screen_test.main(globals(), sys.argv[3:])   # after --with …, what scripts/test builds for it
