@@ -54,6 +54,7 @@ void screen_flash(void);
 /* Gives what has changed to the driver, at most every FRAME_NS; called when there may be something to do. Returns when
  * to call it next (DEADLINE_NEVER: when something changes). */
 int64_t screen_present(int64_t now);
+int64_t screen_frame_ns(void); /* when the next frame may be drawn */
 
 /* --- graphics.c: programs that draw, at most one for each terminal --- */
 void graphics_init(void);

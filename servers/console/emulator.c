@@ -23,7 +23,8 @@ static void tell_changed(struct emulator *e, VTermRect r) {
 /* --- callbacks --- */
 static int on_damage(VTermRect r, void *user) {
     struct emulator *e = user;
-    if (e->selected) emulator_unselect(e);
+    e->redraw |= e->selected;
+    e->selected = false;
     tell_changed(e, r);
     return 1;
 }
@@ -125,6 +126,7 @@ void emulator_fini(struct emulator *e) {
 }
 
 void emulator_resize(struct emulator *e, int rows, int columns) {
+    emulator_flush(e);
     e->back = 0;
     e->selected = false;
     e->rows = rows;
@@ -140,9 +142,16 @@ void emulator_write(struct emulator *e, const uint8_t *bytes, size_t length) {
         n = length < PIECE ? length : PIECE;
         vterm_input_write(e->vterm, (const char *)bytes, n);
     }
+    e->untold = true;
+}
+
+void emulator_flush(struct emulator *e) {
+    if (!e->untold) return;
+    e->untold = false;
     vterm_screen_flush_damage(e->screen);
+    if (e->redraw) e->ops->changed(e, whole_view(e));
     if (e->cursor_changed) e->ops->cursor(e);
-    e->cursor_changed = false;
+    e->redraw = e->cursor_changed = false;
 }
 
 /* --- cells --- */
@@ -203,6 +212,7 @@ void emulator_scroll(struct emulator *e, int lines) {
     int64_t back = (int64_t)e->back + lines;
     back = back < 0 ? 0 : back > e->kept ? e->kept : back;
     if (back == e->back) return;
+    emulator_flush(e);
     e->back = (uint32_t)back;
     e->ops->changed(e, whole_view(e));
 }
@@ -211,6 +221,7 @@ void emulator_bottom(struct emulator *e) { emulator_scroll(e, -(int)e->back); }
 
 /* --- selection --- */
 void emulator_select(struct emulator *e, int row, int column, bool extend) {
+    emulator_flush(e);
     if (!extend) {
         e->from_line = line_of_row(e, row);
         e->from_column = column;
@@ -222,6 +233,7 @@ void emulator_select(struct emulator *e, int row, int column, bool extend) {
 }
 
 void emulator_unselect(struct emulator *e) {
+    emulator_flush(e);
     if (!e->selected) return;
     e->selected = false;
     e->ops->changed(e, whole_view(e));

@@ -31,6 +31,8 @@ struct emulator {
     int rows, columns;
     VTermPos cursor;
     bool cursor_visible, cursor_blinks, cursor_changed;
+    bool untold; /* something is to be told: emulator_flush() */
+    bool redraw; /* all of the view, when it is */
     int cursor_shape, mouse; /* enum cursor_shape; VTERM_PROP_MOUSE_* */
     struct line **history; /* a ring of HISTORY_LINES */
     uint64_t pushed; /* lines that have left the screen: the number of the line at its top */
@@ -46,6 +48,8 @@ struct emulator {
 void emulator_fini(struct emulator *e);
 void emulator_resize(struct emulator *e, int rows, int columns);
 void emulator_write(struct emulator *e, const uint8_t *bytes, size_t length);
+/* Tells what has changed since the last call: lines that came and went meanwhile are never drawn. */
+void emulator_flush(struct emulator *e);
 /* What is to be drawn at a place of the view, selection and all; false: the right half of a wide letter. */
 bool emulator_cell(const struct emulator *e, int row, int column, struct cell *out);
 /* A symbol (keymap.h) is typed, with these modifiers (enum key_mods). */

@@ -141,6 +141,8 @@ void screen_event(struct scheme *s) {
     vt_tick(s);
 }
 
+int64_t screen_frame_ns(void) { return presented_ns + FRAME_NS; }
+
 int64_t screen_present(int64_t now) {
     if (flash_end_ns && now >= flash_end_ns) {
         flash_end();
@@ -151,7 +153,7 @@ int64_t screen_present(int64_t now) {
         reopen();
     }
     if (!display.pixels) return DEADLINE_NEVER; /* the next try is with the next output */
-    if (damage.count > 0 && now - presented_ns < FRAME_NS) return presented_ns + FRAME_NS;
+    if (damage.count > 0 && now < screen_frame_ns()) return screen_frame_ns();
     if (damage.count > 0) {
         presented_ns = now;
         if (display_damage(&display, damage.rects, damage.count) < 0) reopen();

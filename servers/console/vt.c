@@ -80,11 +80,17 @@ static void changed(struct emulator *e, VTermRect r) {
     screen_changed(r);
 }
 
+static void cell_draw_again(int row, int column) {
+    struct emulator *e = &vt_seen->emulator;
+    if (e->vterm && row < e->rows && column < e->columns)
+        changed(e, (VTermRect){row, row + 1, column > 0 ? column - 1 : 0, column + 1});
+}
+
 /* --- what lies on the text, cursor and pointer, goes along when pixels are moved: drawn over afterwards, when the
  * emulator has told of all changes, as until then its cells are ahead of the pixels --- */
 static void stale_draw(void) {
     struct emulator *e = &vt_seen->emulator;
-    for (int i = 0; i < stale_count && stale_count <= STALE_MAX; i++) vt_draw_cell(stale[i].row, stale[i].col);
+    for (int i = 0; i < stale_count && stale_count <= STALE_MAX; i++) cell_draw_again(stale[i].row, stale[i].col);
     if (stale_count > STALE_MAX) changed(e, (VTermRect){0, e->rows, 0, e->columns});
     stale_count = 0;
 }
@@ -120,16 +126,23 @@ static void bell(struct emulator *e) {
 static const struct emulator_ops emulator_ops = {
     .changed = changed, .moved = moved, .cursor = cursor, .answer = answer, .bell = bell};
 
+/* Before anything else is drawn, as cells are ahead of the pixels until then. */
+static void vt_flush(void) {
+    if (!vt_seen->emulator.vterm) return;
+    emulator_flush(&vt_seen->emulator);
+    stale_draw();
+}
+
 void vt_draw(void) {
+    vt_flush();
     screen_clear();
     struct emulator *e = &vt_seen->emulator;
     if (e->vterm) changed(e, (VTermRect){0, e->rows, 0, e->columns});
 }
 
 void vt_draw_cell(int row, int column) {
-    struct emulator *e = &vt_seen->emulator;
-    if (e->vterm && row < e->rows && column < e->columns)
-        changed(e, (VTermRect){row, row + 1, column > 0 ? column - 1 : 0, column + 1});
+    vt_flush();
+    cell_draw_again(row, column);
 }
 
 /* Turns a blinking cursor over when it is time; when to do so next. */
@@ -150,7 +163,10 @@ static int64_t blink(int64_t now) {
 }
 
 void vt_tick(struct scheme *s) {
-    int64_t now = time_now_ns(), next = blink(now), frame = screen_present(now);
+    const int64_t now = time_now_ns(), frame_at = screen_frame_ns();
+    if (now >= frame_at) vt_flush();
+    int64_t next = blink(now), frame = screen_present(now);
+    if (vt_seen->emulator.untold && frame_at < frame) frame = frame_at;
     if (frame < next) next = frame;
     if (next < s->deadline) s->deadline = next;
 }
@@ -174,7 +190,6 @@ static void vt_pump(struct terminal *t) {
     pumping = true;
     for (int i = 0; i < PUMPS_MAX && (count = ldisc_output_peek(&t->ldisc, &bytes)) > 0; i++) {
         emulator_write(&v->emulator, bytes, count);
-        stale_draw();
         ldisc_output_done(&t->ldisc, count);
     }
     pumping = false;
@@ -186,7 +201,7 @@ static int64_t vt_control(struct terminal *t, uint32_t request, void *data, uint
     return -ENOTTY;
 }
 
-const struct terminal_ops vt_ops = {.pump = vt_pump, .control = vt_control};
+const struct terminal_ops vt_ops = {.pump = vt_pump, .control = vt_control, .drains = true};
 
 static void emulator_text(struct emulator *e, const char *text) {
     emulator_write(e, (const uint8_t *)text, strlen(text));
@@ -198,6 +213,7 @@ void vt_switch(struct vt *v) {
     if (v == vt_seen) return;
     struct vt *from = vt_seen;
     if (from->emulator.vterm) emulator_unselect(&from->emulator);
+    if (v->emulator.vterm) emulator_flush(&v->emulator); /* drawn as a whole in a moment */
     vt_seen = v;
     blinked = false;
     vt_draw();
@@ -250,5 +266,4 @@ void vt_show_log(void) {
         }
     for (int i = 0; i < v->emulator.rows; i++) emulator_text(&v->emulator, "\n");
     emulator_text(&v->emulator, "\033[0m\033[H");
-    stale_draw();
 }

@@ -16,7 +16,8 @@ struct bench {
 };
 
 extern const struct bench bench_posix[], bench_native[]; /* end with a null name */
-extern const struct bench bench_disk[], bench_cards[]; /* only by name: they need a second disk, two cards */
+/* Only by name: they need a second disk, two cards, a screen. */
+extern const struct bench bench_disk[], bench_cards[], bench_screen[];
 void bench_report(const char *name, double value, const double counters[5]);
 int64_t bench_now(void);
 [[noreturn]] void bench_fail(const char *what);

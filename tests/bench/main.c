@@ -109,6 +109,10 @@ static int wanted(const char *name, int argc, char **argv) {
     return argc == 1;
 }
 
+static bool only_by_name(const struct bench *table) {
+    return table == bench_disk || table == bench_cards || table == bench_screen;
+}
+
 int main(int argc, char **argv) {
     static char buffer[1 << 16]; /* printed at the end: the console's servers would run in between */
     setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
@@ -118,7 +122,7 @@ int main(int argc, char **argv) {
 #ifdef __cathode__
         bench_native,
 #endif
-        bench_posix,  bench_disk, bench_cards,
+        bench_posix,  bench_disk, bench_cards, bench_screen,
     };
     if (argc > 2 && !strcmp(argv[1], "-n")) {
         times = (unsigned)atoi(argv[2]);
@@ -127,7 +131,6 @@ int main(int argc, char **argv) {
     }
     for (unsigned t = 0; t < sizeof(tables) / sizeof(*tables); t++)
         for (const struct bench *b = tables[t]; b->name; b++)
-            if (wanted(b->name, argc, argv) && (argc > 1 || (tables[t] != bench_disk && tables[t] != bench_cards)))
-                bench_run(b);
+            if (wanted(b->name, argc, argv) && (argc > 1 || !only_by_name(tables[t]))) bench_run(b);
     return 0;
 }

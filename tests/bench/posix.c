@@ -13,10 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -608,6 +610,34 @@ const struct bench bench_cards[] = {
     ROW("tcp_cards_send", NULL, cards_send_run, NULL, 1),
     {0},
 };
+/* --- the screen: lines of text that scroll over all of it --- */
+#define COLUMNS 80
+static int screen;
+
+static void screen_prepare(void) {
+    struct winsize size = {};
+    while ((screen = open("/dev/tty1", O_WRONLY | O_NOCTTY)) < 0 || ioctl(screen, TIOCGWINSZ, &size) || !size.ws_row) {
+        if (screen >= 0) close(screen);
+        usleep(100000); /* it comes when the devices have been found */
+    }
+    usleep(1000000); /* and its login after it */
+}
+static void screen_run(unsigned n) {
+    char line[COLUMNS + 1];
+    line[COLUMNS] = '\n';
+    for (unsigned i = 0; i < n; i++) {
+        for (unsigned j = 0; j < COLUMNS; j++) line[j] = (char)('!' + (i * 7 + j * 3) % 90); /* no two lines alike */
+        need(write(screen, line, sizeof(line)) == sizeof(line), "write");
+    }
+    need(!tcdrain(screen), "tcdrain");
+}
+static void screen_finish(void) { close(screen); }
+
+const struct bench bench_screen[] = {
+    ROW("screen_line", screen_prepare, screen_run, screen_finish, 2000),
+    {0},
+};
+
 const struct bench bench_disk[] = {
     ROW("disk_mib", disk_prepare, disk_run, fd_close, 16),
     ROW("disk_4k", disk_prepare, disk_random_run, fd_close, 300),

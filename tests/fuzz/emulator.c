@@ -65,12 +65,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!pixels) pixels = malloc(SIDE * fonts[0].width * SIDE * fonts[0].height * sizeof(*pixels));
     if (size < 2 || !emulator_init(&e, &ops, 1 + data[0] % SIDE, 1 + data[1] % SIDE)) return 0;
     for (data += 2, size -= 2; size > 2;) {
+        const bool told = data[0] & 8; /* a frame */
         uint8_t op = data[0] % 8;
         size_t length = 1 + data[1] % 64;
         data += 2;
         size -= 2;
         if (length > size) length = size;
         act(&e, op, data, length);
+        if (told) emulator_flush(&e);
         data += length;
         size -= length;
     }
