@@ -39,26 +39,6 @@ uint32_t lwip_random(void) {
     return pool[--left];
 }
 
-/* RFC 1071, of words as they lie in memory: 8 bytes at a time, the carries are added again. */
-uint16_t net_checksum(const void *data, int size) {
-    const uint8_t *at = data;
-    unsigned long long sum = 0, word, carry = 0;
-    for (; size >= 32; size -= 32, at += 32)
-        for (unsigned i = 0; i < 32; i += 8) {
-            memcpy(&word, at + i, 8);
-            sum = __builtin_addcll(sum, word, carry, &carry);
-        }
-    for (; size > 0; size -= 8, at += 8) {
-        word = 0;
-        memcpy(&word, at, size < 8 ? (size_t)size : 8);
-        sum = __builtin_addcll(sum, word, carry, &carry);
-    }
-    sum = __builtin_addcll(sum, 0, carry, &carry);
-    sum += carry; /* that one carries no more */
-    while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)sum;
-}
-
 static int64_t now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -146,6 +126,7 @@ static void each_second(void) {
 }
 
 static void tcp_timer(void) {
+    interfaces_reap();
     tcp_tmr();
     streams_limit();
 }

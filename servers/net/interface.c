@@ -5,8 +5,10 @@
  * (memory.c), and referenced until the card is done with it.
  */
 #include "interface.h"
+#include "coalesce.h"
 #include "config.h"
 #include "memory.h"
+#include "segment.h"
 #include <arpa/inet.h>
 #include <lwip/dhcp.h>
 #include <lwip/dns.h>
@@ -29,6 +31,8 @@
 #define BUFFER 2048
 #define POOL (2u << 20)
 #define BACKLOG 1000 /* frames that wait for room, as Linux's txqueuelen */
+#define HEADERS_MAX 120 /* of IP and TCP */
+#define PIECE_ANY 536 /* every host takes that (RFC 9293 §3.7.1): who waited for an address may not know better */
 #define RESERVE 32 /* so few buffers left: what is received is copied, and the buffer posted again */
 
 struct buffer {
@@ -53,6 +57,7 @@ struct card {
     struct waiting *first, *last;
     uint32_t waiting;
     bool dhcp, kicks;
+    struct coalesce held;
     struct interface_counts counts;
 };
 
@@ -124,10 +129,21 @@ static struct pbuf *frame_of(struct card *c, const struct netdev_received *r) {
     return copy;
 }
 
+static void deliver(struct card *c, struct pbuf *p, bool checked) {
+    uint16_t before = c->netif.chksum_flags;
+    const uint16_t checks = NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_TCP;
+    NETIF_SET_CHECKSUM_CTRL(&c->netif, (uint16_t)(checked ? before & ~checks : before | checks));
+    if (!netif_is_up(&c->netif) || c->netif.input(p, &c->netif) != ERR_OK) pbuf_free(p);
+}
+
+static void held_deliver(struct card *c) {
+    struct pbuf *p = coalesce_take(&c->held);
+    if (p) deliver(c, p, true);
+}
+
 static void on_received(struct netdev *d, const struct netdev_received *r) {
     struct card *c = d->context;
-    bool valid = r->flags & (NET_CHECKED | NET_PARTIAL);
-    const uint16_t checks = NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_TCP;
+    bool checked = r->flags & (NET_CHECKED | NET_PARTIAL);
     struct pbuf *p = frame_of(c, r);
     c->counts.received++;
     c->counts.received_bytes += r->length;
@@ -135,9 +151,9 @@ static void on_received(struct netdev *d, const struct netdev_received *r) {
         c->counts.received_dropped++;
         return;
     }
-    uint16_t before = c->netif.chksum_flags;
-    NETIF_SET_CHECKSUM_CTRL(&c->netif, (uint16_t)(valid ? before & ~checks : before | checks));
-    if (!netif_is_up(&c->netif) || c->netif.input(p, &c->netif) != ERR_OK) pbuf_free(p);
+    if (coalesce_add(&c->held, p, checked)) return;
+    held_deliver(c);
+    if (!coalesce_add(&c->held, p, checked)) deliver(c, p, checked);
 }
 
 static void on_returned(struct netdev *d, void *context) {
@@ -168,6 +184,16 @@ static void offload(const struct card *c, struct pbuf *p, struct netdev_frame *f
     h[at + 1] = (uint8_t)sum;
     f->flags |= NET_CHECKSUM;
     f->offload = (struct net_send){.checksum_start = (uint16_t)start, .checksum_offset = (uint16_t)(at - start)};
+    if (p->tot_len <= c->netif.mtu + NET_HEADER) return;
+    f->flags |= is_v4 ? NET_SEGMENT4 : NET_SEGMENT6;
+    f->offload.header_length = (uint16_t)(start + (h[start + 12] >> 4) * 4u);
+    f->offload.mss = segment_out ? segment_out : PIECE_ANY;
+}
+
+uint32_t segment_limit(const struct netif *n, bool is_v6) {
+    const struct card *c = card_of(n);
+    if (!c || !(c->device.info.features & (is_v6 ? NET_CAN_TSO6 : NET_CAN_TSO4))) return 0;
+    return c->device.info.segment_max - HEADERS_MAX;
 }
 
 static unsigned pieces_of(const struct card *c, const struct pbuf *p, struct netdev_piece *pieces) {
@@ -504,13 +530,23 @@ static void news(void) {
     }
 }
 
+static void card_poll(struct card *c) {
+    netdev_poll(&c->device);
+    held_deliver(c);
+}
+
 void interface_event(uint64_t key) {
     uint64_t number = key & ~INTERFACE_KEY;
     if (number == INTERFACE_NEWS) return news();
     struct card *c = number < CARDS_MAX ? cards[number] : nullptr;
     if (!c) return;
-    netdev_poll(&c->device);
+    card_poll(c);
     if (c->device.gone) card_remove(c);
+}
+
+void interfaces_reap(void) {
+    for (unsigned i = 0; i < CARDS_MAX; i++)
+        if (cards[i]) card_poll(cards[i]);
 }
 
 void interfaces_init(const char *config_file) {

@@ -22,6 +22,8 @@ void interface_dhcp(struct netif *n, bool on);
 
 void interfaces_init(const char *config_file);
 void interface_event(uint64_t key); /* of INTERFACE_KEY */
+/* What cards have sent is known: nothing of it is the cards' still when TCP wants to send it again. */
+void interfaces_reap(void);
 bool interfaces_busy(void); /* there is something to flush */
 void interfaces_flush(void); /* at the end of a turn: what was queued goes out */
 void interfaces_changed(void); /* addresses, routers or name servers may be others */

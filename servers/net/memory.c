@@ -4,12 +4,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define CLASSES 6
-#define SLAB 32768u
+#define CLASSES 10
+#define SLAB 36864u /* of pages; the largest class is for 32 KiB with headers */
 #define REGION_MAX (32u << 20)
 #define OWN (16u << 20) /* of addresses: memory comes when it is touched */
 
-static const uint16_t sizes[CLASSES] = {64, 128, 256, 512, 1024, 2048};
+static const uint16_t sizes[CLASSES] = {64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, SLAB};
 struct block {
     struct block *next;
 };
@@ -22,7 +22,7 @@ static struct region {
 } own, cards;
 
 static void *region_take(struct region *r, size_t size) {
-    size = (size + SLAB - 1) & ~(size_t)(SLAB - 1);
+    size = (size + SLAB - 1) / SLAB * SLAB;
     if (size > r->size - r->cut) return nullptr;
     r->cut += size;
     return r->base + r->cut - size;
@@ -54,9 +54,19 @@ void pool_give(uint8_t *pool, size_t size) { cards = (struct region){.base = poo
 
 void *pool_take(size_t size) { return region_take(&cards, size); }
 
-void *net_malloc(size_t size) {
+static unsigned class_of(size_t size) {
     unsigned class = 0;
     while (class < CLASSES && sizes[class] < size) class ++;
+    return class;
+}
+
+bool pool_has(size_t size) {
+    unsigned class = class_of(size);
+    return !cards.size || (class < CLASSES && (cards.free[class] || cards.size - cards.cut >= SLAB));
+}
+
+void *net_malloc(size_t size) {
+    unsigned class = class_of(size);
     if (class == CLASSES) return malloc(size);
     void *p = cards.size ? region_alloc(&cards, class) : nullptr;
     if (p) return p;

@@ -14,3 +14,5 @@ void net_free(void *p);
 /* The pool; and a piece of it for good (page-aligned), null: not so much left. */
 void pool_give(uint8_t *pool, size_t size);
 void *pool_take(size_t size);
+/* net_malloc() would take it from the pool; true without a card, too. */
+bool pool_has(size_t size);

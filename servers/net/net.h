@@ -60,6 +60,7 @@ struct socket {
     struct piece *first, *last;
     uint8_t *unsent; /* taken from the channel, not by lwIP */
     uint32_t unsent_size;
+    uint32_t unacknowledged; /* bytes received since the last turn */
     bool dirty, wants_room; /* in the list of those to be pumped; EVENT_OUT is watched */
     bool peer_ended, end_told, own_ended; /* FIN came; the program knows; FIN sent */
     int error; /* why connecting failed, for those who wait */

@@ -8,6 +8,7 @@
  * or full, and whoever changes that makes the socket dirty again.
  */
 #include "net.h"
+#include "segment.h"
 #include <lwip/priv/tcp_priv.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #define HALF_OPEN_MAX 1024 /* beyond that, the oldest are forgotten */
 #define WATCHED (EVENT_IN | EVENT_READ_HANGUP | EVENT_HANGUP | EVENT_EDGE)
 #define VECTORS 32
+#define AHEAD 32768 /* bytes given to lwIP beyond what may be sent now: all else waits in the channel */
 
 static struct socket *dirty;
 
@@ -157,13 +159,15 @@ static void abort_connection(struct socket *s) {
     if (pcb) tcp_abort(pcb);
 }
 
-/* Program → lwIP. False: s is gone. */
+/* Program → lwIP: as much as may be sent, and a little. False: s is gone. */
 static bool pump_out(struct socket *s) {
-    static uint8_t buffer[32768];
+    static uint8_t buffer[AHEAD];
     while (s->tcp && !s->own_ended && unsent_flush(s)) {
-        uint32_t room = tcp_sndbuf(s->tcp);
+        uint32_t room = tcp_sndbuf(s->tcp), best = segment_best(s->tcp);
         if (room == 0 || s->tcp->snd_queuelen >= TCP_SND_QUEUELEN - 64) break;
-        size_t want = room < sizeof(buffer) ? room : sizeof(buffer);
+        if (s->tcp->snd_lbb - s->tcp->snd_nxt >= best) tcp_output(s->tcp);
+        if (s->tcp->snd_lbb - s->tcp->snd_nxt >= AHEAD) break;
+        size_t want = room < best ? room : best;
         long n = sys_read(s->far, buffer, want, OFFSET_CURRENT, IO_NONBLOCK, 0);
         if (n == -EAGAIN) break;
         if (n > 0) {
@@ -178,6 +182,13 @@ static bool pump_out(struct socket *s) {
     return true;
 }
 
+/* What came as one packet is as many as the peer sent: it waits for an acknowledgement. */
+static void acknowledge(const struct socket *s) {
+    if (!s->tcp || !(s->tcp->flags & TF_ACK_DELAY) || s->unacknowledged <= s->tcp->mss) return;
+    tcp_ack_now(s->tcp);
+    tcp_output(s->tcp);
+}
+
 void streams_pump(void) {
     struct socket *s;
     while ((s = dirty)) {
@@ -185,6 +196,8 @@ void streams_pump(void) {
         s->dirty = false;
         if (s->far < 0) continue;
         if (!s->closed) pump_in(s);
+        acknowledge(s);
+        s->unacknowledged = 0;
         if (s->closed && !s->tcp) stream_free(s);
         else pump_out(s);
     }
@@ -219,6 +232,7 @@ static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e
     if (s->last) s->last->next = piece;
     else s->first = piece;
     s->last = piece;
+    s->unacknowledged += p->tot_len;
     make_dirty(s);
     return ERR_OK;
 }

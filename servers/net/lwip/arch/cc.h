@@ -8,7 +8,7 @@
 [[noreturn]] void lwip_broken(const char *what, const char *file, int line);
 uint32_t lwip_random(void);
 
-uint16_t net_checksum(const void *data, int size); /* environment.c */
+uint16_t net_checksum(const void *data, int size); /* checksum.c */
 #define LWIP_CHKSUM net_checksum
 
 /* memory.c */

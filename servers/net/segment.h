@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/*
+ * TCP segments of several MSS: what a program writes at once goes to the card as one frame with one header, and the
+ * card cuts it (TCP segmentation offload). lwIP's patch asks here how long a segment may be, and has it cut where the
+ * peer's window, the congestion window or a retransmission want less. Cutting copies nothing: the parts share the
+ * memory.
+ */
+#pragma once
+#include <lwip/netif.h>
+#include <stdint.h>
+
+struct tcp_pcb;
+struct tcp_seg;
+
+/* Payload of a whole segment on the wire. */
+uint32_t segment_payload(const struct tcp_pcb *pcb);
+/* What is best written at once: bytes. */
+uint32_t segment_best(const struct tcp_pcb *pcb);
+/* Of the frame that is given to an interface now: the payload of the pieces that it is to be cut into; 0: one piece. */
+extern uint16_t segment_out;
+
+/* The interface's: the longest IP packet that it cuts, or 0: it doesn't. */
+uint32_t segment_limit(const struct netif *n, bool is_v6);
+
+/* hooks.h: */
+/* For a write of `length` bytes: the longest segment, with TCP's options. */
+uint16_t segment_max(const struct tcp_pcb *pcb, uint32_t length);
+/* The first unsent segment gets so short that it may be sent now by n, if any of it may. */
+void segment_fit(struct tcp_pcb *pcb, const struct netif *n, uint32_t window);
+/* The first unacknowledged one is to be sent again: only what the peer may lack, and no more than a whole segment. */
+void segment_again(struct tcp_pcb *pcb);
+uint16_t segment_piece(const struct tcp_pcb *pcb, const struct tcp_seg *seg);
