@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* coalesce.h: RFC 791 §3.1, RFC 8200 §3, RFC 9293 §3.1. */
 #include "coalesce.h"
-#include <lwip/arch.h>
+#include <lwip/priv/tcp_priv.h>
 #include <string.h>
 
 #define ETHERNET 14
@@ -82,7 +82,7 @@ static bool begin(struct coalesce *c, struct pbuf *p, bool checked) {
     c->payload = end - c->data;
     c->next = get32(h + c->tcp + 4) + c->payload;
     c->length = end - ETHERNET;
-    c->full = false;
+    c->full = c->apart = false;
     c->push = h[c->tcp + 13] & FLAG_PSH;
     p->len = p->tot_len = (uint16_t)end; /* without Ethernet's padding */
     c->first = c->last = p;
@@ -137,11 +137,44 @@ static void headers_set(const struct coalesce *c) {
     if (c->push) h[c->tcp + 13] |= FLAG_PSH;
 }
 
+/* --- the end ---------------------------------------------------------------------------------------------- */
+
+static bool is_of(const struct tcp_pcb *pcb, const struct coalesce *c) {
+    const uint8_t *h = c->first->payload, *from = h + c->tcp - (c->v6 ? 32 : 8), *to = h + c->tcp - (c->v6 ? 16 : 4);
+    if (pcb->remote_port != get16(h + c->tcp) || pcb->local_port != get16(h + c->tcp + 2)) return false;
+    if (IP_IS_V6(&pcb->remote_ip) != c->v6) return false;
+    return c->v6 ? memcmp(ip_2_ip6(&pcb->remote_ip)->addr, from, 16) == 0 &&
+                       memcmp(ip_2_ip6(&pcb->local_ip)->addr, to, 16) == 0
+                 : memcmp(&ip_2_ip4(&pcb->remote_ip)->addr, from, 4) == 0 &&
+                       memcmp(&ip_2_ip4(&pcb->local_ip)->addr, to, 4) == 0;
+}
+
+static bool is_waited_for(const struct coalesce *c) {
+    const struct tcp_pcb *pcb = tcp_active_pcbs; /* the busiest ones come first */
+    while (pcb && !is_of(pcb, c)) pcb = pcb->next;
+    return pcb && !pcb->ooseq && pcb->rcv_nxt == get32((uint8_t *)c->first->payload + c->tcp + 4);
+}
+
+static struct pbuf *take_one(struct coalesce *c) {
+    struct pbuf *p = c->first, *next = p->next;
+    p->next = nullptr;
+    p->tot_len = p->len;
+    c->first = next;
+    if (!next) return p;
+    next->payload = (uint8_t *)next->payload - c->data; /* its headers lie there still */
+    next->len = (uint16_t)(next->len + c->data);
+    return p;
+}
+
 struct pbuf *coalesce_take(struct coalesce *c) {
     struct pbuf *first = c->first;
     uint32_t left = c->length + ETHERNET;
     if (!first) return nullptr;
-    if (c->last != first) headers_set(c);
+    if (c->apart || first == c->last || !is_waited_for(c)) {
+        c->apart = true;
+        return take_one(c);
+    }
+    headers_set(c);
     for (struct pbuf *p = first; p; p = p->next) {
         p->tot_len = (uint16_t)left;
         left -= p->len;

@@ -17,10 +17,15 @@ struct coalesce {
     uint32_t length, payload; /* of all: the IP packet; of the first one */
     uint32_t next; /* sequence number */
     bool v6, full, push; /* the last one was shorter than the first; one had PSH */
+    bool apart; /* they are being taken one by one */
 };
 
 /* An Ethernet frame; `checked`: its TCP checksum is known to be right. True: it is held. False: it is the caller's
  * still, to be given to the stack behind what is held, or to be tried again then. */
 bool coalesce_add(struct coalesce *c, struct pbuf *p, bool checked);
-/* What is held as one frame, whose TCP checksum is not to be looked at; null: nothing is. */
+/*
+ * What is held, whose TCP checksum is not to be looked at; null: nothing is any more. It is one frame if the connection
+ * waits for just that. If not, they are the frames that came: each is to be answered, as peers count such answers (fast
+ * retransmit, RFC 5681 §3.2).
+ */
 struct pbuf *coalesce_take(struct coalesce *c);

@@ -137,8 +137,7 @@ static void deliver(struct card *c, struct pbuf *p, bool checked) {
 }
 
 static void held_deliver(struct card *c) {
-    struct pbuf *p = coalesce_take(&c->held);
-    if (p) deliver(c, p, true);
+    for (struct pbuf *p; (p = coalesce_take(&c->held));) deliver(c, p, true);
 }
 
 static void on_received(struct netdev *d, const struct netdev_received *r) {

@@ -4,6 +4,7 @@
  * whether IPv4's is made right here. What is made of them has no byte that no frame had, and lengths that are true.
  */
 #include <coalesce.h>
+#include <lwip/priv/tcp_priv.h>
 #include <segment.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,6 @@ static uint32_t delivered;
 
 static void deliver(struct pbuf *p) {
     uint32_t length = 0;
-    if (!p) return;
     for (const struct pbuf *q = p; q; q = q->next) {
         expect(q->tot_len == p->tot_len - length && (q->next || q->len == q->tot_len));
         length += q->len;
@@ -35,7 +35,15 @@ static void deliver(struct pbuf *p) {
     pbuf_free(p);
 }
 
+static void held_deliver(struct coalesce *c) {
+    for (struct pbuf *p; (p = coalesce_take(c));) deliver(p);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct tcp_pcb waits = {.remote_port = 1000, .local_port = 80, .rcv_nxt = 100};
+    waits.remote_ip = (ip_addr_t)IPADDR4_INIT_BYTES(10, 0, 0, 1);
+    waits.local_ip = (ip_addr_t)IPADDR4_INIT_BYTES(10, 0, 0, 2);
+    tcp_active_pcbs = &waits;
     struct coalesce held = {};
     uint32_t given = 0;
     delivered = 0;
@@ -57,10 +65,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         size -= length;
         given += (uint32_t)length;
         if (coalesce_add(&held, p, checked)) continue;
-        deliver(coalesce_take(&held));
+        held_deliver(&held);
         if (!coalesce_add(&held, p, checked)) deliver(p);
     }
-    deliver(coalesce_take(&held));
+    held_deliver(&held);
     expect(delivered <= given && !held.first);
     return 0;
 }

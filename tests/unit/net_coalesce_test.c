@@ -2,7 +2,7 @@
 /* servers/net/coalesce.c, checksum.c: which frames become one, and what it is then. */
 #include "lwip_host.h"
 #include <coalesce.h>
-#include <lwip/netif.h>
+#include <lwip/priv/tcp_priv.h>
 #include <segment.h>
 #include <unit.h>
 
@@ -76,12 +76,26 @@ static struct pbuf *frame(struct spec s) {
     return p;
 }
 
+static struct tcp_pcb waits; /* the connection of `base` */
+static void connection_make(bool v6) {
+    waits = (struct tcp_pcb){.remote_port = 4000, .local_port = 80, .rcv_nxt = 1000};
+    if (v6) {
+        waits.remote_ip = (ip_addr_t)IPADDR6_INIT(0, 0, 0, lwip_htonl(1));
+        waits.local_ip = (ip_addr_t)IPADDR6_INIT(0, 0, 0, lwip_htonl(9));
+    } else {
+        waits.remote_ip = (ip_addr_t)IPADDR4_INIT_BYTES(0, 0, 0, 1);
+        waits.local_ip = (ip_addr_t)IPADDR4_INIT_BYTES(0, 0, 0, 9);
+    }
+    tcp_active_pcbs = &waits;
+}
+
 static bool joins(struct spec first, struct spec second, bool checked) {
     struct coalesce c = {};
     struct pbuf *p = frame(second);
     bool held = coalesce_add(&c, frame(first), false);
     CHECK(held);
     bool joined = coalesce_add(&c, p, checked);
+    connection_make(first.v6);
     pbuf_free(coalesce_take(&c));
     CHECK(!coalesce_take(&c));
     if (!joined) pbuf_free(p);
@@ -200,6 +214,7 @@ TEST(one_packet) {
         struct pbuf *late = frame(s);
         CHECK(!coalesce_add(&c, late, true)); /* behind a short one */
         pbuf_free(late);
+        connection_make(v6);
         struct pbuf *p = coalesce_take(&c);
         uint32_t header = ETHERNET + (v6 ? 40 : 20) + 32, tcp = header - 32;
         CHECK(p->tot_len == header + 440 && pbuf_clen(p) == 5);
@@ -212,12 +227,43 @@ TEST(one_packet) {
     CHECK(lwip_host_blocks == 0);
 }
 
+TEST(what_is_not_waited_for_comes_as_it_came) {
+    for (unsigned how = 0; how < 5; how++) {
+        struct coalesce c = {};
+        struct spec s = base;
+        struct pbuf *p, *sent[4];
+        struct tcp_seg late;
+        connection_make(false);
+        if (how == 0) waits.rcv_nxt--;
+        if (how == 1) waits.ooseq = &late;
+        if (how == 2) waits.local_port++;
+        if (how == 3) waits.remote_ip = (ip_addr_t)IPADDR4_INIT_BYTES(0, 0, 0, 2);
+        if (how == 4) tcp_active_pcbs = nullptr;
+        for (unsigned i = 0; i < 4; i++) {
+            s.letter = (uint8_t)('a' + i);
+            CHECK(coalesce_add(&c, frame(s), false));
+            sent[i] = frame(s);
+            s.sequence += s.length;
+        }
+        for (unsigned i = 0; i < 4; i++) {
+            p = coalesce_take(&c);
+            CHECK(p && p->tot_len == sent[i]->tot_len && p->len == p->tot_len);
+            CHECK(p && memcmp(p->payload, sent[i]->payload, p->len) == 0);
+            if (p) pbuf_free(p);
+            pbuf_free(sent[i]);
+        }
+        CHECK(!coalesce_take(&c));
+    }
+    CHECK(lwip_host_blocks == 0);
+}
+
 TEST(no_longer_than_lengths_are) {
     struct coalesce c = {};
     struct spec s = base;
     unsigned count = 0;
     s.length = 1448;
     for (struct pbuf *p; coalesce_add(&c, p = frame(s), true) || (pbuf_free(p), false); count++) s.sequence += s.length;
+    connection_make(false);
     struct pbuf *p = coalesce_take(&c);
     CHECK(count == 44 && p->tot_len == 66 + 44 * 1448);
     pbuf_free(p);

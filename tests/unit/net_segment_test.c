@@ -40,7 +40,7 @@ static struct { /* of a run */
     bool no_delay, small_writes;
 } how;
 static struct { /* the result */
-    uint32_t sent, received, cut, merged, too_long;
+    uint32_t sent, received, cut, merged, too_long, ms;
     bool equal, ended;
 } got;
 static struct tcp_pcb *sender, *reader;
@@ -127,11 +127,14 @@ static err_t card_output(struct netif *n, struct pbuf *p, const ip4_addr_t *to) 
 }
 
 static void deliver(struct card *c, struct pbuf *p) {
-    if (!p) return;
     if (p->tot_len > ETHERNET + how.mtu) got.merged++;
     NETIF_SET_CHECKSUM_CTRL(&c->netif, 0);
     pbuf_remove_header(p, ETHERNET);
     if (ip4_input(p, &c->netif) != ERR_OK) pbuf_free(p);
+}
+
+static void held_deliver(struct card *c) {
+    for (struct pbuf *p; (p = coalesce_take(&c->held));) deliver(c, p);
 }
 
 static void card_poll(struct card *c) {
@@ -143,10 +146,10 @@ static void card_poll(struct card *c) {
         if (f->held) pbuf_free(f->held);
         free(f);
         if (coalesce_add(&c->held, p, false)) continue;
-        deliver(c, coalesce_take(&c->held));
+        held_deliver(c);
         if (!coalesce_add(&c->held, p, false)) deliver(c, p);
     }
-    deliver(c, coalesce_take(&c->held));
+    held_deliver(c);
 }
 
 /* --- the two ends --- */
@@ -253,7 +256,7 @@ static void transfer(bool limit_ends) {
     if (how.no_delay) tcp_nagle_disable(sender);
     tcp_bind(sender, &a.netif.ip_addr, 0);
     tcp_connect(sender, &b.netif.ip_addr, PORT, nullptr);
-    uint32_t quiet = 0, seen = 0;
+    uint32_t quiet = 0, seen = 0, began = lwip_host_ms;
     while (!got.ended && quiet < QUIET_MS / STEP_MS) {
         lwip_host_ms += STEP_MS;
         if (limit_ends && got.received > how.size / 2) a.limit = 0;
@@ -265,6 +268,7 @@ static void transfer(bool limit_ends) {
         quiet = got.received == seen ? quiet + 1 : 0;
         seen = got.received;
     }
+    got.ms = lwip_host_ms - began;
     how.read_each = 0;
     read_some();
     CHECK(got.received == how.size && got.equal && got.ended && got.too_long == 0);
@@ -302,6 +306,18 @@ TEST(losses) {
             transfer(false);
             CHECK(got.cut > 0);
         }
+}
+
+/* One frame of 100 is lost, and the others tell of it: hardly ever does time run out. */
+TEST(losses_are_noticed_at_once) {
+    uint32_t ms = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        how = (typeof(how)){.seed = seed, .size = SIZE, .mtu = 1500, .loss = 10};
+        transfer(false);
+        ms += got.ms;
+    }
+    printf("# %u ms each\n", ms / 20);
+    CHECK(ms / 20 < 10000);
 }
 
 TEST(disorder) {
