@@ -45,6 +45,7 @@ struct buffer {
 struct waiting {
     struct waiting *next;
     struct pbuf *p;
+    uint16_t pieces; /* segment_out, of it */
 };
 
 struct card {
@@ -183,7 +184,7 @@ static void offload(const struct card *c, struct pbuf *p, struct netdev_frame *f
     h[at + 1] = (uint8_t)sum;
     f->flags |= NET_CHECKSUM;
     f->offload = (struct net_send){.checksum_start = (uint16_t)start, .checksum_offset = (uint16_t)(at - start)};
-    if (p->tot_len <= c->netif.mtu + NET_HEADER) return;
+    if (!segment_out && p->tot_len <= c->netif.mtu + NET_HEADER) return;
     f->flags |= is_v4 ? NET_SEGMENT4 : NET_SEGMENT6;
     f->offload.header_length = (uint16_t)(start + (h[start + 12] >> 4) * 4u);
     f->offload.mss = segment_out ? segment_out : PIECE_ANY;
@@ -227,15 +228,21 @@ static int transmit(struct card *c, struct pbuf *p) {
     f.context = p;
     offload(c, p, &f);
     int e = netdev_send(&c->device, &f);
-    if (e) pbuf_free(p);
-    else c->kicks = true;
+    if (!e) {
+        c->kicks = true;
+        return 0;
+    }
+    /* It may come again, and is no raw socket's then, either. */
+    if (f.flags & NET_CHECKSUM)
+        memset((uint8_t *)p->payload + f.offload.checksum_start + f.offload.checksum_offset, 0, 2);
+    pbuf_free(p);
     return e;
 }
 
 static bool wait_for_room(struct card *c, struct pbuf *p) {
     struct waiting *w = c->waiting < BACKLOG ? malloc(sizeof(*w)) : nullptr;
     if (!w) return false;
-    *w = (struct waiting){.p = p};
+    *w = (struct waiting){.p = p, .pieces = segment_out};
     pbuf_ref(p);
     if (c->last) c->last->next = w;
     else c->first = w;
@@ -273,7 +280,10 @@ static void on_sent(struct netdev *d, void *context, int result) { pbuf_free(con
 static void on_room(struct netdev *d) {
     struct card *c = d->context;
     while (c->first) {
-        if (transmit(c, c->first->p) == -EAGAIN) return;
+        segment_out = c->first->pieces;
+        int e = transmit(c, c->first->p);
+        segment_out = 0;
+        if (e == -EAGAIN) return;
         pbuf_free(waiting_take(c));
     }
 }
@@ -532,6 +542,7 @@ static void news(void) {
 static void card_poll(struct card *c) {
     netdev_poll(&c->device);
     held_deliver(c);
+    if (c->device.gone) card_remove(c);
 }
 
 void interface_event(uint64_t key) {
@@ -540,7 +551,6 @@ void interface_event(uint64_t key) {
     struct card *c = number < CARDS_MAX ? cards[number] : nullptr;
     if (!c) return;
     card_poll(c);
-    if (c->device.gone) card_remove(c);
 }
 
 void interfaces_reap(void) {

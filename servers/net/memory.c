@@ -9,11 +9,14 @@
 #define REGION_MAX (32u << 20)
 #define OWN (16u << 20) /* of addresses: memory comes when it is touched */
 
+#define SPARE (16 * SLAB) /* what is left for small pieces when all would be large */
+
 static const uint16_t sizes[CLASSES] = {64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, SLAB};
 struct block {
     struct block *next;
 };
-/* A region is cut into slabs of one class each; from `cut` on it is unused. */
+/* A region is cut into slabs of one class each; from `cut` on it is unused. A free block of the last class is a slab
+ * that any class may have. */
 static struct region {
     uint8_t *base;
     size_t size, cut;
@@ -28,9 +31,16 @@ static void *region_take(struct region *r, size_t size) {
     return r->base + r->cut - size;
 }
 
+static uint8_t *slab_take(struct region *r) {
+    struct block *b = r->free[CLASSES - 1];
+    if (!b) return region_take(r, SLAB);
+    r->free[CLASSES - 1] = b->next;
+    return (uint8_t *)b;
+}
+
 static void *region_alloc(struct region *r, unsigned class) {
     if (!r->free[class]) {
-        uint8_t *slab = region_take(r, SLAB);
+        uint8_t *slab = slab_take(r);
         if (!slab) return nullptr;
         r->slab_class[(size_t)(slab - r->base) / SLAB] = (uint8_t)class;
         for (size_t at = 0; at + sizes[class] <= SLAB; at += sizes[class]) {
@@ -62,21 +72,26 @@ static unsigned class_of(size_t size) {
 
 bool pool_has(size_t size) {
     unsigned class = class_of(size);
-    return !cards.size || (class < CLASSES && (cards.free[class] || cards.size - cards.cut >= SLAB));
+    return !cards.size || (class < CLASSES && (cards.free[class] || cards.size - cards.cut >= SPARE));
 }
 
-void *net_malloc(size_t size) {
+void *net_own_malloc(size_t size) {
     unsigned class = class_of(size);
     if (class == CLASSES) return malloc(size);
-    void *p = cards.size ? region_alloc(&cards, class) : nullptr;
-    if (p) return p;
     if (!own.size) {
         void *memory = mmap(nullptr, OWN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED) return nullptr;
         own = (struct region){.base = memory, .size = OWN};
     }
-    p = region_alloc(&own, class);
+    void *p = region_alloc(&own, class);
     return p ? p : malloc(size);
+}
+
+void *net_malloc(size_t size) {
+    unsigned class = class_of(size);
+    void *p = nullptr;
+    for (; cards.size && class < CLASSES && !p; class ++) p = region_alloc(&cards, class);
+    return p ? p : net_own_malloc(size);
 }
 
 void *net_calloc(size_t count, size_t size) {

@@ -3,6 +3,7 @@
 #include "segment.h"
 #include "memory.h"
 #include <lwip/ip.h>
+#include <lwip/nd6.h>
 #include <lwip/priv/tcp_priv.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #define MOST 32768 /* payload of a segment: a power of two, as what programs write; memory.c has blocks for it */
 #define HEADERS 256 /* before it, and struct pbuf */
 #define PAYLOAD_MIN 256
+#define PIECES_MAX (TCP_SND_QUEUELEN / 4) /* of one write */
 #define BUFFERS_MAX 16 /* of a segment: what a card's ring takes */
 
 uint16_t segment_out;
@@ -19,16 +21,31 @@ static uint32_t options(const struct tcp_pcb *pcb) {
     return pcb->flags & TF_TIMESTAMP ? LWIP_TCP_OPT_LENGTH(TF_SEG_OPTS_TS) : 0u;
 }
 
-uint32_t segment_payload(const struct tcp_pcb *pcb) { return pcb->mss - options(pcb); }
+uint32_t segment_payload(const struct tcp_pcb *pcb) {
+    uint32_t without = options(pcb);
+    return pcb->mss > without ? pcb->mss - without : 1; /* a peer may say anything */
+}
+
+/* Behind the link the packets must be shorter: IPv6 has lwIP make fragments then. */
+static bool is_narrow(const struct tcp_pcb *pcb, const struct netif *n) {
+    return IP_IS_V6(&pcb->remote_ip) && nd6_get_destination_mtu(ip_2_ip6(&pcb->remote_ip), (struct netif *)n) <
+                                            pcb->mss + (uint32_t)IP6_HLEN + TCP_HLEN;
+}
 
 /* Payload that n takes at once. */
 static uint32_t most(const struct tcp_pcb *pcb, const struct netif *n) {
     uint32_t one = segment_payload(pcb);
+    if (n && is_narrow(pcb, n)) return one;
     uint32_t limit = n && one >= PAYLOAD_MIN ? segment_limit(n, IP_IS_V6(&pcb->remote_ip)) : 0;
     return limit < 2 * one ? one : limit < MOST ? limit : MOST;
 }
 
-uint32_t segment_best(const struct tcp_pcb *pcb) { return pool_has(MOST + HEADERS) ? MOST : segment_payload(pcb); }
+uint32_t segment_best(const struct tcp_pcb *pcb) {
+    uint32_t one = segment_payload(pcb), half = pcb->snd_wnd_max / 2;
+    uint32_t best = pool_has(MOST + HEADERS) ? MOST : one;
+    if (half && half < one) one = half; /* lwIP makes them no longer */
+    return best < one * PIECES_MAX ? best : one * PIECES_MAX;
+}
 
 uint16_t segment_max(const struct tcp_pcb *pcb, uint32_t length) {
     if (length <= segment_payload(pcb)) return pcb->mss;

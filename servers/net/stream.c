@@ -232,7 +232,7 @@ static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e
     if (s->last) s->last->next = piece;
     else s->first = piece;
     s->last = piece;
-    s->unacknowledged += p->tot_len;
+    s->unacknowledged += p->tot_len + (p->next ? pcb->mss : 0u); /* of several, though they may be short */
     make_dirty(s);
     return ERR_OK;
 }

@@ -17,7 +17,7 @@ size_t lwip_host_blocks;
 static const ip_addr_t no_server;
 
 void lwip_broken(const char *what, const char *file, int line) {
-    printf("# %s:%d: %s\n", file, line, what);
+    fprintf(stderr, "%s:%d: %s\n", file, line, what);
     abort();
 }
 

@@ -237,8 +237,10 @@ static void card_remove(struct card *c) {
     netif_remove(&c->netif);
 }
 
-/* In the middle, the card may be another one that cuts nothing. */
-static void transfer(bool limit_ends) {
+static struct tcp_pcb *listener;
+static size_t blocks;
+
+static void begin(void) {
     static bool first = true;
     if (first) lwip_init();
     first = false;
@@ -247,8 +249,8 @@ static void transfer(bool limit_ends) {
     random_state = how.seed;
     card_add(&a, 1);
     card_add(&b, 2);
-    size_t blocks = lwip_host_blocks;
-    struct tcp_pcb *listener = tcp_new();
+    blocks = lwip_host_blocks;
+    listener = tcp_new();
     tcp_bind(listener, &b.netif.ip_addr, PORT);
     listener = tcp_listen(listener);
     tcp_accept(listener, on_accepted);
@@ -256,36 +258,88 @@ static void transfer(bool limit_ends) {
     if (how.no_delay) tcp_nagle_disable(sender);
     tcp_bind(sender, &a.netif.ip_addr, 0);
     tcp_connect(sender, &b.netif.ip_addr, PORT, nullptr);
-    uint32_t quiet = 0, seen = 0, began = lwip_host_ms;
-    while (!got.ended && quiet < QUIET_MS / STEP_MS) {
-        lwip_host_ms += STEP_MS;
-        if (limit_ends && got.received > how.size / 2) a.limit = 0;
-        card_poll(&a);
-        card_poll(&b);
-        read_some();
-        write_some();
-        if (lwip_host_ms % TCP_TMR_INTERVAL < STEP_MS) tcp_tmr();
-        quiet = got.received == seen ? quiet + 1 : 0;
-        seen = got.received;
-    }
-    got.ms = lwip_host_ms - began;
+}
+
+static void step(void) {
+    lwip_host_ms += STEP_MS;
+    card_poll(&a);
+    card_poll(&b);
+    read_some();
+    if (lwip_host_ms % TCP_TMR_INTERVAL < STEP_MS) tcp_tmr();
+}
+
+static void end(void) {
     how.read_each = 0;
     read_some();
     CHECK(got.received == how.size && got.equal && got.ended && got.too_long == 0);
     if (got.received != how.size || !got.ended)
         printf("# seed %lu, loss %u: %u written, %u received\n", how.seed, how.loss, got.sent, got.received);
     tcp_close(listener);
-    for (unsigned i = 0; i < 600000 / STEP_MS && (tcp_active_pcbs || tcp_tw_pcbs); i++) {
-        lwip_host_ms += STEP_MS;
-        card_poll(&a);
-        card_poll(&b);
-        if (lwip_host_ms % TCP_TMR_INTERVAL < STEP_MS) tcp_tmr();
-    }
+    for (unsigned i = 0; i < 600000 / STEP_MS && (tcp_active_pcbs || tcp_tw_pcbs); i++) step();
     while (tcp_active_pcbs) tcp_abort(tcp_active_pcbs);
     sender = reader = nullptr;
     card_remove(&a);
     card_remove(&b);
     CHECK(lwip_host_blocks == blocks);
+}
+
+/* In the middle, the card may be another one that cuts nothing. */
+static void transfer(bool limit_ends) {
+    begin();
+    uint32_t quiet = 0, seen = 0, began = lwip_host_ms;
+    while (!got.ended && quiet < QUIET_MS / STEP_MS) {
+        if (limit_ends && got.received > how.size / 2) a.limit = 0;
+        step();
+        write_some();
+        quiet = got.received == seen ? quiet + 1 : 0;
+        seen = got.received;
+    }
+    got.ms = lwip_host_ms - began;
+    end();
+}
+
+/* --- a peer that says what it likes --- */
+static void write_exactly(uint32_t size) {
+    static uint8_t bytes[BLOCK];
+    for (uint32_t i = 0; i < size; i++) bytes[i] = byte_at(got.sent + i);
+    CHECK(tcp_write(sender, bytes, (u16_t)size, TCP_WRITE_FLAG_COPY) == ERR_OK);
+    tcp_output(sender);
+    got.sent += size;
+}
+
+/* From the reader: nothing new has come, so much more may. */
+static void acknowledge(uint16_t window) {
+    struct pbuf *p = pbuf_alloc(PBUF_RAW, 40, PBUF_RAM);
+    uint8_t *ip = p->payload, *tcp = ip + 20;
+    uint32_t sequence = lwip_htonl(sender->rcv_nxt), acked = lwip_htonl(sender->lastack);
+    memset(ip, 0, 40);
+    ip[0] = 0x45;
+    ip[8] = 64;
+    ip[9] = 6;
+    memcpy(ip + 12, &ip_2_ip4(&sender->remote_ip)->addr, 4);
+    memcpy(ip + 16, &ip_2_ip4(&sender->local_ip)->addr, 4);
+    put16(tcp, PORT);
+    put16(tcp + 2, sender->local_port);
+    memcpy(tcp + 4, &sequence, 4);
+    memcpy(tcp + 8, &acked, 4);
+    tcp[12] = 5 << 4;
+    tcp[13] = TCP_ACK;
+    put16(tcp + 14, window);
+    sums_make(ip, 40);
+    ip4_input(p, &a.netif);
+}
+
+static void connect_now(void) {
+    begin();
+    for (unsigned i = 0; i < 100 && !(reader && sender->state == ESTABLISHED); i++) step();
+}
+
+static void finish(void) {
+    for (unsigned i = 0; i < QUIET_MS / STEP_MS && !got.ended; i++) {
+        step();
+        if (sender && tcp_close(sender) == ERR_OK) sender = nullptr;
+    }
+    end();
 }
 
 #define SIZE (2u << 20)
@@ -352,6 +406,35 @@ TEST(another_card) {
         how = (typeof(how)){.seed = seed, .size = SIZE, .mtu = 1500, .loss = seed > 4 ? 10 : 0};
         transfer(true);
     }
+}
+
+/* What is to be sent again lies before what is under way: nothing may be put behind it. */
+TEST(a_closed_window_and_a_retransmission) {
+    for (unsigned fin = 0; fin < 2; fin++) {
+        how = (typeof(how)){.seed = 1, .mtu = 1500, .size = fin ? 3000 : 11000};
+        connect_now();
+        how.loss = 1000;
+        write_exactly(3000);
+        CHECK(sender->unacked && !sender->unsent);
+        for (unsigned i = 0; i < 5; i++) acknowledge(0);
+        CHECK(sender->unsent && sender->unacked);
+        how.loss = 0;
+        if (fin) tcp_close(sender), sender = nullptr;
+        else write_exactly(8000);
+        finish();
+    }
+}
+
+TEST(a_probe_takes_all_that_there_is) {
+    how = (typeof(how)){.seed = 1, .mtu = 1500, .size = 1001};
+    connect_now();
+    acknowledge(0);
+    write_exactly(1);
+    CHECK(sender->unsent && !sender->unacked);
+    for (unsigned i = 0; i < 2000; i++) step();
+    CHECK(got.received == 1 && !sender->unsent);
+    write_exactly(1000);
+    finish();
 }
 
 UNIT_MAIN

@@ -26,5 +26,6 @@ extern uint16_t segment_out;
 #define LWIP_HOOK_TCP_REXMIT segment_again
 #define LWIP_HOOK_TCP_PIECE(pcb, seg) (segment_out = (seg) ? segment_piece(pcb, seg) : 0)
 #define LWIP_HOOK_IP_WHOLE() (segment_out != 0)
+#define LWIP_HOOK_IP4_PIECES(p) (segment_out ? (p)->tot_len / segment_out + 1 : 1)
 
 #define htonl lwip_htonl /* nd6.c */
