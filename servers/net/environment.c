@@ -147,7 +147,7 @@ static void each_second(void) {
 
 static void tcp_timer(void) {
     tcp_tmr();
-    streams_limit();
+    stalls_end();
 }
 
 static void group_reports(void) {
@@ -201,6 +201,7 @@ void net_settle(void) {
     streams_pump();
     loopback_poll();
     timers_run();
+    streams_pump(); /* what the timers ended */
     loopback_poll(); /* what the timers sent */
     interfaces_flush();
     keep_settle();

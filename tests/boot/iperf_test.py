@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """iperf through cards: between two guests on one wire, and with --host against this machine's iperf.
 
-iperf_test.py [--with iperf] [--nic KIND] [--size MIB] [--host]. TCP one way, the other, both at once; UDP. Both ends must have counted the same bytes, and nothing else may be said; it never judges how fast it was.
+iperf_test.py [--with iperf] [--nic KIND] [--size MIB] [--host]. TCP one way, the other, both at once; UDP. Both ends
+must have counted the same bytes, and nothing else may be said; it never judges how fast it was.
 """
 
 import argparse
