@@ -128,7 +128,7 @@ static void each_second(void) {
 static void tcp_timer(void) {
     interfaces_reap();
     tcp_tmr();
-    streams_limit();
+    stalls_end();
 }
 
 static void group_reports(void) {
@@ -182,6 +182,7 @@ void net_settle(void) {
     streams_pump();
     loopback_poll();
     timers_run();
+    streams_pump(); /* what the timers ended */
     loopback_poll(); /* what the timers sent */
     interfaces_flush();
     keep_settle();

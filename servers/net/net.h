@@ -52,6 +52,8 @@ struct socket {
     uint8_t ttl, tos;
     uint16_t linger_s;
     uint32_t keep_idle_s, keep_interval_s, keep_count, wants, device; /* device: index of the one interface, or 0 */
+    uint32_t user_timeout_ms; /* 0: lwIP's number of retransmissions */
+    int linger2_s; /* in FIN_WAIT_2 without a program; 0: lwIP's, < 0: not at all */
     struct limit *limit; /* null: none */
     uint8_t icmp_filter[32]; /* ICMP6_FILTER, ICMP_FILTER: types that aren't wanted have their bit set */
 
@@ -145,10 +147,14 @@ void stream_shutdown(struct socket *s);
 void stream_close(struct socket *s);
 void stream_event(struct socket *s);
 void streams_pump(void); /* all that became dirty */
-void streams_limit(void); /* four times a second, while there are connections */
+void stream_waits(struct socket *s); /* its connection is in TIME_WAIT */
 void stream_connected(struct socket *s); /* or not: s->error */
 void stream_queue(struct socket *listener, struct socket *s); /* for accept() */
 void stream_apply_options(const struct socket *s);
+
+/* --- stall.c: connections whose peer does not answer --- */
+void stall_options(const struct socket *s);
+void stalls_end(void); /* four times a second, while there are connections */
 
 /* --- local.c: both programs on this machine --- */
 [[nodiscard]] int local_connect(struct socket *s, const struct endpoint *to);

@@ -11,6 +11,7 @@
 
 #define ICMP6_FILTER 1 /* <netinet/icmp6.h>, which lwIP's headers don't go along with */
 #define ICMP_FILTER 1 /* <linux/icmp.h> */
+#define LINGER2_MAX 120 /* seconds, as on Linux */
 
 static void apply(struct socket *s) {
     if (s->type == SOCK_STREAM) stream_apply_options(s);
@@ -226,13 +227,16 @@ static int set_tcp(struct socket *s, int option, int number) {
         if (number < 1 || number > 127) return -EINVAL;
         s->keep_count = (uint32_t)number;
         break;
+    case TCP_USER_TIMEOUT:
+        if (number < 0) return -EINVAL;
+        s->user_timeout_ms = (uint32_t)number;
+        break;
+    case TCP_LINGER2: s->linger2_s = number < 0 ? -1 : number > LINGER2_MAX ? LINGER2_MAX : number; break;
     case TCP_CORK:
     case TCP_QUICKACK:
     case TCP_DEFER_ACCEPT:
-    case TCP_USER_TIMEOUT:
     case TCP_MAXSEG:
-    case TCP_SYNCNT:
-    case TCP_LINGER2: break;
+    case TCP_SYNCNT: break;
     default: return -ENOPROTOOPT;
     }
     return 0;
@@ -324,10 +328,10 @@ static int get_tcp(const struct socket *s, int option) {
     case TCP_KEEPINTVL: return (int)s->keep_interval_s;
     case TCP_KEEPCNT: return (int)s->keep_count;
     case TCP_MAXSEG: return TCP_MSS;
+    case TCP_USER_TIMEOUT: return (int)s->user_timeout_ms;
     case TCP_CORK:
     case TCP_QUICKACK:
-    case TCP_DEFER_ACCEPT:
-    case TCP_USER_TIMEOUT: return 0;
+    case TCP_DEFER_ACCEPT: return 0;
     default: return -ENOPROTOOPT;
     }
 }

@@ -54,21 +54,33 @@ static void add_socket(unsigned row, const struct endpoint *local, const struct 
     add("%02X 00000000:00000000 00:00000000 00000000     0        0 %lu 1 0000000000000000\n", state, id & UINT32_MAX);
 }
 
+static const uint8_t stages[] = {
+    [CLOSED] = TCP_CLOSE,         [LISTEN] = TCP_LISTEN,           [SYN_SENT] = TCP_SYN_SENT,
+    [SYN_RCVD] = TCP_SYN_RECV,    [ESTABLISHED] = TCP_ESTABLISHED, [FIN_WAIT_1] = TCP_FIN_WAIT1,
+    [FIN_WAIT_2] = TCP_FIN_WAIT2, [CLOSE_WAIT] = TCP_CLOSE_WAIT,   [CLOSING] = TCP_CLOSING,
+    [LAST_ACK] = TCP_LAST_ACK,    [TIME_WAIT] = TCP_TIME_WAIT};
+
 static unsigned state_of(const struct socket *s) {
     static const uint8_t states[] = {[INET_IDLE] = TCP_CLOSE,
                                      [INET_LISTENING] = TCP_LISTEN,
                                      [INET_CONNECTED] = TCP_ESTABLISHED,
                                      [INET_CONNECTING] = TCP_SYN_SENT};
-    static const uint8_t stages[] = {
-        [CLOSED] = TCP_CLOSE,         [LISTEN] = TCP_LISTEN,           [SYN_SENT] = TCP_SYN_SENT,
-        [SYN_RCVD] = TCP_SYN_RECV,    [ESTABLISHED] = TCP_ESTABLISHED, [FIN_WAIT_1] = TCP_FIN_WAIT1,
-        [FIN_WAIT_2] = TCP_FIN_WAIT2, [CLOSE_WAIT] = TCP_CLOSE_WAIT,   [CLOSING] = TCP_CLOSING,
-        [LAST_ACK] = TCP_LAST_ACK,    [TIME_WAIT] = TCP_TIME_WAIT};
+    if (!s->tcp && s->own_ended && s->peer_ended) return TCP_CLOSE; /* TIME_WAIT without it */
     return s->tcp && s->state != INET_LISTENING ? stages[s->tcp->state] : states[s->state];
 }
 
 static bool is_of(const struct socket *s, enum net_scheme scheme, bool v6) {
     return s && s->scheme == scheme && (s->family == AF_INET6) == v6;
+}
+
+/* Connections that no socket has: not yet, or not any more. */
+static unsigned add_connections(unsigned row, const struct tcp_pcb *first, bool v6) {
+    for (const struct tcp_pcb *p = first; p; p = p->next) {
+        struct endpoint local = {p->local_ip, p->local_port}, peer = {p->remote_ip, p->remote_port};
+        if (p->callback_arg && p->state != SYN_RCVD) continue;
+        if (IP_IS_V6_VAL(p->local_ip) == v6) add_socket(row++, &local, &peer, v6, stages[p->state], 0);
+    }
+    return row;
 }
 
 static void sockets_of(enum net_scheme scheme, bool v6) {
@@ -82,10 +94,9 @@ static void sockets_of(enum net_scheme scheme, bool v6) {
         unsigned state = scheme == NET_TCP ? state_of(s) : s->state == INET_CONNECTED ? TCP_ESTABLISHED : TCP_CLOSE;
         add_socket(row++, &local, &s->peer, v6, state, s->id);
     }
-    for (const struct tcp_pcb *p = scheme == NET_TCP ? tcp_tw_pcbs : nullptr; p; p = p->next) {
-        struct endpoint local = {p->local_ip, p->local_port}, peer = {p->remote_ip, p->remote_port};
-        if (IP_IS_V6_VAL(p->local_ip) == v6) add_socket(row++, &local, &peer, v6, TCP_TIME_WAIT, 0);
-    }
+    if (scheme != NET_TCP) return;
+    row = add_connections(row, tcp_active_pcbs, v6);
+    add_connections(row, tcp_tw_pcbs, v6);
 }
 
 static void tcp(void) { sockets_of(NET_TCP, false); }

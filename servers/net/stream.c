@@ -15,7 +15,6 @@
 
 #define BACKLOG_MAX 4096 /* SOMAXCONN */
 #define QUEUED_LEAST 128 /* connections of others that wait for accept(), though a program asked for less */
-#define HALF_OPEN_MAX 1024 /* beyond that, the oldest are forgotten */
 #define WATCHED (EVENT_IN | EVENT_READ_HANGUP | EVENT_HANGUP | EVENT_EDGE)
 #define VECTORS 32
 #define AHEAD 32768 /* bytes given to lwIP beyond what may be sent now: all else waits in the channel */
@@ -199,8 +198,15 @@ void streams_pump(void) {
         acknowledge(s);
         s->unacknowledged = 0;
         if (s->closed && !s->tcp) stream_free(s);
+        else if (s->closed && s->own_ended) finish(s);
         else pump_out(s);
     }
+}
+
+/* Both sides have ended. lwIP frees what is left in TIME_WAIT without telling, but a program may keep its file. */
+void stream_waits(struct socket *s) {
+    detach(s);
+    make_dirty(s);
 }
 
 void stream_event(struct socket *s) {
@@ -301,6 +307,7 @@ void stream_apply_options(const struct socket *s) {
     pcb->keep_idle = s->keep_idle_s * 1000;
     pcb->keep_intvl = s->keep_interval_s * 1000;
     pcb->keep_cnt = s->keep_count;
+    stall_options(s);
 }
 
 /* --- listening ---------------------------------------------------------------------------------- */
@@ -330,6 +337,11 @@ static err_t on_accepted(void *arg, struct tcp_pcb *pcb, err_t error) {
     s->local = (struct endpoint){pcb->local_ip, pcb->local_port};
     s->peer = (struct endpoint){pcb->remote_ip, pcb->remote_port};
     s->keep_alive = listener->keep_alive;
+    s->keep_idle_s = listener->keep_idle_s;
+    s->keep_interval_s = listener->keep_interval_s;
+    s->keep_count = listener->keep_count;
+    s->user_timeout_ms = listener->user_timeout_ms;
+    s->linger2_s = listener->linger2_s;
     s->no_delay = listener->no_delay;
     limit_share(s, listener);
     port_connection(s->local.port, 1);
@@ -338,15 +350,6 @@ static err_t on_accepted(void *arg, struct tcp_pcb *pcb, err_t error) {
     socket_watch(s, WATCHED);
     stream_queue(listener, s);
     return ERR_OK;
-}
-
-/* A flood of SYNs: who means it has answered long before so many others have come. */
-void streams_limit(void) {
-    unsigned count = 0;
-    for (struct tcp_pcb *p = tcp_active_pcbs, *next; p; p = next) {
-        next = p->next; /* the newest come first */
-        if (p->state == SYN_RCVD && ++count > HALF_OPEN_MAX) tcp_abandon(p, 0);
-    }
 }
 
 static int listen_to_network(struct socket *s) {

@@ -73,6 +73,7 @@
 #define LWIP_TCP_TIMESTAMPS 1
 #define TCP_LISTEN_BACKLOG 0 /* its counters have 8 bits; stream.c limits what waits */
 #define LWIP_TCP_KEEPALIVE 1
+#define LWIP_TCP_PCB_NUM_EXT_ARGS 3 /* stall.c's */
 #define TCP_MSL 30000 /* TIME_WAIT lasts a minute, as everywhere */
 
 #define LWIP_HAVE_LOOPIF 1

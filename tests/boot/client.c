@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+/*
+ * client NAME ADDRESS PORT WORDS...: one TCP connection, for net_peers_test.py. Words are done one after the other:
+ *   keepalive      probes after a second, two of them, a second apart
+ *   timeout N      TCP_USER_TIMEOUT of N ms
+ *   linger N       TCP_LINGER2 of N s
+ *   write N        N bytes, without waiting for room
+ *   read           until data, the end or an error
+ *   shutdown, close
+ *   wait N         for N ms
+ * Prints NAME, the word and the error that it gave, or how many bytes, for each of connect, write and read.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const char *name;
+static char data[262144];
+
+static void tell(const char *word, long result) {
+    const char *error = errno == ETIMEDOUT ? "ETIMEDOUT" : errno == ECONNRESET ? "ECONNRESET" : strerror(errno);
+    if (result < 0) printf("%s: %s %s\n", name, word, error);
+    else printf("%s: %s %ld\n", name, word, result);
+    fflush(stdout);
+}
+
+static void option(int s, int level, int what, int value) {
+    if (setsockopt(s, level, what, &value, sizeof(value)) != 0) perror(name), exit(1);
+}
+
+static void keep_alive(int s) {
+    option(s, SOL_SOCKET, SO_KEEPALIVE, 1);
+    option(s, IPPROTO_TCP, TCP_KEEPIDLE, 1);
+    option(s, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+    option(s, IPPROTO_TCP, TCP_KEEPCNT, 2);
+}
+
+int main(int count, char **words) {
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    if (count < 4) return 2;
+    name = words[1];
+    inet_pton(AF_INET, words[2], &to.sin_addr);
+    to.sin_port = htons((uint16_t)atoi(words[3]));
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(s, (struct sockaddr *)&to, sizeof(to)) != 0) return tell("connect", -1), 1;
+    for (int i = 4; i < count; i++) {
+        const char *word = words[i];
+        int n = i + 1 < count ? atoi(words[i + 1]) : 0;
+        if (!strcmp(word, "keepalive")) keep_alive(s);
+        else if (!strcmp(word, "read")) tell(word, read(s, data, sizeof(data)));
+        else if (!strcmp(word, "shutdown")) shutdown(s, SHUT_WR);
+        else if (!strcmp(word, "close")) close(s);
+        else if (i++, !strcmp(word, "timeout")) option(s, IPPROTO_TCP, TCP_USER_TIMEOUT, n);
+        else if (!strcmp(word, "linger")) option(s, IPPROTO_TCP, TCP_LINGER2, n);
+        else if (!strcmp(word, "wait")) poll(nullptr, 0, n);
+        else if (!strcmp(word, "write")) {
+            fcntl(s, F_SETFL, O_NONBLOCK);
+            tell(word, write(s, data, (size_t)n));
+            fcntl(s, F_SETFL, 0);
+        } else return 2;
+    }
+    return 0;
+}
