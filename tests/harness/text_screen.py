@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "servers" / "console"), str(ROOT / "scripts" / "lib")]
+sys.path[:0] = [str(ROOT / "servers" / "lib" / "font"), str(ROOT / "scripts" / "lib")]
 import fonts  # noqa: E402  (found through the path above)
 import qmp  # noqa: E402
 
