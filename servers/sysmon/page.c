@@ -205,7 +205,7 @@ static const struct {
     int width;
 } columns[COLUMN_COUNT] = {{"STATE", 12},  {"RESTARTS", 9}, {"PID", 6},     {"THREADS", 8},
                            {"MEMORY", 11}, {"CPU", 8},      {"CALLS/s", 9}, {"RUNNING", 13}};
-#define NAME_WIDTH 21
+#define NAME_WIDTH 20
 
 struct table { /* where its columns end */
     int left, name_end, ends[COLUMN_COUNT];
@@ -256,7 +256,7 @@ static void process_draw(struct canvas *c, const struct table *t, int row, const
 
 static void table_head(struct canvas *c, const struct table *t, int row) {
     canvas_fill(c, (struct area){row, 1, 1, c->columns - 2}, COLOUR_HEAD);
-    canvas_text(c, row, t->left, t->name_end, COLOUR_TITLE, "Services and processes");
+    canvas_text(c, row, t->left, t->name_end, COLOUR_TITLE, "Services");
     for (int i = 0; i < COLUMN_COUNT; i++) {
         const int end = t->ends[i];
         if (i == COLUMN_STATE) canvas_text(c, row, end - columns[i].width + 1, end, COLOUR_DIM, "%s", columns[i].title);
@@ -282,7 +282,7 @@ static void tree_draw(struct page *p, struct canvas *c, struct area a, const str
     }
     const int last = p->scrolled + p->lines < (int)tree.count ? p->scrolled + p->lines : (int)tree.count;
     canvas_text(c, c->rows - 1, 2, c->columns, COLOUR_DIM, "q ends   cursor keys, PageUp, PageDown scroll");
-    canvas_text_right(c, c->rows - 1, c->columns - 2, COLOUR_DIM, "%d–%d of %zu", p->scrolled + 1, last, tree.count);
+    canvas_text_right(c, c->rows - 1, c->columns - 2, COLOUR_DIM, "%d-%d of %zu", p->scrolled + 1, last, tree.count);
 }
 
 void page_draw(struct page *p, struct canvas *c, const struct figures *f, struct processes *all) {
