@@ -15,8 +15,8 @@ from screen_test import LIMIT, Person, boot
 import text_screen  # noqa: E402  (found through screen_test's path)
 
 ROW = re.compile(r" *(?P<tree>[│├└─ ]*)(?P<name>\S+)(?: +(?P<state>[a-z]+) +(?P<restarts>\d+))?"
-                 r"(?: +(?P<pid>\d+) +(?P<threads>\d+) +(?P<memory>[\d.]+) MiB +(?P<cpu>[\d.]+) %(?: +(?P<calls>[\d,]+))?"
-                 r" +(?P<running>(?:\d+ d )?\d+:\d\d:\d\d))? *$")
+                 r"(?: +(?P<pid>\d+) +(?P<threads>\d+) +(?P<memory>[\d.]+) MiB +(?P<cpu>[\d.]+) %"
+                 r"(?: +(?P<calls>[\d,]+))? +(?P<running>(?:\d+ d )?\d+:\d\d:\d\d))? *$")
 
 
 class Page:
