@@ -81,6 +81,19 @@ int graphics_surface(struct graphics *g) {
     return e < 0 ? e : 1;
 }
 
+int graphics_keys(const struct graphics *g, uint16_t letters[GRAPHICS_KEY_COUNT]) {
+    const uint32_t size = GRAPHICS_KEY_COUNT * sizeof(letters[0]);
+    struct call_args args = {
+        .request = {.op = GRAPHICS_KEYS},
+        .out = letters,
+        .out_size = size,
+        .carry = HANDLE_NONE,
+        .deadline = DEADLINE_NEVER,
+    };
+    int64_t e = sys_call(g->terminal, &args);
+    return e < 0 ? (int)e : args.reply.length == size ? 0 : -EPROTO;
+}
+
 long graphics_read(const struct graphics *g, struct input_event *events, size_t count) {
     long n = sys_read(g->events, events, count * sizeof(*events), OFFSET_CURRENT, IO_NONBLOCK, 0);
     if (n == -EAGAIN || n == -EINTR) return 0;

@@ -25,13 +25,16 @@
 enum graphics_op { /* on an open terminal, by whoever may read and write it */
                    GRAPHICS_BEGIN = OP_USER + 0x100, /* reply.handle: channel of struct input_event */
                    GRAPHICS_DISPLAY, /* reply.handle: `screen` of its display, with DISPLAY_SHOW left to the console */
+                   GRAPHICS_KEYS, /* answers uint16_t[GRAPHICS_KEY_COUNT] */
 };
+#define GRAPHICS_KEY_COUNT 128
 
 #define GRAPHICS_EVENT 0x20 /* a type of struct input_event that no device has */
 enum graphics_event {
     GRAPHICS_SHOWN, /* the terminal is seen from now on, or its screen has another size or driver: draw all of it */
     GRAPHICS_HIDDEN, /* it isn't: all keys count as released */
     GRAPHICS_TEXT, /* value: a code point that was typed, by the keyboard's layout */
+    GRAPHICS_LAYOUT, /* it is another one: graphics_keys() */
 };
 
 struct graphics {
@@ -50,5 +53,8 @@ const char *graphics_error(int e);
 [[nodiscard]] int graphics_display(struct graphics *g);
 /* A surface of the whole screen. 1: it is another one, black; 0: it is as it was; or -errno. */
 [[nodiscard]] int graphics_surface(struct graphics *g);
+/* What the keys KEY_* type alone, as code points: letters are small, of a dead key the sign that it is with a blank; 0:
+ * nothing. 0 or -errno. */
+[[nodiscard]] int graphics_keys(const struct graphics *g, uint16_t letters[GRAPHICS_KEY_COUNT]);
 /* Doesn't wait. The number of events (0: none now), or -errno: -EIO: the session has ended. */
 [[nodiscard]] long graphics_read(const struct graphics *g, struct input_event *events, size_t count);
