@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """sysmon_test.py HOST GROUP...: what the system monitor (servers/sysmon) shows is read back from the screen, cell by
 cell by the packaged font, and compared with what `service list`, ps, free and /proc say on the serial line. With
-CATHODE_PICTURES=DIR its picture is kept there: README.md's is one of test_figures.
+CATHODE_PICTURES=DIR pictures are kept there: sysmon.png, README.md's, is the_picture.png of the group picture.
 """
 
 import re
@@ -50,6 +50,24 @@ class Page:
             if at:
                 return float(under[at:].split()[0])
         return None
+
+
+CPU0 = bytes((0x5f, 0xb3, 0xbf))
+GRAPH = 64, 272     # the lines of pixels that a CPU's graph takes on a screen of 1280x800
+
+
+def check_graph(page):
+    """The newest point of CPU 0's graph is as high as its number says."""
+    number = round(10 * float(re.search(r"cpu0 +([\d.]+) %", page.text)[1]))
+    picture, (first, end) = page.picture, GRAPH
+    for x in reversed(range(picture.width)):
+        column = [y for y in range(first, end)
+                  if picture.pixels[3 * (y * picture.width + x):3 * (y * picture.width + x) + 3] == CPU0]
+        if column:
+            break
+    wanted = end - (number * (end - first - 2) // 1000 + 1)
+    if not column or column[0] != wanted:
+        raise boot.Failure(f"CPU 0 at {number / 10} %: the graph's line is at {column[:1]}, not {wanted}")
 
 
 class Watcher(Person):
@@ -117,12 +135,14 @@ def test_figures(host):
         resident = int(re.search(r"VmRSS:\s+(\d+)", p.run("cat /proc/$(pidof pci)/status"))[1])
         if abs(float(page.row("pci")["memory"]) - resident / 1024) > 0.15:
             raise boot.Failure(f"memory of pci, {resident} KiB:\n{page.text}")
-        p.wait("idle", lambda page: page.number(r"all ([\d.]+) %") < 25 and float(page.row("sysmon")["cpu"]) < 10)
+        page = p.wait("idle", lambda page: page.number(r"all ([\d.]+) %") < 25 and float(page.row("sysmon")["cpu"]) < 10)
+        check_graph(page)
         p.run("while :; do :; done & echo $! > /tmp/busy")
         page = p.wait("busy", lambda page: page.number(r"all ([\d.]+) %") > 40 and max(
             float(row["cpu"] or 0) for row in page.rows if row["name"] == "sh") > 80)
         if max(map(float, re.findall(r"([\d.]+) %", page.lines[3]))) < 80:
             raise boot.Failure(f"no CPU is busy:\n{page.text}")
+        check_graph(page)
         calls = [page.number(r"scheme calls +([\d,]+)")]
         p.run("kill $(cat /tmp/busy); (while :; do stat /etc/motd; done) > /dev/null & echo $! > /tmp/busy")
         p.wait("calls", lambda page: page.number(r"scheme calls +([\d,]+)") > 10 * calls[0] + 100 and
@@ -145,6 +165,30 @@ def test_figures(host):
         p.wait("shown again", lambda page: same_services(page, services))
         p.qmp.type("q")
         p.see("the console again", shown + "sysmon\r\n# ")
+
+
+LOAD = """i=0
+while [ $i -lt 200 ]; do
+    i=$((i + 1))
+    [ $((i * $1 % 7)) -lt 3 ] && head -c $((i * $1 % 5 * 8000000 + 3000000)) /dev/urandom > /dev/null
+    [ $((i * $1 % 11)) -lt 4 ] && find / -xdev > /dev/null
+    sleep $((i * $1 % 3))
+done
+"""
+
+
+def test_picture(host):
+    """A machine with its root on a disk and something to do, for a minute and a half: the picture in README.md."""
+    with Watcher(host, how="uefi", files={"load": LOAD.encode()}, extra=["-smp", "4"]) as p:
+        p.log_in()
+        p.run("kill -9 $(pidof virtio-blk); kill -9 $(pidof rtc)")
+        p.qmp.type("sysmon\n")
+        p.wait("the page", lambda page: page.row("sysmon")["pid"] and page.row("virtio-blk.0")["restarts"] == "1")
+        p.run("head -c 60000000 /dev/urandom > /root/data; cat /root/data > /dev/null")
+        for number in 3, 5, 8:
+            p.run(f"sh /load {number} & true")
+        time.sleep(85)
+        p.wait("the picture", lambda page: page.below("cached") > 50 and page.number(r"all ([\d.]+) %") > 1)
 
 
 def test_faults(host):
