@@ -36,7 +36,10 @@ int canvas_begin(struct canvas *c, struct display *d) {
     const size_t count = (size_t)c->rows * (size_t)c->columns + 1;
     c->wanted = calloc(count, sizeof(*c->wanted));
     c->shown = calloc(count, sizeof(*c->shown));
-    if (!c->wanted || !c->shown) return -ENOMEM;
+    if (!c->wanted || !c->shown) {
+        c->display = nullptr;
+        return -ENOMEM;
+    }
     const struct rect whole = {0, 0, (int32_t)d->width, (int32_t)d->height};
     canvas_rect(c, whole, COLOUR_WINDOW);
     damage_add(&c->damage, whole);

@@ -25,13 +25,14 @@ class Page:
     def __init__(self, picture, lines):
         self.picture, self.lines, self.text = picture, lines, "\n".join(lines)
         heads = [i for i, line in enumerate(lines) if " RESTARTS " in line]
-        self.rows = []
+        self.rows, self.strange = [], None
         for line in lines[heads[0] + 1:-1] if heads else ():
             if not line.strip(" "):
                 continue
             found = ROW.match(line)
             if not found:
-                raise boot.Failure(f"a line of the tree that has no meaning: {line!r}")
+                self.strange = line     # the picture may be of a moment between two pages
+                break
             self.rows.append(found.groupdict())
 
     def row(self, name):
@@ -56,7 +57,7 @@ CPU0 = bytes((0x5f, 0xb3, 0xbf))
 GRAPH = 64, 272     # the lines of pixels that a CPU's graph takes on a screen of 1280x800
 
 
-def check_graph(page):
+def graph_agrees(page):
     """The newest point of CPU 0's graph is as high as its number says."""
     number = round(10 * float(re.search(r"cpu0 +([\d.]+) %", page.text)[1]))
     picture, (first, end) = page.picture, GRAPH
@@ -65,9 +66,7 @@ def check_graph(page):
                   if picture.pixels[3 * (y * picture.width + x):3 * (y * picture.width + x) + 3] == CPU0]
         if column:
             break
-    wanted = end - (number * (end - first - 2) // 1000 + 1)
-    if not column or column[0] != wanted:
-        raise boot.Failure(f"CPU 0 at {number / 10} %: the graph's line is at {column[:1]}, not {wanted}")
+    return column and column[0] == end - (number * (end - first - 2) // 1000 + 1)
 
 
 class Watcher(Person):
@@ -91,12 +90,12 @@ class Watcher(Person):
         end = time.monotonic() + LIMIT
         while True:
             page = self.page()
-            if page.rows and true(page):
+            if page.rows and not page.strange and true(page):
                 self.keep(page.picture, what.replace(" ", "_"))
                 return page
             if time.monotonic() > end:
                 self.keep(page.picture, "found")
-                raise boot.Failure(f"{what}:\n{page.text}")
+                raise boot.Failure(f"{what}, line {page.strange!r}:\n{page.text}")
             time.sleep(0.3)
 
     def services(self):
@@ -135,20 +134,18 @@ def test_figures(host):
         resident = int(re.search(r"VmRSS:\s+(\d+)", p.run("cat /proc/$(pidof pci)/status"))[1])
         if abs(float(page.row("pci")["memory"]) - resident / 1024) > 0.15:
             raise boot.Failure(f"memory of pci, {resident} KiB:\n{page.text}")
-        page = p.wait("idle", lambda page: page.number(r"all ([\d.]+) %") < 25 and
-                      float(page.row("sysmon")["cpu"]) < 10)
-        check_graph(page)
+        p.wait("idle", lambda page: page.number(r"all ([\d.]+) %") < 25 and
+               float(page.row("sysmon")["cpu"]) < 10 and graph_agrees(page))
         p.run("while :; do :; done & echo $! > /tmp/busy")
-        page = p.wait("busy", lambda page: page.number(r"all ([\d.]+) %") > 40 and max(
+        page = p.wait("busy", lambda page: graph_agrees(page) and page.number(r"all ([\d.]+) %") > 40 and max(
             float(row["cpu"] or 0) for row in page.rows if row["name"] == "sh") > 80)
         if max(map(float, re.findall(r"([\d.]+) %", page.lines[3]))) < 80:
             raise boot.Failure(f"no CPU is busy:\n{page.text}")
-        check_graph(page)
         calls = [page.number(r"scheme calls +([\d,]+)")]
         p.run("kill $(cat /tmp/busy); (while :; do stat /etc/motd; done) > /dev/null & echo $! > /tmp/busy")
         p.wait("calls", lambda page: page.number(r"scheme calls +([\d,]+)") > 10 * calls[0] + 100 and
-               page.number(r"page faults +([\d,]+)") > 1000 and
-               float((page.row("ramfs")["calls"] or "0").replace(",", "")) > 1000)
+               page.number(r"page faults +([\d,]+)") > 300 and
+               float((page.row("ramfs")["calls"] or "0").replace(",", "")) > 300)
         before = int(re.search(r"scheme-calls (\d+)", p.run("cat /proc/counters"))[1]), time.monotonic()
         time.sleep(5)
         after = int(re.search(r"scheme-calls (\d+)", p.run("cat /proc/counters"))[1]), time.monotonic()
