@@ -23,7 +23,7 @@ class Page:
     """What is read from one picture."""
 
     def __init__(self, picture, lines):
-        self.picture, self.lines, self.text = picture, lines, "\n".join(lines)
+        self.picture, self.lines, self.text = picture, lines, "\n".join(lines).replace("\0", "?")
         heads = [i for i, line in enumerate(lines) if " RESTARTS " in line]
         self.rows, self.strange = [], None
         for line in lines[heads[0] + 1:-1] if heads else ():
