@@ -63,6 +63,7 @@ int64_t graphics_user(struct scheme *s, struct port_buffer *call);
 /* The one of this terminal, if any, has ended, or its session. */
 void graphics_stop(struct scheme *s, struct vt *v);
 bool graphics_seen(void);
+void graphics_layout(void); /* is another one now */
 /* vt_seen has changed. */
 void graphics_switch(struct vt *from);
 /* The display was opened anew. */
@@ -70,7 +71,6 @@ void graphics_display_anew(void);
 /* An event goes to the one that is seen; false: there is none. */
 bool graphics_take(const struct input_event *event);
 void graphics_type(const uint16_t *symbols, size_t count);
-void graphics_layout(void); /* is another one now */
 
 /* --- input.c: devices --- */
 void input_start(struct scheme *s);
@@ -84,10 +84,10 @@ unsigned input_mods(void); /* enum key_mods */
 /* Of the layout of this name: 0 or -ENOENT. */
 int keyboard_set_layout(const char *name, size_t length);
 const char *keyboard_layout(void);
-/* What each key types alone; of a dead key the sign that it is with a blank. 0: nothing. */
-void keyboard_symbols(uint16_t out[KEYMAP_KEYS]);
 void mouse_event(const struct input_event *event);
 void mouse_hide(void);
 bool mouse_take(VTermPos *at); /* hides the pointer without drawing: where it was, if it was shown */
 void mouse_resized(void);
 bool mouse_is_at(int row, int column);
+/* What each key types alone; of a dead key the sign that it is with a blank. 0: nothing. */
+void keyboard_symbols(uint16_t out[KEYMAP_KEYS]);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #define DEFAULT_LAYOUT "us"
-#define KEY_SPACE 57
 
 static struct keys keys;
 
@@ -14,18 +13,7 @@ int keyboard_set_layout(const char *name, size_t length) {
     keys_release(&keys);
     keys.map = m;
     keys.dead = 0;
-    graphics_layout();
     return 0;
-}
-
-void keyboard_symbols(uint16_t out[KEYMAP_KEYS]) {
-    for (uint16_t code = 0; code < KEYMAP_KEYS; code++) {
-        struct keys alone = {.map = keys.map};
-        uint16_t typed[KEYS_SYMBOLS_MAX];
-        size_t count = keys_event(&alone, code, 1, typed);
-        if (alone.dead) count = keys_event(&alone, KEY_SPACE, 1, typed);
-        out[code] = count > 0 ? typed[0] : 0;
-    }
 }
 
 const char *keyboard_layout(void) { return keys.map->name; }
@@ -68,4 +56,17 @@ void key_event(const struct input_event *event) {
     emulator_unselect(&vt_seen->emulator);
     for (size_t i = 0; i < count; i++) emulator_type(&vt_seen->emulator, symbols[i], keys.mods);
     vt_typed();
+}
+
+/* --- what keys are called --- */
+#define KEY_SPACE 57
+
+void keyboard_symbols(uint16_t out[KEYMAP_KEYS]) {
+    for (uint16_t code = 0; code < KEYMAP_KEYS; code++) {
+        struct keys alone = {.map = keys.map};
+        uint16_t typed[KEYS_SYMBOLS_MAX];
+        size_t count = keys_event(&alone, code, 1, typed);
+        if (alone.dead) count = keys_event(&alone, KEY_SPACE, 1, typed);
+        out[code] = count > 0 ? (uint16_t)typed[0] : 0;
+    }
 }
