@@ -63,6 +63,7 @@ int64_t graphics_user(struct scheme *s, struct port_buffer *call);
 /* The one of this terminal, if any, has ended, or its session. */
 void graphics_stop(struct scheme *s, struct vt *v);
 bool graphics_seen(void);
+void graphics_layout(void); /* is another one now */
 /* vt_seen has changed. */
 void graphics_switch(struct vt *from);
 /* The display was opened anew. */
@@ -88,3 +89,5 @@ void mouse_hide(void);
 bool mouse_take(VTermPos *at); /* hides the pointer without drawing: where it was, if it was shown */
 void mouse_resized(void);
 bool mouse_is_at(int row, int column);
+/* What each key types alone; of a dead key the sign that it is with a blank. 0: nothing. */
+void keyboard_symbols(uint16_t out[KEYMAP_KEYS]);

@@ -5,7 +5,7 @@
  * line that was ever there, so that they stay when the screen scrolls.
  */
 #pragma once
-#include "font.h"
+#include <font.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <vterm.h>

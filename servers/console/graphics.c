@@ -8,11 +8,13 @@
 #include <display.h>
 #include <graphics.h>
 #include <service.h>
+#include <string.h>
 #include <terminal_set.h>
 #include <unistd.h>
 
 #define CHANNEL_BYTES (256 * sizeof(struct input_event))
 #define DELETE 0x7f
+static_assert(GRAPHICS_KEY_COUNT == KEYMAP_KEYS);
 
 static struct program {
     bool runs;
@@ -50,6 +52,20 @@ void graphics_type(const uint16_t *symbols, size_t count) {
         bool is_text = symbols[i] >= ' ' && symbols[i] != DELETE && symbols[i] < SYMBOL_FUNCTION;
         if (is_text && !(input_mods() & (MOD_CONTROL | MOD_ALT))) tell(program_seen(), GRAPHICS_TEXT, symbols[i]);
     }
+}
+
+void graphics_layout(void) {
+    for (unsigned i = 0; i < VTS; i++) tell(&programs[i], GRAPHICS_LAYOUT, 0);
+}
+
+static int64_t give_keys(struct port_buffer *call) {
+    uint16_t symbols[KEYMAP_KEYS];
+    keyboard_symbols(symbols);
+    for (unsigned i = 0; i < KEYMAP_KEYS; i++)
+        if (symbols[i] < ' ' || symbols[i] == DELETE || symbols[i] >= SYMBOL_FUNCTION) symbols[i] = 0;
+    memcpy(call->data, symbols, sizeof(symbols));
+    call->reply.length = sizeof(symbols);
+    return 0;
 }
 
 /* --- what lies in front --- */
@@ -126,11 +142,11 @@ static int64_t give_display(struct vt *v, struct port_buffer *call) {
 
 int64_t graphics_user(struct scheme *s, struct port_buffer *call) {
     const uint16_t op = call->request.op;
-    if (op != GRAPHICS_BEGIN && op != GRAPHICS_DISPLAY) return -ENOSYS;
+    if (op < GRAPHICS_BEGIN || op > GRAPHICS_KEYS) return -ENOSYS;
     struct vt *v = (struct vt *)terminals_file(call);
     if (!v) return -EIO;
     call->request.args[1] = R_OK | W_OK;
     int64_t e = terminal_access(&v->terminal, call);
     if (e) return e;
-    return op == GRAPHICS_BEGIN ? begin(s, v, call) : give_display(v, call);
+    return op == GRAPHICS_KEYS ? give_keys(call) : op == GRAPHICS_BEGIN ? begin(s, v, call) : give_display(v, call);
 }

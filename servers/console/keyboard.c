@@ -57,3 +57,16 @@ void key_event(const struct input_event *event) {
     for (size_t i = 0; i < count; i++) emulator_type(&vt_seen->emulator, symbols[i], keys.mods);
     vt_typed();
 }
+
+/* --- what keys are called --- */
+#define KEY_SPACE 57
+
+void keyboard_symbols(uint16_t out[KEYMAP_KEYS]) {
+    for (uint16_t code = 0; code < KEYMAP_KEYS; code++) {
+        struct keys alone = {.map = keys.map};
+        uint16_t typed[KEYS_SYMBOLS_MAX];
+        size_t count = keys_event(&alone, code, 1, typed);
+        if (alone.dead) count = keys_event(&alone, KEY_SPACE, 1, typed);
+        out[code] = count > 0 ? (uint16_t)typed[0] : 0;
+    }
+}

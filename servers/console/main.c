@@ -50,6 +50,7 @@ static int64_t keymap_write(const struct port_buffer *call) {
     size_t length = call->request.length;
     while (length > 0 && (call->data[length - 1] == '\n' || call->data[length - 1] == ' ')) length--;
     int e = keyboard_set_layout((const char *)call->data, length);
+    if (!e) graphics_layout();
     return e ? -EINVAL : call->request.length;
 }
 

@@ -54,6 +54,26 @@ def drawn(line_of, width, height, letters="", screen=(WIDTH, HEIGHT)):
     return qmp.Picture(*screen, b"".join(lines + [black] * (screen[1] - top - height)))
 
 
+CURSOR, HOT = (24, 20), (3, 5)
+
+
+def cursor_pixels():
+    """Of sdl2-draw's own cursor: {(x, y): (alpha, colour)}."""
+    return {(x, y): (x * 11, pattern(y * 9, x * 7)) for y in range(CURSOR[1]) for x in range(CURSOR[0])}
+
+
+def with_cursor(picture, x, y):
+    """The picture with this cursor over it, which points to (x, y) of the screen."""
+    pixels = bytearray(picture.pixels)
+    for (column, row), (alpha, colour_) in cursor_pixels().items():
+        column, row = column + x - HOT[0], row + y - HOT[1]
+        if 0 <= column < picture.width and 0 <= row < picture.height:
+            at = 3 * (row * picture.width + column)
+            pixels[at:at + 3] = bytes((above * alpha + below * (255 - alpha) + 127) // 255
+                                      for above, below in zip(colour_, pixels[at:at + 3]))
+    return qmp.Picture(picture.width, picture.height, bytes(pixels))
+
+
 class Painter(Person):
     def see_drawn(self, what, wanted):
         end, found = time.monotonic() + LIMIT, None
@@ -167,6 +187,79 @@ def test_faults(host):
         p.see("the console's next instance", p.greeting(1))
 
 
+def test_cursor(host):
+    """A cursor drawn by the display: moved, beyond the window's edge, drawn below, hidden, SDL's own; its end."""
+    with Painter(host, packages="sdl2") as p:
+        p.see("the login", p.greeting(1))
+        p.start("surface 640 400")
+
+        def see(what, letters, x=None, y=None):
+            plain = drawn(surface_line, 640, 400, letters)
+            p.see_drawn(what, plain if x is None else with_cursor(plain, 320 + x, 200 + y))
+
+        see("none", "")
+        p.qmp.type("c")
+        see("in the corner", "c", 0, 0)
+        p.qmp.move_mouse(100, 60)
+        see("moved", "c", 100, 60)
+        p.qmp.move_mouse(-90, -50)
+        see("over what will be drawn", "c", 10, 10)
+        p.qmp.type("x")
+        see("drawn below", "cx", 10, 10)
+        for _ in range(7):
+            p.qmp.move_mouse(100, 60)
+        see("beyond the window", "cx", 639, 399)
+        p.qmp.press("alt", "f2")
+        p.see("the second terminal", p.greeting(2))
+        p.qmp.press("alt", "f1")
+        see("shown again", "cx", 639, 399)
+        p.run("kill -9 $(pidof framebuffer)")
+        p.qmp.type("y")
+        see("the display's driver again", "cxy", 639, 399)
+        p.qmp.type("h")
+        see("hidden", "cxyh")
+        for _ in range(4):
+            p.qmp.move_mouse(-100, -50)
+        p.expect_log("place 239 199")
+        see("still hidden", "cxyh")
+        p.qmp.type("d")
+        plain, end = drawn(surface_line, 640, 400, "cxyhd"), time.monotonic() + LIMIT
+        while True:     # SDL's own: an arrow in black and white
+            found = p.qmp.picture()
+            places = [(i // 3 % WIDTH, i // 3 // WIDTH) for i in range(0, 3 * WIDTH * HEIGHT, 3)
+                      if found.pixels[i:i + 3] != plain.pixels[i:i + 3]]
+            columns, rows = [x for x, _ in places], [y for _, y in places]
+            colours = {found.pixels[3 * (y * WIDTH + x):3 * (y * WIDTH + x) + 3] for x, y in places}
+            if places and (min(columns), min(rows)) == (320 + 239, 200 + 199) and max(columns) < 559 + 32 and max(
+                    rows) < 399 + 32 and colours == {b"\0\0\0", b"\xff\xff\xff"}:
+                break
+            if time.monotonic() > end:
+                p.keep(found, "found")
+                raise boot.Failure(f"no arrow: {len(places)} pixels, {len(colours)} colours")
+        p.run("kill -9 $(pidof sdl2-draw)")
+        p.see("the console without it", p.greeting(1))
+
+
+def test_layout(host):
+    """Keys are named by the layout, which changes meanwhile."""
+    with Painter(host, packages="sdl2", append="keymap=de") as p:
+        p.see("the login", p.greeting(1))
+        p.start("surface 64 64")
+        p.expect_log("shown")
+        for key in "y", "semicolon", "bracket_left", "equal", "1", "f1", "kp_7", "left":
+            p.qmp.press(key)
+        p.expect_log("key Y down", "symbol Z", "text z", "key ; down", "symbol ö", "key [ down", "symbol ü", "symbol '",
+                     "symbol 1", "symbol F1", "symbol Keypad 7", "symbol Left")
+        p.run("echo fr > /scheme/console/keymap")
+        p.expect_log("layout")
+        for key in "q", "semicolon", "1", "m":
+            p.qmp.press(key)
+        p.expect_log("layout", "key Q down", "symbol A", "text a", "key ; down", "symbol M", "text m", "key 1 down",
+                     "symbol 1", "key M down", "symbol ,")
+        p.qmp.press("esc")
+        p.expect_log("end")
+
+
 def test_devices(host):
     """A tablet's places, a virtio keyboard; the screen takes the size of the host's window meanwhile."""
     extra = [*screen_test.VIRTIO_INPUT, "-vga", "none", "-device", "virtio-vga"]
@@ -181,6 +274,26 @@ def test_devices(host):
         p.see_drawn("a letter", drawn(surface_line, 640, 400, "q"))
         p.viewer.resize(1024, 768)
         p.see_drawn("in the middle of another size", drawn(surface_line, 640, 400, "q", (1024, 768)))
+        p.qmp.type("c")
+        wanted = [alpha << 24 | int.from_bytes(colour_, "big") for alpha, colour_ in (
+            cursor_pixels().get((i % 64, i // 64), (0, b"\0\0\0")) for i in range(64 * 64))]
+        p.viewer.read_until(lambda: p.viewer.cursor and p.viewer.cursor == (HOT, (64, 64), tuple(wanted)))
+        p.see_drawn("a cursor in hardware isn't in the picture", drawn(surface_line, 640, 400, "qc", (1024, 768)))
+        p.qmp.press("esc")
+        p.expect_log("end")
+        p.start("texture 0 0")
+        p.see_drawn("full-screen", drawn(texture_line, 1024, 768, screen=(1024, 768)))
+        p.viewer.resize(1000, 700)
+        p.see_drawn("the window follows the screen", drawn(texture_line, 1000, 700, screen=(1000, 700)))
+        p.expect_log("resized 1000 700 of 1000 700")
+        p.qmp.press("alt", "f2")
+        time.sleep(1)
+        p.viewer.resize(1100, 720)
+        time.sleep(1)
+        p.qmp.press("alt", "f1")
+        p.see_drawn("resized while another terminal was seen", drawn(texture_line, 1100, 720, screen=(1100, 720)))
+        p.qmp.type("k")
+        p.see_drawn("a letter there", drawn(texture_line, 1100, 720, "k", (1100, 720)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "servers" / "console"), str(ROOT / "scripts" / "lib")]
+sys.path[:0] = [str(ROOT / "servers" / "lib" / "font"), str(ROOT / "scripts" / "lib")]
 import fonts  # noqa: E402  (found through the path above)
 import qmp  # noqa: E402
 
@@ -83,3 +83,29 @@ class TextScreen:
             for y, line in enumerate(memory[key]):
                 lines[(r - first) * self.font_height + y][at:at + len(line)] = line
         return qmp.Picture(self.width, self.height, b"".join(lines))
+
+    def read(self, picture):
+        """The text that stands in the cells of a picture: its lines. What is no letter of two colours is '\0'."""
+        if not hasattr(self, "letters"):
+            self.letters = {}
+            for code in sorted(self.codes):
+                bits = tuple(bit for line in self.glyph(code) for bit in line)
+                self.letters.setdefault(bits, chr(code))
+            self.letters[(0,) * (self.font_width * self.font_height)] = " "
+        lines = []
+        for row in range(picture.height // self.font_height):
+            part = picture.crop(0, row * self.font_height, picture.width, self.font_height).pixels
+            lines.append("".join(self.letter(part, 3 * picture.width, column)
+                                 for column in range(picture.width // self.font_width)))
+        return lines
+
+    def letter(self, part, pitch, column):
+        at, end = 3 * column * self.font_width, 3 * (column + 1) * self.font_width
+        pixels = b"".join(part[y * pitch + at:y * pitch + end] for y in range(self.font_height))
+        pixels = [pixels[i:i + 3] for i in range(0, len(pixels), 3)]
+        colours = sorted(set(pixels))
+        for front in colours if len(colours) <= 2 else ():
+            bits = tuple(int(pixel == front) for pixel in pixels) if len(colours) == 2 else (0,) * len(pixels)
+            if bits in self.letters:
+                return self.letters[bits]
+        return "\0"

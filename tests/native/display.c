@@ -111,6 +111,33 @@ TEST(unmapped_in_the_middle) {
     expect_alive(pid);
 }
 
+TEST(cursors_anywhere) {
+    static struct display_cursor image = {.hot_x = DISPLAY_CURSOR_SIDE - 1, .hot_y = DISPLAY_CURSOR_SIDE - 1};
+    struct display d;
+    int pid = driver_pid();
+    screen_use(&d, 0, 0);
+    const uint32_t places[] = {0, 1, d.width / 2, d.width - 1, d.width, DISPLAY_SIDE_MAX - 1};
+    const size_t n = sizeof(places) / sizeof(places[0]);
+    for (size_t i = 0; i < DISPLAY_CURSOR_SIDE * DISPLAY_CURSOR_SIDE; i++) image.pixels[i] = (uint32_t)i * 1000003;
+    for (size_t i = 0; i < n * n; i++) {
+        GIVES(0, display_cursor(&d, i % 3 ? &image : nullptr));
+        GIVES(0, display_cursor_move(&d, places[i % n], places[i / n]));
+        GIVES(0, display_damage(&d, &(struct rect){0, 0, INT32_MAX, INT32_MAX}, 1));
+        image.hot_x = image.hot_y = i % 2 ? 0 : DISPLAY_CURSOR_SIDE - 1;
+    }
+    image.hot_y = DISPLAY_CURSOR_SIDE;
+    GIVES(-EINVAL, display_cursor(&d, &image));
+    GIVES(-EINVAL, display_cursor_move(&d, DISPLAY_SIDE_MAX, 0));
+    image.hot_y = 5;
+    GIVES(0, display_cursor(&d, &image));
+    GIVES(0, display_surface(&d, 7, 5)); /* smaller than the cursor */
+    GIVES(0, display_cursor_move(&d, 3, 3));
+    GIVES(0, display_show(&d, false));
+    GIVES(0, display_show(&d, true));
+    display_close(&d);
+    expect_alive(pid);
+}
+
 TEST(nonsense) {
     struct display d;
     int pid = driver_pid();

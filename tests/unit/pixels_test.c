@@ -46,6 +46,12 @@ TEST(damage_of_lines_is_one_rectangle) {
     CHECK(d.count == 1);
 }
 
+TEST(what_is_seen_through) {
+    CHECK(pixel_over(0xff123456, 0xabcdef) == 0x123456 && pixel_over(0x00123456, 0xabcdef) == 0xabcdef);
+    CHECK(pixel_over(0x80ff0080, 0x00ff40) == 0x807f60);
+    CHECK(pixel_over(0x01ffffff, 0xfefefe) == 0xfefefe && pixel_over(0x7f000000, 0x010101) == 0x010101);
+}
+
 TEST(formats) {
     CHECK(pixel_of(&PIXELS_XRGB8888, 0x123456) == 0x123456);
     CHECK(pixel_of(&PIXELS_RGB565, 0xffffff) == 0xffff && pixel_of(&PIXELS_RGB565, 0xff0000) == 0xf800);

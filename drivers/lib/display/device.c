@@ -34,6 +34,7 @@ struct client { /* one open */
 static struct display_device *device; /* the one of this process */
 static struct client *front;
 static const struct client *cursor_of; /* whose cursor is shown */
+static struct rect pointer; /* where, if it is drawn here */
 static struct object_map files;
 
 static struct client *client_of(const struct port_buffer *call) { return object_get(&files, call->request.object); }
@@ -52,10 +53,31 @@ static void place_of(const struct client *c, int32_t *x, int32_t *y) {
     if (*y < 0) *y = 0;
 }
 
+static uint32_t surface_pixel(const struct surface *s, int32_t x, int32_t y) {
+    const bool within = x >= 0 && y >= 0 && (uint32_t)x < s->width && (uint32_t)y < s->height;
+    return within ? s->pixels[(size_t)y * s->stride + (size_t)x] : 0;
+}
+
+/* The cursor's part of r, over the surface, which lies at (x, y). */
+static void pointer_draw(const struct surface *from, int32_t x, int32_t y, struct rect r) {
+    static uint32_t pixels[DISPLAY_CURSOR_SIDE * DISPLAY_CURSOR_SIDE];
+    const int32_t side = DISPLAY_CURSOR_SIDE;
+    r = rect_intersect(r, pointer);
+    if (rect_empty(r)) return;
+    for (int32_t row = r.y0; row < r.y1; row++)
+        for (int32_t column = r.x0; column < r.x1; column++) {
+            const int32_t at = (row - pointer.y0) * side + column - pointer.x0;
+            pixels[at] = pixel_over(cursor_of->cursor->pixels[at], surface_pixel(from, column - x, row - y));
+        }
+    const struct surface over = {pixels, DISPLAY_CURSOR_SIDE, DISPLAY_CURSOR_SIDE, DISPLAY_CURSOR_SIDE};
+    screen_draw(&device->screen, &over, pointer.x0, pointer.y0, r);
+}
+
 static void screen_show(const struct surface *from, int32_t x, int32_t y, struct rect r) {
     r = rect_intersect(r, (struct rect){0, 0, (int32_t)device->screen.width, (int32_t)device->screen.height});
     if (rect_empty(r)) return;
     screen_draw(&device->screen, from, x, y, r);
+    pointer_draw(from, x, y, r);
     if (device->ops->changed) device->ops->changed(device, r);
 }
 
@@ -67,24 +89,57 @@ static void draw(const struct client *c, struct rect r) {
     if (!rect_empty(r)) screen_show(&c->surface, x, y, (struct rect){r.x0 + x, r.y0 + y, r.x1 + x, r.y1 + y});
 }
 
-/* That of whom is seen. */
-static void cursor_show(void) {
+/* This part of the screen, whatever is seen there. */
+static void screen_show_part(struct rect r) {
+    const struct client *c = visible();
+    static const struct surface nothing;
+    int32_t x = 0, y = 0;
+    if (c) place_of(c, &x, &y);
+    screen_show(c ? &c->surface : &nothing, x, y, r);
+}
+
+static void cursor_show_hardware(void) {
     const struct client *c = visible();
     int32_t x = 0, y = 0;
-    if (!device->ops->cursor) return;
     if (c) place_of(c, &x, &y);
     if (c && c->cursor) device->ops->cursor(device, c->cursor, x + c->cursor_x, y + c->cursor_y);
     else if (cursor_of) device->ops->cursor(device, nullptr, 0, 0);
     cursor_of = c && c->cursor ? c : nullptr;
 }
 
-static void draw_all(void) {
+/* Whose cursor it is, and where, for what is drawn next. */
+static void pointer_place(void) {
     const struct client *c = visible();
-    static const struct surface nothing;
-    int32_t x = 0, y = 0;
-    if (c) place_of(c, &x, &y);
-    screen_show(c ? &c->surface : &nothing, x, y, (struct rect){0, 0, INT32_MAX, INT32_MAX});
-    cursor_show();
+    cursor_of = c && c->cursor ? c : nullptr;
+    pointer = (struct rect){};
+    if (!cursor_of) return;
+    place_of(c, &pointer.x0, &pointer.y0);
+    pointer.x0 += c->cursor_x - (int32_t)c->cursor->hot_x;
+    pointer.y0 += c->cursor_y - (int32_t)c->cursor->hot_y;
+    pointer.x1 = pointer.x0 + DISPLAY_CURSOR_SIDE;
+    pointer.y1 = pointer.y0 + DISPLAY_CURSOR_SIDE;
+}
+
+/* That of whom is seen. */
+static void cursor_show(void) {
+    if (device->ops->cursor) {
+        cursor_show_hardware();
+        return;
+    }
+    const struct rect before = pointer;
+    pointer_place();
+    if (rect_empty(rect_intersect(before, pointer))) {
+        screen_show_part(before);
+        screen_show_part(pointer);
+    } else {
+        screen_show_part(rect_unite(before, pointer)); /* at once: it would be seen to blink */
+    }
+}
+
+static void draw_all(void) {
+    if (!device->ops->cursor) pointer_place();
+    screen_show_part((struct rect){0, 0, INT32_MAX, INT32_MAX});
+    if (device->ops->cursor) cursor_show_hardware();
 }
 
 static void unlink_client(struct client *c) {
@@ -191,7 +246,6 @@ static int64_t request_cursor(struct client *c, const struct port_buffer *call) 
     const struct display_cursor *wanted = (const void *)call->data;
     const uint32_t length = call->request.length;
     struct display_cursor *copy = nullptr;
-    if (!device->ops->cursor) return -EOPNOTSUPP;
     if (length > 0) {
         if (length != sizeof(*wanted) || wanted->hot_x >= DISPLAY_CURSOR_SIDE || wanted->hot_y >= DISPLAY_CURSOR_SIDE)
             return -EINVAL;
@@ -207,11 +261,14 @@ static int64_t request_cursor(struct client *c, const struct port_buffer *call) 
 
 static int64_t request_cursor_move(struct client *c, const struct port_buffer *call) {
     const int64_t x = (int64_t)call->request.args[0], y = (int64_t)call->request.args[1];
-    if (!device->ops->cursor) return -EOPNOTSUPP;
     if (x < 0 || y < 0 || x >= DISPLAY_SIDE_MAX || y >= DISPLAY_SIDE_MAX) return -EINVAL;
     c->cursor_x = (int32_t)x;
     c->cursor_y = (int32_t)y;
     if (cursor_of != c) return 0;
+    if (!device->ops->cursor) {
+        cursor_show();
+        return 0;
+    }
     int32_t left, top;
     place_of(c, &left, &top);
     device->ops->cursor_move(device, left + c->cursor_x, top + c->cursor_y);

@@ -44,6 +44,17 @@ void damage_add(struct damage *d, struct rect r) {
 }
 
 /* --- formats --- */
+uint32_t pixel_over(uint32_t pixel, uint32_t under) {
+    const uint32_t alpha = pixel >> 24;
+    uint32_t mixed = 0;
+    if (alpha == 0) return under;
+    for (uint32_t shift = 0; shift < 24; shift += 8) {
+        const uint32_t above = pixel >> shift & 0xff, below = under >> shift & 0xff;
+        mixed |= (above * alpha + below * (255 - alpha) + 127) / 255 << shift;
+    }
+    return mixed;
+}
+
 bool pixel_format_valid(const struct pixel_format *f) {
     const uint8_t bits[] = {f->red_bits, f->green_bits, f->blue_bits};
     const uint8_t shift[] = {f->red_shift, f->green_shift, f->blue_shift};

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* The program's side of a terminal that is drawn on (graphics.h). */
+#include <fcntl.h>
 #include <graphics.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #define MAJOR 4 /* of /dev/tty1 … */
 #define MINOR_MAX 63
@@ -40,10 +43,55 @@ int graphics_begin(struct graphics *g, handle_t terminal) {
     return e;
 }
 
+int graphics_open(struct graphics *g) {
+    int e = graphics_begin(g, STDIN_FILENO);
+    if (e != -ENOTTY) return e;
+    int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
+    if (terminal < 0) return e;
+    e = graphics_begin(g, terminal);
+    if (e < 0) close(terminal);
+    g->opened = e == 0;
+    return e;
+}
+
 void graphics_end(struct graphics *g) {
     display_close(&g->display);
     if (g->events != HANDLE_NONE) sys_handle_close(g->events);
     g->events = HANDLE_NONE;
+    if (g->opened) close(g->terminal);
+    g->opened = false;
+}
+
+const char *graphics_error(int e) {
+    switch (e) {
+    case -ENOTTY: return "this is no virtual terminal: it takes a screen, and one of its terminals (Alt+F1 … F6)";
+    case -EBUSY: return "another program draws on this terminal";
+    case -EACCES: return "this terminal is somebody else's";
+    default: return strerror(-e);
+    }
+}
+
+int graphics_surface(struct graphics *g) {
+    struct display *d = &g->display;
+    int e = display_info(d);
+    if (e < 0) e = graphics_display(g);
+    if (e < 0) return e;
+    if (d->pixels && d->width == d->info.width && d->height == d->info.height) return 0;
+    e = display_surface(d, d->info.width, d->info.height);
+    return e < 0 ? e : 1;
+}
+
+int graphics_keys(const struct graphics *g, uint16_t letters[GRAPHICS_KEY_COUNT]) {
+    const uint32_t size = GRAPHICS_KEY_COUNT * sizeof(letters[0]);
+    struct call_args args = {
+        .request = {.op = GRAPHICS_KEYS},
+        .out = letters,
+        .out_size = size,
+        .carry = HANDLE_NONE,
+        .deadline = DEADLINE_NEVER,
+    };
+    int64_t e = sys_call(g->terminal, &args);
+    return e < 0 ? (int)e : args.reply.length == size ? 0 : -EPROTO;
 }
 
 long graphics_read(const struct graphics *g, struct input_event *events, size_t count) {

@@ -4,7 +4,8 @@
  * input or the one that controls it.  The window's surface is the display's: SDL draws into the memory that the display's
  * driver shows.  A window smaller than the screen lies in its middle.
  *
- * There is no cursor: whoever wants one draws it.  One window is seen, the one made last.
+ * The cursor is the display's, which lies over the surface.  Another size of the screen is news to full-screen windows;
+ * others stay as large as they are.  Keys are named by the console's layout.  One window is seen, the one made last.
  */
 #include "SDL_internal.h"
 
@@ -12,6 +13,7 @@
 #include "events/SDL_events_c.h"
 #include "events/SDL_keyboard_c.h"
 #include "events/SDL_mouse_c.h"
+#include "events/default_cursor.h"
 #include "events/scancodes_linux.h"
 #include "video/SDL_sysvideo.h"
 #include <errno.h>
@@ -30,7 +32,9 @@ enum { TYPE_PLACE = 3 }; /* evdev's EV_ABS */
 static struct graphics graphics;
 static int terminal = -1, wake = -1; /* opened here; wake: counts wake-ups of who waits for events */
 static bool begun, lost; /* lost: the display's driver was started again */
+static SDL_VideoDevice *video;
 static SDL_Window *seen;
+static const struct display_cursor *cursor; /* null: none is shown */
 static int moved_x, moved_y; /* of the group of events at hand */
 static int place[2]; /* of a tablet */
 static bool placed;
@@ -75,12 +79,51 @@ static void typed(int32_t code_point) {
     SDL_SendKeyboardText(text);
 }
 
+static SDL_DisplayMode mode_now(void) {
+    return (SDL_DisplayMode){
+        .format = SDL_PIXELFORMAT_RGB888,
+        .w = (int)graphics.display.info.width,
+        .h = (int)graphics.display.info.height,
+    };
+}
+
+/* Is the screen as it was? */
+static void screen_look(void) {
+    SDL_VideoDisplay *display = &video->displays[0];
+    if (display_info(&graphics.display) < 0) {
+        surface_lost();
+        return;
+    }
+    const SDL_DisplayMode now = mode_now();
+    if (now.w == display->desktop_mode.w && now.h == display->desktop_mode.h) return;
+    SDL_SetDesktopDisplayMode(display, &now);
+    SDL_SetCurrentDisplayMode(display, &now);
+    SDL_ResetDisplayModes(0);
+    SDL_AddDisplayMode(display, &now);
+    if (!seen || !(seen->flags & SDL_WINDOW_FULLSCREEN)) return;
+    SDL_SendWindowEvent(seen, SDL_WINDOWEVENT_RESIZED, now.w, now.h);
+    SDL_SendWindowEvent(seen, SDL_WINDOWEVENT_EXPOSED, 0, 0);
+}
+
+/* What a key types alone is its name; those that type nothing keep theirs. */
+static void keys_name(SDL_bool tell) {
+    SDL_Keycode codes[SDL_NUM_SCANCODES];
+    uint16_t letters[GRAPHICS_KEY_COUNT];
+    SDL_GetDefaultKeymap(codes);
+    if (graphics_keys(&graphics, letters) < 0) return;
+    for (unsigned key = 0; key < GRAPHICS_KEY_COUNT; key++)
+        if (letters[key]) codes[linux_scancode_table[key]] = letters[key];
+    SDL_SetKeymap(0, codes, SDL_NUM_SCANCODES, tell);
+}
+
 static void terminal_event(const struct input_event *e) {
     switch (e->code) {
     case GRAPHICS_SHOWN:
         SDL_SetKeyboardFocus(seen);
+        screen_look();
         draw_all();
         break;
+    case GRAPHICS_LAYOUT: keys_name(SDL_TRUE); break;
     case GRAPHICS_HIDDEN:
         SDL_SetKeyboardFocus(NULL); /* releases all keys */
         break;
@@ -153,6 +196,69 @@ static void wake_up(SDL_VideoDevice *device, SDL_Window *window) { eventfd_write
 
 static int relative_set(SDL_bool on) { return 0; } /* movement is all that a mouse tells */
 
+/* --- the cursor --- */
+static void cursor_place(SDL_Cursor *unused) {
+    const SDL_Mouse *mouse = SDL_GetMouse();
+    if (begun && !lost)
+        (void)!display_cursor_move(&graphics.display, (uint32_t)SDL_max(mouse->x, 0), (uint32_t)SDL_max(mouse->y, 0));
+}
+
+static void cursor_tell(void) {
+    if (!begun || lost) return;
+    (void)!display_cursor(&graphics.display, cursor);
+    cursor_place(NULL);
+}
+
+static SDL_Cursor *cursor_create(SDL_Surface *surface, int hot_x, int hot_y) {
+    if (surface->w > DISPLAY_CURSOR_SIDE || surface->h > DISPLAY_CURSOR_SIDE) {
+        SDL_SetError("cathode: cursors have at most %d x %d pixels", DISPLAY_CURSOR_SIDE, DISPLAY_CURSOR_SIDE);
+        return NULL;
+    }
+    SDL_Cursor *new = SDL_calloc(1, sizeof(*new));
+    struct display_cursor *image = SDL_calloc(1, sizeof(*image));
+    if (!new || !image) {
+        SDL_free(new);
+        SDL_free(image);
+        SDL_OutOfMemory();
+        return NULL;
+    }
+    image->hot_x = (uint32_t)hot_x;
+    image->hot_y = (uint32_t)hot_y;
+    for (int y = 0; y < surface->h; y++) /* it is ARGB8888 */
+        SDL_memcpy(&image->pixels[y * DISPLAY_CURSOR_SIDE], (char *)surface->pixels + y * surface->pitch,
+                   (size_t)surface->w * 4);
+    new->driverdata = image;
+    return new;
+}
+
+static int cursor_show(SDL_Cursor *wanted) {
+    cursor = wanted ? wanted->driverdata : NULL;
+    cursor_tell();
+    return 0;
+}
+
+static void cursor_free(SDL_Cursor *old) {
+    if (cursor && cursor == old->driverdata) cursor_show(NULL);
+    SDL_free(old->driverdata);
+    SDL_free(old);
+}
+
+static void mouse_warp(SDL_Window *window, int x, int y) {
+    SDL_SendMouseMotion(window, SDL_GetMouse()->mouseID, 0, x, y);
+}
+
+static void mouse_begin(void) {
+    SDL_Mouse *mouse = SDL_GetMouse();
+    mouse->CreateCursor = cursor_create;
+    mouse->ShowCursor = cursor_show;
+    mouse->MoveCursor = cursor_place;
+    mouse->FreeCursor = cursor_free;
+    mouse->WarpMouse = mouse_warp;
+    mouse->SetRelativeMouseMode = relative_set;
+    SDL_SetDefaultCursor(
+        SDL_CreateCursor(default_cdata, default_cmask, DEFAULT_CWIDTH, DEFAULT_CHEIGHT, DEFAULT_CHOTX, DEFAULT_CHOTY));
+}
+
 /* --- windows --- */
 static int window_create(SDL_VideoDevice *device, SDL_Window *window) {
     seen = window;
@@ -170,10 +276,12 @@ static void window_size(SDL_VideoDevice *device, SDL_Window *window) {
 }
 
 static int surface_create(SDL_VideoDevice *device, SDL_Window *window, Uint32 *format, void **pixels, int *pitch) {
+    const bool again = lost;
     int e = !begun ? -EIO : lost ? graphics_display(&graphics) : 0;
     if (!e) e = display_surface(&graphics.display, (uint32_t)window->w, (uint32_t)window->h);
     if (e) return SDL_SetError("cathode: no surface (error %d)", -e);
     lost = false;
+    if (again) cursor_tell();
     *format = SDL_PIXELFORMAT_RGB888;
     *pixels = graphics.display.pixels;
     *pitch = (int)graphics.display.stride * 4;
@@ -204,17 +312,16 @@ static void video_end(void) {
     begun = lost = false;
     terminal = wake = -1;
     seen = NULL;
+    cursor = NULL;
 }
 
 static int video_init(SDL_VideoDevice *device) {
-    SDL_DisplayMode mode = {
-        .format = SDL_PIXELFORMAT_RGB888,
-        .w = (int)graphics.display.info.width,
-        .h = (int)graphics.display.info.height,
-    };
+    const SDL_DisplayMode mode = mode_now();
+    video = device;
     if (SDL_AddBasicVideoDisplay(&mode) < 0) return -1;
     SDL_AddDisplayMode(&device->displays[0], &mode);
-    SDL_GetMouse()->SetRelativeMouseMode = relative_set;
+    mouse_begin();
+    keys_name(SDL_FALSE);
     return 0;
 }
 

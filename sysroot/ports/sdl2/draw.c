@@ -2,7 +2,7 @@
 /*
  * sdl2-draw surface|texture WIDTH HEIGHT: pixels that tests/boot/sdl_test.py knows, in the window's surface or by the
  * renderer (0 0: the whole screen), and a square for each letter typed; events are told on standard output.
- * 'm' has the mouse tell movement only.
+ * 'm' has the mouse tell movement only; a cursor is shown after 'c' (one of its own) or 'd' (SDL's), not after 'h'.
  */
 #include <SDL.h>
 #include <stdbool.h>
@@ -14,6 +14,10 @@
 #define SQUARE 16 /* of a letter */
 #define LETTERS_MAX 32
 #define TIMER_MS 200
+#define CURSOR_WIDTH 24
+#define CURSOR_HEIGHT 20
+#define HOT_X 3
+#define HOT_Y 5
 
 static SDL_Window *window;
 static SDL_Renderer *renderer;
@@ -62,6 +66,23 @@ static bool draw_texture(void) {
 
 static bool draw(void) { return renderer ? draw_texture() : draw_surface(); }
 
+static void cursor_make(void) {
+    SDL_Surface *s = SDL_CreateRGBSurfaceWithFormat(0, CURSOR_WIDTH, CURSOR_HEIGHT, 32, SDL_PIXELFORMAT_ARGB8888);
+    for (int y = 0; y < CURSOR_HEIGHT; y++)
+        for (int x = 0; x < CURSOR_WIDTH; x++)
+            ((Uint32 *)((char *)s->pixels + y * s->pitch))[x] = (Uint32)(x * 11) << 24 | pattern(y * 9, x * 7);
+    SDL_SetCursor(SDL_CreateColorCursor(s, HOT_X, HOT_Y));
+    SDL_FreeSurface(s);
+}
+
+static void typed(char letter) {
+    if (letter == 'm') SDL_SetRelativeMouseMode(SDL_TRUE);
+    if (letter == 'c') cursor_make();
+    if (letter == 'd') SDL_SetCursor(SDL_GetDefaultCursor());
+    if (letter == 'c' || letter == 'd') SDL_ShowCursor(SDL_ENABLE);
+    if (letter == 'h') SDL_ShowCursor(SDL_DISABLE);
+}
+
 /* In a thread of SDL's, while the first one waits for events. */
 static Uint32 ring(Uint32 interval, void *data) {
     SDL_PushEvent(&(SDL_Event){.type = SDL_USEREVENT});
@@ -75,6 +96,7 @@ static bool begin(const char *kind, int width, int height) {
     if (!window) return fail("window");
     printf("drivers %s %s\n", SDL_GetCurrentVideoDriver(), SDL_GetCurrentAudioDriver());
     if (!SDL_AddTimer(TIMER_MS, ring, NULL)) return fail("timer");
+    SDL_ShowCursor(SDL_DISABLE);
     if (strcmp(kind, "texture") != 0) return true;
     renderer = SDL_CreateRenderer(window, -1, SDL_RENDERER_SOFTWARE);
     if (!renderer) return fail("renderer");
@@ -89,13 +111,14 @@ static bool take(const SDL_Event *e) {
     case SDL_USEREVENT: printf("timer\n"); break;
     case SDL_TEXTINPUT:
         printf("text %s\n", e->text.text);
-        if (e->text.text[0] == 'm') SDL_SetRelativeMouseMode(SDL_TRUE);
+        typed(e->text.text[0]);
         if (letter_count < LETTERS_MAX) letters[letter_count++] = (unsigned char)e->text.text[0];
         return draw();
     case SDL_KEYDOWN:
     case SDL_KEYUP:
         printf("key %s %s%s\n", SDL_GetScancodeName(e->key.keysym.scancode), e->type == SDL_KEYDOWN ? "down" : "up",
                e->key.repeat ? " again" : "");
+        if (e->type == SDL_KEYDOWN) printf("symbol %s\n", SDL_GetKeyName(e->key.keysym.sym));
         return e->key.keysym.scancode != SDL_SCANCODE_ESCAPE;
     case SDL_MOUSEMOTION:
         printf("motion %d %d\nplace %d %d\n", e->motion.xrel, e->motion.yrel, e->motion.x, e->motion.y);
@@ -103,7 +126,13 @@ static bool take(const SDL_Event *e) {
     case SDL_MOUSEBUTTONDOWN: printf("button %d down\n", e->button.button); break;
     case SDL_MOUSEBUTTONUP: printf("button %d up\n", e->button.button); break;
     case SDL_MOUSEWHEEL: printf("wheel %d\n", e->wheel.y); break;
+    case SDL_KEYMAPCHANGED: printf("layout\n"); break;
     case SDL_WINDOWEVENT:
+        if (e->window.event == SDL_WINDOWEVENT_RESIZED) {
+            SDL_DisplayMode mode = {0};
+            SDL_GetDesktopDisplayMode(0, &mode);
+            printf("resized %d %d of %d %d\n", e->window.data1, e->window.data2, mode.w, mode.h);
+        }
         if (e->window.event == SDL_WINDOWEVENT_FOCUS_LOST) printf("hidden\n");
         if (e->window.event == SDL_WINDOWEVENT_FOCUS_GAINED) printf("shown\n");
         if (e->window.event == SDL_WINDOWEVENT_EXPOSED) return draw();

@@ -30,7 +30,7 @@ enum display_op {
     DISPLAY_INFO = OP_USER, /* answers struct display_info */
     DISPLAY_SURFACE, /* args: width, height; replaces this file's; reply.handle: memory, args[0]: bytes per line */
     DISPLAY_DAMAGE, /* data: struct rect[], at most DISPLAY_RECTS_MAX, of the surface */
-    DISPLAY_CURSOR, /* data: struct display_cursor, or nothing: no cursor; -EOPNOTSUPP: this screen draws none */
+    DISPLAY_CURSOR, /* data: struct display_cursor, or nothing: no cursor */
     DISPLAY_CURSOR_MOVE, /* args: x, y of its hot spot, in the surface */
     /* Only for root: */
     DISPLAY_SHOW, /* args[0] 1: in front of the others, 0: behind them */
@@ -44,7 +44,7 @@ struct display_info {
     uint32_t generation; /* changes with the mode */
     struct pixel_format format; /* of the screen, not of surfaces */
     uint32_t can_set_mode, in_front; /* 1 or 0; of this file */
-    uint32_t has_cursor, reserved;
+    uint32_t has_cursor, reserved; /* has_cursor: in hardware, else it is drawn */
 };
 
 /* The cursor of whom is seen lies on the screen, not in a surface. */

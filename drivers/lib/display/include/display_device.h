@@ -17,7 +17,8 @@ struct display_ops { /* any of them may be null */
     void (*changed)(struct display_device *d, struct rect r);
     /* Another mode, a valid one: d->screen is of it, or -errno and as it was. */
     int (*set_mode)(struct display_device *d, const struct mode *m);
-    /* A cursor in hardware with its hot spot there; null: none. With it: moves the one that is shown. */
+    /* A cursor in hardware with its hot spot there; null: none. With it: moves the one that is shown. Without these
+     * two the library draws cursors. */
     void (*cursor)(struct display_device *d, const struct display_cursor *image, int32_t x, int32_t y);
     void (*cursor_move)(struct display_device *d, int32_t x, int32_t y);
     /* For what scheme_event_add(&d->scheme, …, key) waits for. */

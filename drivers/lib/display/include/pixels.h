@@ -23,6 +23,9 @@ struct damage { /* zero is none */
 };
 void damage_add(struct damage *d, struct rect r);
 
+/* A pixel 0xAARRGGBB over one that is opaque. */
+uint32_t pixel_over(uint32_t pixel, uint32_t under);
+
 struct pixel_format { /* a pixel: little-endian, of 2, 3 or 4 bytes */
     uint8_t bytes, red_shift, red_bits, green_shift, green_bits, blue_shift, blue_bits, reserved;
 };

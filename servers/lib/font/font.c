@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Text as pixels (font.h). */
-#include "font.h"
+#include <font.h>
 
 #define COLUMNS_MIN 100
 #define ROWS_MIN 30
