@@ -202,7 +202,7 @@ def test_jobs(host):
 
 
 def test_layouts(host):
-    """Layouts, dead keys, AltGr, Caps Lock; a key held down repeats."""
+    """Layouts, dead keys, AltGr, Caps Lock, a Compose key."""
     with Person(host, append="keymap=de") as p:
         shown = p.log_in()
         p.qmp.type("echo zy")                              # the keys Z and Y change places
@@ -223,7 +223,12 @@ def test_layouts(host):
             raise boot.Failure("the layout's name")
         p.run("echo dvorak > /scheme/console/keymap")
         p.qmp.type("sdfg")
-        p.see("Dvorak", shown + "oeui")
+        p.see("Dvorak", shown := shown + "oeui")
+        p.run("echo us,compose:rctrl > /scheme/console/keymap")
+        for keys in ("ctrl_r", "o", "e"), ("ctrl_r", "equal", "c"), ("ctrl_r", "apostrophe", "j"), ("ctrl_r", "q", "q"):
+            for key in keys:
+                p.qmp.press(key)
+        p.see("composed", shown + "œ€j\u0301q")
 
 
 def test_selection(host):

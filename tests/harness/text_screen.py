@@ -8,6 +8,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "servers" / "lib" / "font"), str(ROOT / "scripts" / "lib")]
+import fetch  # noqa: E402  (found through the path above)
 import fonts  # noqa: E402  (found through the path above)
 import qmp  # noqa: E402
 
@@ -18,7 +19,7 @@ class TextScreen:
     def __init__(self, program, width=1280, height=800, font="8x16"):
         self.program, self.width, self.height = program, width, height
         self.font_width, self.font_height, self.glyphs, self.codes = fonts.read(
-            f"/usr/share/consolefonts/spleen-{font}.psfu.gz")
+            fetch.unpack("spleen") / f"usr/share/consolefonts/spleen-{font}.psfu.gz")
         self.columns, self.rows = width // self.font_width, height // self.font_height
 
     def cells(self, data):
