@@ -56,6 +56,9 @@ void screen_flash(void);
 int64_t screen_present(int64_t now);
 int64_t screen_frame_ns(void); /* when the next frame may be drawn */
 
+/* --- letters.c --- */
+void letters_init(void);
+
 /* --- graphics.c: programs that draw, at most one for each terminal --- */
 void graphics_init(void);
 /* What they ask for, on an open terminal. */

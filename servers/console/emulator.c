@@ -199,7 +199,7 @@ static bool plain_cell(const struct emulator *e, uint64_t line, int column, stru
 
 bool emulator_cell(const struct emulator *e, int row, int column, struct cell *out) {
     if (!plain_cell(e, line_of_row(e, row), column, out)) return false;
-    if (is_selected(e, row, column)) {
+    if (is_selected(e, row, column) || (out->width > 1 && is_selected(e, row, column + 1))) {
         uint32_t colour = out->foreground;
         out->foreground = out->background;
         out->background = colour;
@@ -242,14 +242,16 @@ void emulator_unselect(struct emulator *e) {
 static size_t utf8_put(uint32_t code, char *out) {
     if (code < 0x80) return out[0] = (char)code, 1;
     int more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-    out[0] = (char)((0xf00 >> more & 0xff) | code >> 6 * more);
+    out[0] = (char)((0xff00 >> (more + 1) & 0xff) | code >> 6 * more);
     for (int i = 1; i <= more; i++) out[i] = (char)(0x80 | (code >> 6 * (more - i) & 0x3f));
     return (size_t)more + 1;
 }
 
-/* Those of its cells that are selected, without what was never written at the end. */
+/* Those of its cells that are selected, also the right half only, without what was never written at the end. */
 static size_t line_text(const struct emulator *e, uint64_t line, int first, int last, char *out, size_t size) {
     size_t used = 0, end = 0;
+    struct cell half;
+    if (first > 0 && !plain_cell(e, line, first, &half)) first--;
     for (int column = first; column <= last && used + 4 * CELL_CHARS <= size; column++) {
         struct cell c;
         if (!plain_cell(e, line, column, &c)) continue;

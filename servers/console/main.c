@@ -148,6 +148,7 @@ static const struct scheme_ops console_ops = {
 int main(void) {
     static struct scheme scheme;
     if (scheme_init(&scheme, SERVICE_SCHEME, &console_ops, nullptr) != 0) return 1;
+    letters_init();
     if (!screen_open(&scheme)) service_log("console: there is no screen");
     graphics_init();
     vt_init(&scheme);

@@ -103,7 +103,7 @@ struct keys { /* zero, but for the map, is a keyboard that nobody touches */
     uint8_t held[KEYMAP_KEYS]; /* by key: which modifier it holds while it is down */
 };
 #define KEYS_SYMBOLS_MAX 4
-/* "LAYOUT" or "LAYOUT,compose:KEY", as X calls them; without KEY it is menu. False: no such layout or key, all stays. */
+/* "LAYOUT" or "LAYOUT,compose:KEY", as X has them; without KEY it is menu. False: no such layout or key, all stays. */
 bool keys_configure(struct keys *k, const char *text, size_t length);
 /* The KEY that it has. */
 const char *keys_compose_name(const struct keys *k);
