@@ -82,6 +82,19 @@ static void on_output(const char *bytes, size_t length, void *user) {
     e->ops->answer(e, bytes, length);
 }
 
+/* What libvterm leaves to us: CSI 3 J, to forget the lines that have scrolled out. */
+static int on_csi(const char *leader, const long args[], int count, const char *intermediate, char command,
+                  void *user) {
+    struct emulator *e = user;
+    if (command != 'J' || leader || intermediate || count != 1 || CSI_ARG(args[0]) != 3) return 0;
+    history_forget(e);
+    e->redraw |= e->back > 0 || e->selected;
+    e->back = 0;
+    e->selected = false;
+    return 1;
+}
+
+static const VTermParserCallbacks fallbacks = {.csi = on_csi};
 static const VTermScreenCallbacks callbacks = {
     .damage = on_damage,
     .moverect = on_move,
@@ -112,9 +125,9 @@ bool emulator_init(struct emulator *e, const struct emulator_ops *ops, int rows,
     vterm_state_set_bold_highbright(e->state, 1);
     vterm_screen_enable_altscreen(e->screen, 1);
     vterm_screen_set_callbacks(e->screen, &callbacks, e);
+    vterm_screen_set_unrecognised_fallbacks(e->screen, &fallbacks, e);
     vterm_screen_set_damage_merge(e->screen, VTERM_DAMAGE_SCROLL);
     vterm_screen_reset(e->screen, 1);
-    vterm_state_set_termprop(e->state, VTERM_PROP_CURSORBLINK, &(VTermValue){.boolean = 0});
     return true;
 }
 
