@@ -507,19 +507,33 @@ class Halting(machine.Machine):
         return words[:at - 1] + words[at + 1:]
 
 
+def see_panic(p):
+    """The kernel's last words, in its own letters, and nothing else where they are."""
+    p.qmp.ask("human-monitor-command", **{"command-line": "mce 0 1 0xb200000000000000 5 0 0"})  # a machine check
+    p.expect("^panic: CPU 0: ")
+    picture = p.qmp.still_picture(3)
+    p.keep(picture, "panic")
+    first = picture.crop(0, 0, picture.width, 16 * 12)
+    colours = {first.pixels[at:at + 3] for at in range(0, len(first.pixels), 3)}
+    if colours != {b"\0\0\0", b"\xc0\xc0\xc0"}:
+        raise boot.Failure(f"no panic on the screen: {len(colours)} colours")
+
+
 def test_uefi(host):
     """The mode that the firmware left; a panic takes the screen back."""
     with Person(host, how="uefi", kind=Halting) as p:
         p.see("the firmware's mode", p.greeting(1))
         p.log_in()
-        p.qmp.ask("human-monitor-command", **{"command-line": "mce 0 1 0xb200000000000000 5 0 0"})  # a machine check
-        p.expect("^panic: CPU 0: ")
-        picture = p.qmp.still_picture(3)
-        p.keep(picture, "panic")
-        first = picture.crop(0, 0, picture.width, 16 * 12)
-        colours = {first.pixels[at:at + 3] for at in range(0, len(first.pixels), 3)}
-        if colours != {b"\0\0\0", b"\xc0\xc0\xc0"}:
-            raise boot.Failure(f"no panic on the screen: {len(colours)} colours")
+        see_panic(p)
+
+
+def test_uefi_virtio(host):
+    """A virtio GPU with VGA, its driver started again: a panic resets it and is seen in the firmware's mode."""
+    with Person(host, how="uefi", kind=Halting, extra=["-vga", "virtio"]) as p:
+        p.log_in()
+        p.run("kill -9 $(pidof virtio-gpu)")
+        p.see("the driver again", p.logged_in(1))
+        see_panic(p)
 
 
 def main(tests, words):
