@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # cathode_source(NAME VARIABLE): path of a verified source tarball, fetched if it isn't cached.
+# cathode_package(NAME VARIABLE): folder with the files of a verified binary package.
 # cathode_unpack(NAME VARIABLE [PATCHES...]): folder with its contents, patched, unpacked once into the build folder.
 
 # Where sources and build results of ported code are kept: outside of any build folder.
@@ -14,6 +15,13 @@ endif()
 function(cathode_source name variable)
     execute_process(
         COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/lib/fetch.py ${name}
+        OUTPUT_VARIABLE path OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+    set(${variable} ${path} PARENT_SCOPE)
+endfunction()
+
+function(cathode_package name variable)
+    execute_process(
+        COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/lib/fetch.py --unpack ${name}
         OUTPUT_VARIABLE path OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
     set(${variable} ${path} PARENT_SCOPE)
 endfunction()

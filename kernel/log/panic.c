@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* The end of a kernel that found itself broken: says why and where, for every CPU, and stops. */
 #include <arch/cpu.h>
+#include <arch/mmu.h>
 #include <kernel/debug.h>
 #include <kernel/lib.h>
 #include <kernel/log.h>
+#include <kernel/mm.h>
 #include <kernel/trace_ring.h>
 #include <stdarg.h>
 
@@ -14,9 +16,21 @@ void __stack_chk_fail(void) { panic("a kernel stack frame was overwritten"); }
 
 static void panic_line(const char *line) { arch_console_write(line, strlen(line)); }
 
+static uint8_t *_Atomic zeroed; /* a device's register, or null */
+
+int panic_zero(paddr_t register_) {
+    uint8_t *at = vmap_device(register_, 1, PTE_UNCACHED);
+    if (!at) return -ENOMEM;
+    uint8_t *old = atomic_exchange(&zeroed, at);
+    if (old) vunmap(old);
+    return 0;
+}
+
 void panic(const char *format, ...) {
     static _Atomic uint32_t panicking;
     if (atomic_exchange(&panicking, 1)) arch_halt(); /* another CPU is at it, or the panic itself failed */
+    volatile uint8_t *device = atomic_load(&zeroed);
+    if (device) *device = 0;
     arch_panic_begin();
     char line[512];
     size_t head = print_format(line, sizeof(line), "\npanic: CPU %u: ", cpu_current()->id);

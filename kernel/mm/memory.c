@@ -427,6 +427,7 @@ long memory_control(struct memory *m, uint32_t op, uint64_t a, uint64_t b, uint6
         m->page_limit = a;
         spin_unlock(&m->lock);
         return 0;
+    case MEMORY_ZERO_ON_PANIC: return m->type == MEMORY_DEVICE && a < m->size ? panic_zero(m->physical + a) : -EINVAL;
     default: return pager_control(m, op, a, b, c);
     }
 }

@@ -21,6 +21,7 @@ import sys
 import tempfile
 
 import bench_linux
+import bench_login
 import build
 
 FOLDER = build.ROOT / "tests" / "bench"
@@ -35,11 +36,12 @@ FILES = "pread_4k read_mib write_mib create unlink rename readdir_entry fault_fi
 STORAGE = [*(EXT4 + name for name in FILES.split()), "disk_mib", "disk_4k"]
 CARDS = ["tcp_cards_mib"]
 SCREEN = ["screen_line"]
+LOGIN = "login_on_screen"
 HUB = ["--net", "hubport,hubid=0", "--net", "hubport,hubid=0", "--nic", "e1000"]
 NULL_DISK = ["-drive", "if=none,id=null,driver=null-co,size=1G,read-zeroes=on",
              "-device", "virtio-blk-pci,drive=null,ioeventfd=off"]
 LOOSE = {"irq_off_max": 1.2, "memory_at_prompt_kib": 1.1, "boot_to_prompt": 1.1, "ext4_create": 1.25,
-         "ext4_unlink": 1.1, "screen_line": 1.25, "tcp_cards_mib": 1.1}
+         "ext4_unlink": 1.1, "screen_line": 1.25, "tcp_cards_mib": 1.1, LOGIN: 1.05}
 # (not repeatable: timers, and what waits for a disk)
 
 
@@ -100,11 +102,13 @@ def measure(options):
     if not options.no_build:
         build.build(options.preset)
     rows = {}
-    if options.only not in (IRQ_OFF, *STORAGE, *CARDS, *SCREEN):
+    if options.only not in (IRQ_OFF, *STORAGE, *CARDS, *SCREEN, LOGIN):
         rows = boot(options, "bench", f"exec bench {options.only}".strip())
     rows |= measure_storage(options) | measure_cards(options)
     if options.only in ("", *SCREEN):
         rows |= boot(options, "bench", f"exec bench {SCREEN[0]}", "--display", "none")
+    if options.only in ("", LOGIN) and options.smp == "1":
+        rows[LOGIN] = [bench_login.measure_cathode(options.preset), *(0 for _ in COUNTERS)]
     if options.only in ("", IRQ_OFF):
         # Measuring costs each system call some instructions: a boot of its own, with work that takes long.
         rows |= boot(options, "bench irq-off", f"bench {LONG_WORK} >/dev/null; exec bench {IRQ_OFF}")
@@ -143,7 +147,7 @@ def measure_linux(options):
     """Its row boot_to_prompt counts from the machine's reset; our kernel knows what came before it."""
     names = [name for name in STORAGE if options.only in ("", name)]
     rows = {}
-    if options.only not in (*STORAGE, *CARDS, *SCREEN):
+    if options.only not in (*STORAGE, *CARDS, *SCREEN, LOGIN):
         rows = parse_rows(bench_linux.measure(options.only.split()))
     if names:
         rows |= on_ext4(parse_rows(bench_linux.measure_disks([name.removeprefix(EXT4) for name in names], NULL_DISK)))
@@ -151,6 +155,8 @@ def measure_linux(options):
         rows |= parse_rows(bench_linux.measure_cards(CARDS))
     if options.only in ("", *SCREEN):
         rows |= parse_rows(bench_linux.measure_screen(SCREEN))
+    if options.only in ("", LOGIN):
+        rows[LOGIN] = [bench_login.measure_linux(), *(0 for _ in COUNTERS)]
     if "boot_to_prompt" in rows:
         if not options.no_build:
             build.build(options.preset)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Fetch a pinned source tarball or binary package (sources.tsv) into the cache and print its path.
+"""[--unpack] NAME...: fetch a pinned source tarball or binary package (sources.tsv) into the cache and print its path;
+--unpack: that of a folder with the package's files.
 
 Each file is judged by its SHA-256 alone: apt's exit status says nothing about it, since a package's
 other files may be gone from the archive while the tarball that we want is there.
@@ -124,12 +125,29 @@ def fetch(name):
                      f"put it into {target.parent} and start again")
 
 
+def unpack(name):
+    """A folder with the files of a binary package, those of its pinned hash."""
+    deb = fetch(name)
+    target = cache_folder() / "unpacked" / f"{deb.stem}-{hashlib.sha256(deb.read_bytes()).hexdigest()[:16]}"
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
+            folder = pathlib.Path(temporary) / "files"
+            subprocess.run(["dpkg-deb", "-x", deb, folder], check=True, stdout=sys.stderr)
+            try:
+                folder.rename(target)
+            except OSError:     # another was first
+                pass
+    return target
+
+
 def main():
-    names = sys.argv[1:] or list(read_table())
+    get = unpack if sys.argv[1:2] == ["--unpack"] else fetch
+    names = sys.argv[1 + (get is unpack):] or list(read_table())
     for name in names:
         if name not in read_table():
             raise SystemExit(f"cathode: no source called {name} in {TABLE}")
-        print(fetch(name))
+        print(get(name))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ cathode_packages=(
     clang-19 lld-19 llvm-19 libclang-rt-19-dev libc6-dev linux-libc-dev
     cmake ninja-build make python3 git gcc bzip2 xz-utils dpkg-dev
     qemu-system-x86 ovmf grub-efi-amd64-bin grub-common xorriso mtools dosfstools e2fsprogs
-    fonts-spleen libxkbcommon0 xkb-data patch ca-certificates
+    patch ca-certificates
 )
 
 say() {
@@ -101,7 +101,7 @@ setup_other_platform() {
     done
     ((${#missing[@]} == 0)) && return
     say "this is not Debian; install these programs and start again: ${missing[*]}"
-    die "(also needed: OVMF firmware, GRUB's x86_64-efi modules, the font spleen-8x16.psfu.gz)"
+    die "(also needed: OVMF firmware and GRUB's x86_64-efi modules)"
 }
 
 setup() {

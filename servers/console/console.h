@@ -56,6 +56,9 @@ void screen_flash(void);
 int64_t screen_present(int64_t now);
 int64_t screen_frame_ns(void); /* when the next frame may be drawn */
 
+/* --- letters.c --- */
+void letters_init(void);
+
 /* --- graphics.c: programs that draw, at most one for each terminal --- */
 void graphics_init(void);
 /* What they ask for, on an open terminal. */
@@ -70,7 +73,7 @@ void graphics_switch(struct vt *from);
 void graphics_display_anew(void);
 /* An event goes to the one that is seen; false: there is none. */
 bool graphics_take(const struct input_event *event);
-void graphics_type(const uint16_t *symbols, size_t count);
+void graphics_type(const uint32_t *symbols, size_t count);
 
 /* --- input.c: devices --- */
 void input_start(struct scheme *s);
@@ -81,9 +84,10 @@ void input_set_lights(unsigned wanted); /* enum input_led, of all keyboards */
 void keyboard_start(void);
 void key_event(const struct input_event *event);
 unsigned input_mods(void); /* enum key_mods */
-/* Of the layout of this name: 0 or -ENOENT. */
-int keyboard_set_layout(const char *name, size_t length);
-const char *keyboard_layout(void);
+/* As keys_configure() has it: 0 or -ENOENT. */
+int keyboard_set_layout(const char *text, size_t length);
+/* The same text and a newline; its length. */
+int keyboard_layout(char *out, size_t size);
 void mouse_event(const struct input_event *event);
 void mouse_hide(void);
 bool mouse_take(VTermPos *at); /* hides the pointer without drawing: where it was, if it was shown */

@@ -82,6 +82,19 @@ static void on_output(const char *bytes, size_t length, void *user) {
     e->ops->answer(e, bytes, length);
 }
 
+/* What libvterm leaves to us: CSI 3 J, to forget the lines that have scrolled out. */
+static int on_csi(const char *leader, const long args[], int count, const char *intermediate, char command,
+                  void *user) {
+    struct emulator *e = user;
+    if (command != 'J' || leader || intermediate || count != 1 || CSI_ARG(args[0]) != 3) return 0;
+    history_forget(e);
+    e->redraw |= e->back > 0 || e->selected;
+    e->back = 0;
+    e->selected = false;
+    return 1;
+}
+
+static const VTermParserCallbacks fallbacks = {.csi = on_csi};
 static const VTermScreenCallbacks callbacks = {
     .damage = on_damage,
     .moverect = on_move,
@@ -112,9 +125,9 @@ bool emulator_init(struct emulator *e, const struct emulator_ops *ops, int rows,
     vterm_state_set_bold_highbright(e->state, 1);
     vterm_screen_enable_altscreen(e->screen, 1);
     vterm_screen_set_callbacks(e->screen, &callbacks, e);
+    vterm_screen_set_unrecognised_fallbacks(e->screen, &fallbacks, e);
     vterm_screen_set_damage_merge(e->screen, VTERM_DAMAGE_SCROLL);
     vterm_screen_reset(e->screen, 1);
-    vterm_state_set_termprop(e->state, VTERM_PROP_CURSORBLINK, &(VTermValue){.boolean = 0});
     return true;
 }
 
@@ -199,7 +212,7 @@ static bool plain_cell(const struct emulator *e, uint64_t line, int column, stru
 
 bool emulator_cell(const struct emulator *e, int row, int column, struct cell *out) {
     if (!plain_cell(e, line_of_row(e, row), column, out)) return false;
-    if (is_selected(e, row, column)) {
+    if (is_selected(e, row, column) || (out->width > 1 && is_selected(e, row, column + 1))) {
         uint32_t colour = out->foreground;
         out->foreground = out->background;
         out->background = colour;
@@ -242,14 +255,16 @@ void emulator_unselect(struct emulator *e) {
 static size_t utf8_put(uint32_t code, char *out) {
     if (code < 0x80) return out[0] = (char)code, 1;
     int more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-    out[0] = (char)((0xf00 >> more & 0xff) | code >> 6 * more);
+    out[0] = (char)((0xff00 >> (more + 1) & 0xff) | code >> 6 * more);
     for (int i = 1; i <= more; i++) out[i] = (char)(0x80 | (code >> 6 * (more - i) & 0x3f));
     return (size_t)more + 1;
 }
 
-/* Those of its cells that are selected, without what was never written at the end. */
+/* Those of its cells that are selected, also the right half only, without what was never written at the end. */
 static size_t line_text(const struct emulator *e, uint64_t line, int first, int last, char *out, size_t size) {
     size_t used = 0, end = 0;
+    struct cell half;
+    if (first > 0 && !plain_cell(e, line, first, &half)) first--;
     for (int column = first; column <= last && used + 4 * CELL_CHARS <= size; column++) {
         struct cell c;
         if (!plain_cell(e, line, column, &c)) continue;

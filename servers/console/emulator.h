@@ -53,7 +53,7 @@ void emulator_flush(struct emulator *e);
 /* What is to be drawn at a place of the view, selection and all; false: the right half of a wide letter. */
 bool emulator_cell(const struct emulator *e, int row, int column, struct cell *out);
 /* A symbol (keymap.h) is typed, with these modifiers (enum key_mods). */
-void emulator_type(struct emulator *e, uint16_t symbol, unsigned mods);
+void emulator_type(struct emulator *e, uint32_t symbol, unsigned mods);
 /* Moves the view by so many lines, back if positive. */
 void emulator_scroll(struct emulator *e, int lines);
 void emulator_bottom(struct emulator *e);

@@ -47,10 +47,11 @@ bool graphics_take(const struct input_event *event) {
     return graphics_seen();
 }
 
-void graphics_type(const uint16_t *symbols, size_t count) {
+void graphics_type(const uint32_t *symbols, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        bool is_text = symbols[i] >= ' ' && symbols[i] != DELETE && symbols[i] < SYMBOL_FUNCTION;
-        if (is_text && !(input_mods() & (MOD_CONTROL | MOD_ALT))) tell(program_seen(), GRAPHICS_TEXT, symbols[i]);
+        const uint32_t symbol = symbols[i];
+        bool is_text = symbol >= ' ' && symbol != DELETE && (symbol < SYMBOL_FUNCTION || symbol > SYMBOL_DEAD_LAST);
+        if (is_text && !(input_mods() & (MOD_CONTROL | MOD_ALT))) tell(program_seen(), GRAPHICS_TEXT, symbol);
     }
 }
 

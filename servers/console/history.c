@@ -90,8 +90,16 @@ bool history_cell(const struct emulator *e, uint64_t line, int column, struct ce
     return true;
 }
 
+void history_forget(struct emulator *e) {
+    for (size_t i = 0; i < HISTORY_LINES; i++) {
+        free(e->history[i]);
+        e->history[i] = nullptr;
+    }
+    e->kept = 0;
+}
+
 void history_free(struct emulator *e) {
-    for (size_t i = 0; i < HISTORY_LINES; i++) free(e->history[i]);
+    history_forget(e);
     free(e->history);
     e->history = nullptr;
 }

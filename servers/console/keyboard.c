@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: MIT
 /* Events of the keyboard: keys of the console's own, the others typed into the terminal that is seen. */
 #include "console.h"
+#include <stdio.h>
 #include <string.h>
 
 #define DEFAULT_LAYOUT "us"
 
 static struct keys keys;
 
-int keyboard_set_layout(const char *name, size_t length) {
-    const struct keymap *m = keymap_find(name, length);
-    if (!m) return -ENOENT;
-    keys_release(&keys);
-    keys.map = m;
-    keys.dead = 0;
-    return 0;
+int keyboard_set_layout(const char *text, size_t length) { return keys_configure(&keys, text, length) ? 0 : -ENOENT; }
+
+int keyboard_layout(char *out, size_t size) {
+    return snprintf(out, size, "%s,compose:%s\n", keys.map->name, keys_compose_name(&keys));
 }
 
-const char *keyboard_layout(void) { return keys.map->name; }
-
-void keyboard_start(void) { keys.map = keymap_find(DEFAULT_LAYOUT, strlen(DEFAULT_LAYOUT)); }
+void keyboard_start(void) { (void)!keyboard_set_layout(DEFAULT_LAYOUT, strlen(DEFAULT_LAYOUT)); }
 
 unsigned input_mods(void) { return keys.mods; }
 
@@ -40,7 +36,7 @@ static bool own_key(uint16_t code) {
 }
 
 void key_event(const struct input_event *event) {
-    uint16_t symbols[KEYS_SYMBOLS_MAX];
+    uint32_t symbols[KEYS_SYMBOLS_MAX];
     if (event->value != 0 && own_key(event->code)) {
         vt_typed();
         return;

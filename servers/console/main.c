@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The scheme `console:`: the terminals 1 … 6 (/dev/tty1 …), one of which is seen on the screen, and `keymap`, the name
- * of the keyboard's layout: read it, or write another one's.
+ * The scheme `console:`: the terminals 1 … 6 (/dev/tty1 …), one of which is seen on the screen, and `keymap`, the
+ * keyboard's layout and Compose key: read them, or write others.
  */
 #include "console.h"
 #include <flat.h>
@@ -42,7 +42,7 @@ static int64_t keymap_open(struct scheme *s, struct port_buffer *call) {
 
 static int64_t keymap_read(struct port_buffer *call) {
     char text[32];
-    int length = snprintf(text, sizeof(text), "%s\n", keyboard_layout());
+    int length = keyboard_layout(text, sizeof(text));
     return reply_text(call, text, (size_t)length);
 }
 
@@ -149,6 +149,7 @@ static const struct scheme_ops console_ops = {
 int main(void) {
     static struct scheme scheme;
     if (scheme_init(&scheme, SERVICE_SCHEME, &console_ops, nullptr) != 0) return 1;
+    letters_init();
     if (!screen_open(&scheme)) service_log("console: there is no screen");
     graphics_init();
     vt_init(&scheme);

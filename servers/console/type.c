@@ -17,7 +17,7 @@ static uint32_t control_of(uint32_t c) {
     return (c >= '@' && c <= '_') || (c >= 'a' && c <= 'z') ? c & 0x1f : c;
 }
 
-static VTermKey keypad_of(uint16_t symbol) {
+static VTermKey keypad_of(uint32_t symbol) {
     static const VTermKey operators[] = {VTERM_KEY_KP_MULT,  VTERM_KEY_KP_PLUS,   VTERM_KEY_KP_COMMA,
                                          VTERM_KEY_KP_MINUS, VTERM_KEY_KP_PERIOD, VTERM_KEY_KP_DIVIDE};
     if (symbol >= SYMBOL_KP_0 && symbol <= SYMBOL_KP_9) return VTERM_KEY_KP_0 + (VTermKey)(symbol - SYMBOL_KP_0);
@@ -26,7 +26,7 @@ static VTermKey keypad_of(uint16_t symbol) {
     return VTERM_KEY_NONE;
 }
 
-static VTermKey key_of(uint16_t symbol) {
+static VTermKey key_of(uint32_t symbol) {
     switch (symbol) {
     case SYMBOL_BACKSPACE: return VTERM_KEY_BACKSPACE;
     case SYMBOL_TAB:
@@ -60,7 +60,7 @@ static VTermKey key_of(uint16_t symbol) {
     return keypad_of(symbol);
 }
 
-void emulator_type(struct emulator *e, uint16_t symbol, unsigned mods) {
+void emulator_type(struct emulator *e, uint32_t symbol, unsigned mods) {
     VTermModifier with = modifiers_of(mods);
     if (symbol == SYMBOL_BACK_TAB) with |= VTERM_MOD_SHIFT;
     emulator_bottom(e);

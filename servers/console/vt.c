@@ -65,10 +65,11 @@ static void cell_show(const struct emulator *e, int row, int column) {
     uint32_t *at = screen_cell(row, column, &f, &stride);
     if (!at || !emulator_cell(e, row, column, &c)) return;
     if (column + c.width > screen_size().columns) c.width = 1;
-    bool cursor = has_cursor(e, row, column);
+    const bool wide = c.width > 1;
+    bool cursor = has_cursor(e, row, column) || (wide && has_cursor(e, row, column + 1));
     if (cursor) drawn_at(row, column);
     if (cursor && e->cursor_shape == CURSOR_BLOCK) cells_swap(&c);
-    if (mouse_is_at(row, column)) cells_swap(&c);
+    if (mouse_is_at(row, column) || (wide && mouse_is_at(row, column + 1))) cells_swap(&c);
     cell_draw(f, &c, at, stride);
     if (cursor && e->cursor_shape != CURSOR_BLOCK) cursor_draw(e, f, &c, at, stride);
 }

@@ -34,6 +34,14 @@ GALLERY = ("".join(f"\x1b[{n}mA{n} " for n in (*range(30, 38), *range(40, 48), *
            "\x1b[10;5Habsolute\x1b[3@\x1b[2P\x1b[1;31;44mred on blue\x1b[0m\x1b[12;20r\x1b[20;1H\n\nscrolled\x1b[r"
            "\x1b[22;1H")
 
+# Letters that the console's own fonts lack: wide ones, accents, scripts, of other planes, at the edge, cut in half.
+LETTERS = ("漢字かなカナ ｆｕｌｌ 中文 한국어 \x1b[31;44m漢\x1b[7m字\x1b[4m漢\x1b[9m字\x1b[0m「。」\r\n"
+           "e\u0301a\u0308o\u0327x\u0323\u0301y\u0301\u0302\u0303\u0304 J\u0301 か\u3099漢\u0301 q\u0338 "
+           "A\u030a\u0323|\r\n"
+           "नमस्ते ไทย עב\u05b8רית العربية ქართული አማርኛ ☃☂⌚♥ ⠿⡇ ꙮ\r\n"
+           "😀🜁\U0001d15e \ue000 a\u200bb\u200dc\ufe0f \ufffd\ufffe \U0002f800\r\n"
+           "漢字漢\b\b\bx 漢字漢\b\b\b\b\by \u302a漢\b\bz|\x1b[99999C\b漢\x1b[99999C字\r\n")
+
 
 class Person(boot.Session):
     """At the machine, with a shell on the serial line beside."""
@@ -202,7 +210,7 @@ def test_jobs(host):
 
 
 def test_layouts(host):
-    """Layouts, dead keys, AltGr, Caps Lock; a key held down repeats."""
+    """Layouts, dead keys, AltGr, Caps Lock, a Compose key."""
     with Person(host, append="keymap=de") as p:
         shown = p.log_in()
         p.qmp.type("echo zy")                              # the keys Z and Y change places
@@ -223,7 +231,12 @@ def test_layouts(host):
             raise boot.Failure("the layout's name")
         p.run("echo dvorak > /scheme/console/keymap")
         p.qmp.type("sdfg")
-        p.see("Dvorak", shown + "oeui")
+        p.see("Dvorak", shown := shown + "oeui")
+        p.run("echo us,compose:rctrl > /scheme/console/keymap")
+        for keys in ("ctrl_r", "o", "e"), ("ctrl_r", "equal", "c"), ("ctrl_r", "apostrophe", "j"), ("ctrl_r", "q", "q"):
+            for key in keys:
+                p.qmp.press(key)
+        p.see("composed", shown + "œ€j\u0301q")
 
 
 def test_selection(host):
@@ -253,6 +266,48 @@ def test_selection(host):
             p.qmp.button("wheel-up", True)
             p.qmp.button("wheel-up", False)
         p.see("wheel", shown, back=9)
+
+
+def test_letters(host):
+    """Letters of Unifont with each of our fonts; on the screen, scrolled out, selected by any of their halves."""
+    for size, font in ((800, 600), "8x16"), ((1280, 800), "12x24"), ((1600, 1200), "16x32"):
+        with Person(host, append=f"display={size[0]}x{size[1]}", size=size, font=font,
+                    files={"letters": LETTERS.encode()}) as p:
+            p.see(f"{font}, the login", shown := p.greeting(1))
+            p.run("cat /letters > /dev/tty1")
+            p.see(f"letters, {font}", shown := shown + LETTERS.replace("\n", "\r\n"))
+            p.run("for i in $(seq 30); do cat /letters; done > /dev/tty1")
+            p.qmp.press("shift", "pgup")
+            p.see(f"scrolled out, {font}", shown + LETTERS.replace("\n", "\r\n") * 30, back=p.text_screen.rows // 2)
+
+
+def test_wide_selection(host):
+    """Pointer, selection and paste where letters are of two columns."""
+    with Person(host) as p:
+        shown = p.log_in()
+        write = "printf '\\033[H\\033[J漢字かな e\\314\\201漢\\n' > /dev/tty1"
+        p.run(write)
+        shown = "漢字かな e\u0301漢\r\n"
+        p.qmp.move_mouse(3 * 6, 0)
+        p.see("pointer on a right half", shown, pointer=(0, 3))
+        p.qmp.button("left", True)
+        p.qmp.move_mouse(3 * 6, 0)
+        p.see("dragged", shown, pointer=(0, 6), selected=[(0, column) for column in range(3, 7)])
+        p.qmp.button("left", False)
+        p.qmp.button("middle", True)
+        p.qmp.button("middle", False)
+        p.qmp.type("!")
+        p.see("pasted", shown := shown + "字かな!")
+        p.qmp.move_mouse(-6 * 6, 0)
+        p.qmp.button("left", True)
+        p.qmp.move_mouse(11 * 6, 0)
+        p.qmp.button("left", False)
+        p.qmp.press("ctrl", "u")
+        p.run(write)
+        p.qmp.button("middle", True)
+        p.qmp.button("middle", False)
+        p.qmp.type("!")
+        p.see("all pasted", "漢字かな e\u0301漢\r\n漢字かな e\u0301漢!")
 
 
 def test_faults(host):
@@ -453,19 +508,33 @@ class Halting(machine.Machine):
         return words[:at - 1] + words[at + 1:]
 
 
+def see_panic(p):
+    """The kernel's last words, in its own letters, and nothing else where they are."""
+    p.qmp.ask("human-monitor-command", **{"command-line": "mce 0 1 0xb200000000000000 5 0 0"})  # a machine check
+    p.expect("^panic: CPU 0: ")
+    picture = p.qmp.still_picture(3)
+    p.keep(picture, "panic")
+    first = picture.crop(0, 0, picture.width, 16 * 12)
+    colours = {first.pixels[at:at + 3] for at in range(0, len(first.pixels), 3)}
+    if colours != {b"\0\0\0", b"\xc0\xc0\xc0"}:
+        raise boot.Failure(f"no panic on the screen: {len(colours)} colours")
+
+
 def test_uefi(host):
     """The mode that the firmware left; a panic takes the screen back."""
     with Person(host, how="uefi", kind=Halting) as p:
         p.see("the firmware's mode", p.greeting(1))
         p.log_in()
-        p.qmp.ask("human-monitor-command", **{"command-line": "mce 0 1 0xb200000000000000 5 0 0"})  # a machine check
-        p.expect("^panic: CPU 0: ")
-        picture = p.qmp.still_picture(3)
-        p.keep(picture, "panic")
-        first = picture.crop(0, 0, picture.width, 16 * 12)
-        colours = {first.pixels[at:at + 3] for at in range(0, len(first.pixels), 3)}
-        if colours != {b"\0\0\0", b"\xc0\xc0\xc0"}:
-            raise boot.Failure(f"no panic on the screen: {len(colours)} colours")
+        see_panic(p)
+
+
+def test_uefi_virtio(host):
+    """A virtio GPU with VGA, its driver started again: a panic resets it and is seen in the firmware's mode."""
+    with Person(host, how="uefi", kind=Halting, extra=["-vga", "virtio"]) as p:
+        p.log_in()
+        p.run("kill -9 $(pidof virtio-gpu)")
+        p.see("the driver again", p.logged_in(1))
+        see_panic(p)
 
 
 def main(tests, words):

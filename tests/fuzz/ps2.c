@@ -7,7 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void type(struct keys *k, const struct decoded *events, size_t count) {
-    uint16_t symbols[KEYS_SYMBOLS_MAX];
+    uint32_t symbols[KEYS_SYMBOLS_MAX];
     if (count > DECODE_EVENTS_MAX || (count > 0 && events[count - 1].type != INPUT_SYN)) abort();
     for (size_t i = 0; i < count; i++)
         if (events[i].type == INPUT_KEY && keys_event(k, events[i].code, events[i].value, symbols) > KEYS_SYMBOLS_MAX)
@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct decoded events[DECODE_EVENTS_MAX];
     struct keyboard keyboard = {};
     if (size < 2) return 0;
-    struct keys keys = {.map = &keymaps[data[0] % keymap_count]};
+    struct keys keys = {.map = &keymaps[data[0] % keymap_count], .compose = data[1] >> 2};
     struct mouse mouse = {.packet_size = data[1] & 1 ? 4 : 3, .five = (data[1] & 3) == 3};
     for (size_t i = 2; i < size; i++) {
         type(&keys, events, keyboard_byte(&keyboard, data[i], events));

@@ -303,6 +303,18 @@ static void try_missing_rights(const struct call_line *c, const struct row *r) {
 }
 TEST(missing_rights) { each_call(try_missing_rights); }
 
+/* What a panic writes to is a device's, and who asks for it may control it. */
+TEST(zero_on_panic) {
+    setup();
+    const handle_t memory = objects.of_type[OBJECT_MEMORY];
+    const handle_t weak = (handle_t)sys_handle_duplicate(memory, 0, 0, RIGHT_READ | RIGHT_WRITE);
+    CHECK(memory >= 0 && weak >= 0);
+    GIVES(-EINVAL, sys_memory_control(memory, MEMORY_ZERO_ON_PANIC, 0, 0, 0));
+    GIVES(-EINVAL, sys_memory_control(memory, MEMORY_ZERO_ON_PANIC, UINT64_MAX, 0, 0));
+    GIVES(-EACCES, sys_memory_control(weak, MEMORY_ZERO_ON_PANIC, 0, 0, 0));
+    sys_handle_close(weak);
+}
+
 static void try_pointer(const struct call_line *c, const struct row *r, unsigned n, bool out) {
     const long bad[] = {0x1000,
                         A(objects.unmapped),

@@ -11,6 +11,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 
 import bench  # pylint: disable=wrong-import-position
+import bench_login  # pylint: disable=wrong-import-position
+import qmp  # pylint: disable=wrong-import-position
 
 
 class Table(unittest.TestCase):
@@ -33,6 +35,24 @@ class Table(unittest.TestCase):
     def test_a_page_without_table_is_an_error(self):
         with self.assertRaises(ValueError):
             bench.with_table("nothing", bench.TABLE)
+
+    def test_prompt_is_found_in_any_font_by_its_equal_letters(self):
+        self.assertTrue(bench_login.shows(picture(9, 3, "cathode login: ", 8, 16), bench_login.PROMPT))
+        self.assertTrue(bench_login.shows(picture(0, 0, "cathode login: ", 12, 24), bench_login.PROMPT))
+        for other in ("", "cathode logon: ", "cathodexlogin: ", "c4thode login: ", "cathode 0.1 on"):
+            self.assertEqual(bench_login.shows(picture(9, 3, other, 8, 16), bench_login.PROMPT),
+                             other.startswith("c4"), other)     # any sign may be an a
+
+
+def picture(column, row, text, width, height):
+    """640x400, a letter's cell being full of its code and its first pixel white, but for a blank."""
+    pixels = bytearray(3 * 640 * 400)
+    for at, letter in enumerate(text):
+        for y in range(row * height, (row + 1) * height):
+            left = 3 * (y * 640 + (column + at) * width)
+            pixels[left:left + 3 * width] = bytes(3 * width) if letter == " " else b"\xff" + \
+                bytes([ord(letter)]) * (3 * width - 1)
+    return qmp.Picture(640, 400, pixels)
 
 
 if __name__ == "__main__":

@@ -47,22 +47,42 @@ static long map(handle_t memory, size_t length) {
     return sys_vm_map(0, length, VM_READ | VM_WRITE | VM_SHARED, memory, 0);
 }
 
-int pci_bar_map(handle_t function, unsigned bar, uint64_t offset, size_t length, volatile void **out) {
+/* A handle to the pages with this range, which begins `skew` bytes from their start. */
+static handle_t bar_memory(handle_t function, unsigned bar, uint64_t offset, size_t length, uint64_t *skew,
+                           size_t *pages) {
     struct pci_function_info info;
     unsigned number = bar & ~(unsigned)PCI_MAP_COMBINING;
     int e = number < PCI_BARS ? pci_info(function, &info) : -EINVAL;
     if (e) return e;
     if (length == 0 || offset > info.bars[number].size || length > info.bars[number].size - offset) return -EINVAL;
     uint64_t inside = info.bars[number].address % PAGE + offset, start = inside & ~(PAGE - 1);
-    size_t pages = (inside + length - start + PAGE - 1) & ~(PAGE - 1);
+    *skew = inside - start;
+    *pages = (*skew + length + PAGE - 1) & ~(PAGE - 1);
     handle_t memory;
-    int64_t result = ask(function, PCI_MAP_BAR, bar, start, pages, &memory);
-    if (result < 0) return (int)result;
+    int64_t result = ask(function, PCI_MAP_BAR, bar, start, *pages, &memory);
+    return result < 0 ? (handle_t)result : memory;
+}
+
+int pci_bar_map(handle_t function, unsigned bar, uint64_t offset, size_t length, volatile void **out) {
+    uint64_t skew;
+    size_t pages;
+    handle_t memory = bar_memory(function, bar, offset, length, &skew, &pages);
+    if (memory < 0) return memory;
     long at = map(memory, pages);
     sys_handle_close(memory);
     if (at < 0) return (int)at;
-    *out = (volatile uint8_t *)at + (inside - start);
+    *out = (volatile uint8_t *)at + skew;
     return 0;
+}
+
+int pci_bar_zero_on_panic(handle_t function, unsigned bar, uint64_t offset) {
+    uint64_t skew;
+    size_t pages;
+    handle_t memory = bar_memory(function, bar, offset, 1, &skew, &pages);
+    if (memory < 0) return memory;
+    long e = sys_memory_control(memory, MEMORY_ZERO_ON_PANIC, skew, 0, 0);
+    sys_handle_close(memory);
+    return (int)e;
 }
 
 handle_t pci_bar_ports(handle_t function, unsigned bar, uint16_t *first) {

@@ -77,6 +77,14 @@ static int structures_map(struct virtio *v) {
     return e ? e : v->common && v->notify && v->isr ? 0 : -ENODEV;
 }
 
+int virtio_reset_on_panic(struct virtio *v) {
+    for (unsigned n = 0, at; (at = pci_capability_find(v->function, PCI_CAPABILITY_VENDOR, n)); n++)
+        if (pci_config_read(v->function, at + CAPABILITY_TYPE, 1) == CAPABILITY_COMMON)
+            return pci_bar_zero_on_panic(v->function, (unsigned)pci_config_read(v->function, at + CAPABILITY_BAR, 1),
+                                         config32(v, at + CAPABILITY_OFFSET) + COMMON_STATUS);
+    return -ENODEV;
+}
+
 /* --- initialisation --- */
 static uint8_t status_read(struct virtio *v) { return mmio_read8(v->common + COMMON_STATUS); }
 static void status_add(struct virtio *v, uint8_t bits) {

@@ -11,7 +11,7 @@
 static struct gpu gpu = {.display.ops = &gpu_ops};
 
 /* The firmware may have left a mode in the memory that some have for it: the kernel stops drawing its log there as soon
- * as the memory is somebody's. */
+ * as the memory is somebody's.  For its last words, if any, it resets the device, which then shows that mode again. */
 static void kernel_text_end(void) {
     struct framebuffer_info f;
     struct screen unused;
@@ -20,8 +20,9 @@ static void kernel_text_end(void) {
     if (sys_system_info(SYSTEM_FRAMEBUFFER, &f, sizeof(f)) != sizeof(f)) return;
     for (unsigned i = 0; i < PCI_BARS; i++) {
         const struct pci_bar *bar = &gpu.virtio.info.bars[i];
-        if (!(bar->flags & PCI_BAR_PORTS) && framebuffer_locate(&f, bar->address, bar->size, &unused, &offset))
-            (void)!pci_bar_map(FUNCTION, i | PCI_MAP_COMBINING, offset, PAGE, &at);
+        if (bar->flags & PCI_BAR_PORTS || !framebuffer_locate(&f, bar->address, bar->size, &unused, &offset)) continue;
+        (void)!pci_bar_map(FUNCTION, i | PCI_MAP_COMBINING, offset, PAGE, &at);
+        if (virtio_reset_on_panic(&gpu.virtio) != 0) service_log("virtio-gpu: a panic will not be seen");
     }
 }
 

@@ -46,4 +46,7 @@ enum memory_op {
     MEMORY_WRITEBACK_BEGIN, /* a offset, c length: write-protect, state writing */
     MEMORY_WRITEBACK_END, /* a offset, b error (0 or errno), c length */
     MEMORY_ADOPT, /* h: the port; a: object id; returns a handle to what the last instance left, upper range; ENOENT */
+    /* Of a device: a panic writes a byte of 0 at offset a, which resets what is in the way of the kernel's last words.
+     * Only where it was asked for last. RIGHT_CONTROL */
+    MEMORY_ZERO_ON_PANIC,
 };

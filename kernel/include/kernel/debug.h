@@ -5,6 +5,9 @@
 
 NORETURN void panic(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* Registers a byte of a device that a panic writes 0 to, instead of the last one: 0 or -ENOMEM. */
+int panic_zero(paddr_t register_);
+
 extern uintptr_t __stack_chk_guard; /* the compiler's name; set once at boot */
 
 #if CATHODE_DEBUG

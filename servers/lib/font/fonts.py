@@ -1,10 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""fonts.py OUTPUT PSF...: packaged fonts (PSF 1 and 2, gzipped, with Unicode tables) as a C file for font.h."""
+"""fonts.py OUTPUT PSF...: packaged fonts (PSF 1 and 2, gzipped, with Unicode tables) as a C file for font.h.
+fonts.py OUTPUT HEX: Unifont's letters of the Basic Multilingual Plane as a file for glyphs.h."""
 
 import gzip
 import struct
 import sys
+import unicodedata
+
+# What has no look of its own, for which Unifont has boxes with names.
+IGNORABLE = {0x34f, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x3164, 0xffa0, *range(0x180b, 0x1810), *range(0xfe00, 0xfe10)}
+INVISIBLE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+PAGES, PAGE = 256, 256      # of code points
 
 
 def units_of(data, version):
@@ -47,8 +54,37 @@ def read(path):
     return width, height, glyphs, {code: glyph for code, glyph in codes.items() if code < 0x10000}
 
 
+def read_hex(path):
+    """{code point: (width, 16 lines as numbers)}"""
+    found = {}
+    with open(path, encoding="ascii") as file:
+        for line in file:
+            code, _, digits = line.strip().partition(":")
+            code, step = int(code, 16), len(digits) // 16
+            if unicodedata.category(chr(code)) not in INVISIBLE and code not in IGNORABLE:
+                found[code] = 4 * step, [int(digits[at:at + step], 16) for at in range(0, len(digits), step)]
+    return found
+
+
+def write_glyphs(path, glyphs):
+    """struct glyph_page of each page, then the glyphs' lines."""
+    index, data = bytearray(), bytearray()
+    for page in range(PAGES):
+        there = [sum(1 << bit for bit in range(32) if glyphs.get(page * PAGE + word + bit, (0,))[0] >= width)
+                 for width in (8, 16) for word in range(0, PAGE, 32)]
+        index += struct.pack("<17I", len(data), *there)
+        for code in range(page * PAGE, (page + 1) * PAGE):
+            width, lines = glyphs.get(code, (0, ()))
+            data += b"".join(line.to_bytes(width // 8, "big") for line in lines)
+    with open(path, "wb") as out:
+        out.write(index + data)
+
+
 def main():
     output, *paths = sys.argv[1:]
+    if paths[0].endswith(".hex"):
+        write_glyphs(output, read_hex(paths[0]))
+        return
     with open(output, "w", encoding="ascii") as out:
         out.write("/* made by fonts.py */\n#include <font.h>\n")
         fonts = []

@@ -69,6 +69,8 @@ unsigned pci_capability_find(handle_t function, unsigned kind, unsigned n);
 /* Maps `length` bytes of a memory BAR (`bar`: its number | enum pci_map) from `offset` on, uncached; both need not be
  * page-aligned. Pages with the MSI-X table, or shared with another function, are refused: -EACCES. Never unmapped. */
 [[nodiscard]] int pci_bar_map(handle_t function, unsigned bar, uint64_t offset, size_t length, volatile void **out);
+/* A panic of the kernel writes a byte of 0 at this place (MEMORY_ZERO_ON_PANIC). */
+[[nodiscard]] int pci_bar_zero_on_panic(handle_t function, unsigned bar, uint64_t offset);
 /* An I/O BAR: handle for port_io.h, its first port in *first. */
 [[nodiscard]] handle_t pci_bar_ports(handle_t function, unsigned bar, uint16_t *first);
 /* The n-th interrupt: a handle to wait for with EVENT_IN and sys_irq_acknowledge(). The same object each time. */

@@ -37,6 +37,8 @@ struct virtio_queue {
 /* Resets the device, which leaves its queues alone from then on; and agrees on the same features again, for
  * virtio_queue() and virtio_start(). 0 or -errno. */
 [[nodiscard]] int virtio_reset(struct virtio *v);
+/* A panic of the kernel resets the device: an adapter shows again what the firmware had it show. */
+[[nodiscard]] int virtio_reset_on_panic(struct virtio *v);
 [[nodiscard]] int virtio_restart(struct virtio *v);
 /* *q is zero, or was set up before the restart: then it begins anew in the same memory. At most size_max entries, if
  * the device has so many, of buffers_max buffers each (virtqueue.h). Interrupt: one of its own where there are enough

@@ -20,6 +20,13 @@ const struct font *font_for(uint32_t width, uint32_t height);
 /* Null: it has none for this code point. */
 const uint8_t *font_glyph(const struct font *f, uint32_t code);
 
+/* Letters that no font here has, if there is someone who has: 16 lines of 8 or 16 pixels, from the upper bits down. */
+struct glyph {
+    uint8_t width;
+    uint16_t lines[16];
+};
+extern const struct glyph *(*font_more)(uint32_t code); /* null, or its answer: none */
+
 #define CELL_CHARS 6
 struct cell { /* what is drawn; colours 0x00RRGGBB */
     uint32_t chars[CELL_CHARS]; /* the letter and what combines with it; 0: no more */

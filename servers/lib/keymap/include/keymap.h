@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * From keys to symbols: layouts, modifiers, locks, dead keys.  Pure; the tables are compiled by the build from the
- * packaged xkb-data (keymaps.py).
+ * From keys to symbols: layouts, modifiers, locks, dead keys and other sequences that compose a letter.  Pure; the
+ * tables are compiled by the build from the packaged xkb-data and libx11-data (keymaps.py).
  *
  * A symbol is a Unicode code point, or one of the private area for what isn't a letter: SYMBOL_FUNCTION + the low byte
  * of an X keysym 0xff__ (cursor keys, keypad, modifiers), SYMBOL_ISO + that of 0xfe__ (dead keys, AltGr).
@@ -20,6 +20,7 @@ enum symbol { /* those that have a meaning here or to a terminal */
               SYMBOL_PAUSE = 0xf013,
               SYMBOL_SCROLL_LOCK = 0xf014,
               SYMBOL_ESCAPE = 0xf01b,
+              SYMBOL_COMPOSE = 0xf020,
               SYMBOL_HOME = 0xf050,
               SYMBOL_LEFT,
               SYMBOL_UP,
@@ -78,14 +79,17 @@ struct keymap {
     const char *name;
     const uint16_t *rows; /* by key: index into keymap_rows */
 };
-struct compose { /* a dead key and what follows it */
-    uint16_t dead, base, result;
+/* What may follow a sequence of symbols is compose_nodes[first …], so many as count says, in order.  Of a whole
+ * sequence count is 0, and first what it gives; or COMPOSE_TEXT, and first is where in compose_texts that begins. */
+struct compose_node {
+    uint16_t symbol, first, count;
 };
+#define COMPOSE_TEXT 0xffff
 extern const struct keymap keymaps[];
 extern const size_t keymap_count;
 extern const uint16_t keymap_rows[][KEYMAP_STATES];
-extern const struct compose compositions[]; /* ordered by dead, base */
-extern const size_t composition_count;
+extern const struct compose_node compose_nodes[]; /* the first one: before any symbol */
+extern const uint32_t compose_texts[]; /* code points, each text with a 0 behind it */
 
 /* Null: there is none of this name. */
 const struct keymap *keymap_find(const char *name, size_t length);
@@ -93,11 +97,19 @@ const struct keymap *keymap_find(const char *name, size_t length);
 struct keys { /* zero, but for the map, is a keyboard that nobody touches */
     const struct keymap *map;
     uint8_t mods; /* enum key_mods as they are */
-    uint16_t dead; /* a dead key that waits, or 0 */
+    uint16_t compose; /* the Compose key, or 0: only what the layout says is one */
+    uint16_t node; /* of compose_nodes: the sequence typed so far */
+    uint16_t dead; /* if that is one dead key: this one */
     uint8_t held[KEYMAP_KEYS]; /* by key: which modifier it holds while it is down */
 };
-#define KEYS_SYMBOLS_MAX 2
+#define KEYS_SYMBOLS_MAX 4
+/* "LAYOUT" or "LAYOUT,compose:KEY", as X has them; without KEY it is menu. False: no such layout or key, all stays. */
+bool keys_configure(struct keys *k, const char *text, size_t length);
+/* The KEY that it has. */
+const char *keys_compose_name(const struct keys *k);
 /* A key is pressed (1), repeated (2), released (0): symbols that it types go to out; their number. */
-size_t keys_event(struct keys *k, uint16_t code, int32_t value, uint16_t out[KEYS_SYMBOLS_MAX]);
+size_t keys_event(struct keys *k, uint16_t code, int32_t value, uint32_t out[KEYS_SYMBOLS_MAX]);
+/* The same of the symbol of a key, in any layout: what it gives after those before. */
+size_t keys_symbol(struct keys *k, uint16_t symbol, uint32_t out[KEYS_SYMBOLS_MAX]);
 /* All are up; the locks stay. */
 void keys_release(struct keys *k);
