@@ -60,9 +60,9 @@ void key_event(const struct input_event *event) {
 void keyboard_symbols(uint16_t out[KEYMAP_KEYS]) {
     for (uint16_t code = 0; code < KEYMAP_KEYS; code++) {
         struct keys alone = {.map = keys.map};
-        uint16_t typed[KEYS_SYMBOLS_MAX];
+        uint32_t typed[KEYS_SYMBOLS_MAX];
         size_t count = keys_event(&alone, code, 1, typed);
         if (alone.dead) count = keys_event(&alone, KEY_SPACE, 1, typed);
-        out[code] = count > 0 ? (uint16_t)typed[0] : 0;
+        out[code] = count > 0 && typed[0] <= UINT16_MAX ? (uint16_t)typed[0] : 0;
     }
 }
