@@ -43,8 +43,9 @@ void trace_print(uint32_t cpu, unsigned count, void (*line)(const char *)) {
     for (unsigned n = TRACE_RECORDS - count; n < TRACE_RECORDS && cpu_get(cpu)->trace; n++) {
         char text[128];
         if (!record_at(cpu, n, &r)) continue;
-        print_format(text, sizeof(text), "  CPU %u %lu ns ago, thread %u: %s %#lx %#lx\n", cpu,
-                     sched_ns(now - r.time_ns), r.tid, r.event < TR_COUNT ? names[r.event] : "?", r.a, r.b);
+        const uint64_t ago = (int64_t)(now - r.time_ns) > 0 ? now - r.time_ns : 0; /* that CPU may be running still */
+        print_format(text, sizeof(text), "  CPU %u %lu ns ago, thread %u: %s %#lx %#lx\n", cpu, sched_ns(ago), r.tid,
+                     r.event < TR_COUNT ? names[r.event] : "?", r.a, r.b);
         line(text);
     }
 }

@@ -17,7 +17,12 @@
 static _Atomic bool stopping;
 static _Atomic uint32_t dump_turn; /* 1: some CPU prints */
 
-static void print_line(const char *line) { arch_console_write(line, strlen(line)); }
+static _Atomic bool line_ended; /* something was printed */
+
+static void print_line(const char *line) {
+    arch_console_write(line, strlen(line));
+    atomic_store(&line_ended, true);
+}
 
 static bool on_stack(uintptr_t at, uintptr_t top, size_t size) {
     return top && at >= top - size && at <= top - 16 && at % 8 == 0;
@@ -77,7 +82,9 @@ void arch_panic_stop(void) {
         struct arch_cpu *c = cpu_table[__builtin_ctzll(others)];
         lapic_send(c->apic_id, ICR_NMI);
         for (uint64_t start = arch_cycles(); !atomic_load(&c->stopped);) {
-            if (arch_cycles() - start > STOP_TICKS) {
+            /* One that is at its words has longer, for each line: a screen is slow. */
+            if (atomic_exchange(&line_ended, false)) start = arch_cycles();
+            if (arch_cycles() - start > (atomic_load(&dump_turn) ? 8 : 1) * STOP_TICKS) {
                 print_line("a CPU does not answer\n");
                 break;
             }
