@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""lwIP's own unit tests, of the pinned source, on this machine under ASan and UBSan. They have options of their own.
+"""lwIP's own unit tests, of the pinned source with the network server's patches (whose hooks are left out), on this
+machine under ASan and UBSan. They have options of their own.
 
 Not checked, as lwIP counts on it: alignment beyond what the machine needs, functions called by another type.
 """
 
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+NET = HERE.parents[2] / "servers" / "net"
 sys.path.insert(0, str(HERE.parents[2] / "scripts" / "lib"))
 import build    # noqa: E402
 import fetch    # noqa: E402
@@ -23,10 +26,14 @@ PARTS = ("test/unit/*.c", "test/unit/*/*.c", "src/core/*.c", "src/core/ipv[46]/*
 
 
 def unpack(folder):
-    if not folder.exists():
-        with tarfile.open(fetch.fetch("lwip")) as tar:
-            tar.extractall(folder)
-    return next(path for path in folder.iterdir() if path.is_dir())
+    shutil.rmtree(folder, ignore_errors=True)
+    with tarfile.open(fetch.fetch("lwip")) as tar:
+        tar.extractall(folder)
+    source = next(path for path in folder.iterdir() if path.is_dir())
+    words = re.search(r"cathode_unpack\(lwip lwip (.*?)\)", (NET / "CMakeLists.txt").read_text(encoding="utf-8"))
+    for patch in words.group(1).split():
+        subprocess.run(["patch", "-s", "-p1", "-d", source, "-i", NET / patch], check=True)
+    return source
 
 
 def main():
