@@ -57,6 +57,34 @@ uint16_t segment_piece(const struct tcp_pcb *pcb, const struct tcp_seg *seg) {
     return seg->len > one ? (uint16_t)one : 0;
 }
 
+/* --- writing without a copy ------------------------------------------------------------------------------- */
+
+struct pbuf *segment_buffer(struct tcp_pcb *pcb, uint32_t size, uint8_t **data) {
+    if (size <= segment_payload(pcb) || most(pcb, ip_route(&pcb->local_ip, &pcb->remote_ip)) < size) return nullptr;
+    struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (uint16_t)(options(pcb) + size), PBUF_RAM);
+    if (p) *data = (uint8_t *)p->payload + options(pcb);
+    return p;
+}
+
+bool segment_append(struct tcp_pcb *pcb, struct pbuf *p, uint32_t size) {
+    struct tcp_seg *seg = memp_malloc(MEMP_TCP_SEG), **at = &pcb->unsent;
+    if (!seg) return false;
+    p->len = p->tot_len = (uint16_t)(options(pcb) + size);
+    pbuf_add_header(p, TCP_HLEN);
+    *seg = (struct tcp_seg){
+        .p = p, .len = (uint16_t)size, .flags = options(pcb) ? TF_SEG_OPTS_TS : 0, .tcphdr = p->payload};
+    *seg->tcphdr = (struct tcp_hdr){
+        .src = lwip_htons(pcb->local_port), .dest = lwip_htons(pcb->remote_port), .seqno = lwip_htonl(pcb->snd_lbb)};
+    TCPH_HDRLEN_FLAGS_SET(seg->tcphdr, (TCP_HLEN + options(pcb)) / 4, TCP_PSH);
+    while (*at) at = &(*at)->next;
+    *at = seg;
+    pcb->snd_lbb += size;
+    pcb->snd_buf -= size;
+    pcb->snd_queuelen++;
+    pcb->unsent_oversize = 0;
+    return true;
+}
+
 /* --- cutting -------------------------------------------------------------------------------------------- */
 
 /* A part of another buffer's memory. */

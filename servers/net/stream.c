@@ -17,9 +17,11 @@
 #define QUEUED_LEAST 128 /* connections of others that wait for accept(), though a program asked for less */
 #define WATCHED (EVENT_IN | EVENT_READ_HANGUP | EVENT_HANGUP | EVENT_EDGE)
 #define VECTORS 32
+#define DIRECT_LEAST 16384 /* bytes: a smaller piece would waste its buffer */
 #define AHEAD 32768 /* bytes given to lwIP beyond what may be sent now: all else waits in the channel */
 
 static struct socket *dirty;
+static void on_error(void *arg, err_t error);
 
 static void make_dirty(struct socket *s) {
     if (s->dirty) return;
@@ -127,14 +129,24 @@ static void pump_in(struct socket *s) {
     }
 }
 
+static void abort_connection(struct socket *s) {
+    struct tcp_pcb *pcb = detach(s);
+    if (pcb) tcp_abort(pcb);
+}
+
 /* False: no room now. */
 static bool write_out(struct socket *s, const uint8_t *bytes, uint32_t size) {
     err_t e = tcp_write(s->tcp, bytes, (uint16_t)size, TCP_WRITE_FLAG_COPY);
     if (e == ERR_OK) return true;
-    if (bytes != s->unsent && (s->unsent = malloc(size))) {
-        memcpy(s->unsent, bytes, size);
-        s->unsent_size = size;
+    if (bytes == s->unsent) return false;
+    s->unsent = malloc(size);
+    if (!s->unsent) { /* rather no connection than one with a hole */
+        abort_connection(s);
+        on_error(s, ERR_MEM);
+        return false;
     }
+    memcpy(s->unsent, bytes, size);
+    s->unsent_size = size;
     return false;
 }
 
@@ -153,26 +165,28 @@ static void finish(struct socket *s) {
     stream_free(s);
 }
 
-static void abort_connection(struct socket *s) {
-    struct tcp_pcb *pcb = detach(s);
-    if (pcb) tcp_abort(pcb);
+/* As sys_read() from the channel; what came is lwIP's, or s->unsent. Much goes without a copy. */
+static long take(struct socket *s, size_t want) {
+    static uint8_t buffer[AHEAD];
+    uint8_t *at = buffer;
+    struct pbuf *p = segment_buffer(s->tcp, (uint32_t)want, &at);
+    long n = sys_read(s->far, at, want, OFFSET_CURRENT, IO_NONBLOCK, 0);
+    if (p && n >= DIRECT_LEAST && segment_append(s->tcp, p, (uint32_t)n)) return n;
+    if (n > 0) write_out(s, at, (uint32_t)n);
+    if (p) pbuf_free(p);
+    return n;
 }
 
 /* Program → lwIP: as much as may be sent, and a little. False: s is gone. */
 static bool pump_out(struct socket *s) {
-    static uint8_t buffer[AHEAD];
     while (s->tcp && !s->own_ended && unsent_flush(s)) {
         uint32_t room = tcp_sndbuf(s->tcp), best = segment_best(s->tcp);
         if (room == 0 || s->tcp->snd_queuelen >= TCP_SND_QUEUELEN - 64) break;
         if (s->tcp->snd_lbb - s->tcp->snd_nxt >= best) tcp_output(s->tcp);
         if (s->tcp->snd_lbb - s->tcp->snd_nxt >= AHEAD) break;
-        size_t want = room < best ? room : best;
-        long n = sys_read(s->far, buffer, want, OFFSET_CURRENT, IO_NONBLOCK, 0);
+        long n = take(s, room < best ? room : best);
         if (n == -EAGAIN) break;
-        if (n > 0) {
-            if (!write_out(s, buffer, (uint32_t)n)) break;
-            continue;
-        }
+        if (n > 0) continue;
         s->own_ended = true;
         if (s->closed) return finish(s), false;
         tcp_shutdown(s->tcp, 0, 1);

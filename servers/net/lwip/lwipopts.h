@@ -63,7 +63,7 @@
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 3
 #define TCP_WND (256 * 1024)
-#define TCP_WND_UPDATE_THRESHOLD (TCP_WND / 8) /* what comes is acknowledged anyway: stream.c */
+#define TCP_WND_UPDATE_THRESHOLD (TCP_WND / 4) /* what comes is acknowledged anyway: stream.c */
 #define TCP_SND_BUF (256 * 1024)
 #define TCP_SND_QUEUELEN 4096
 #define TCP_SNDLOWAT 8192 /* the server asks tcp_sndbuf() itself */
