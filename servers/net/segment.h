@@ -16,8 +16,8 @@ struct tcp_seg;
 uint32_t segment_payload(const struct tcp_pcb *pcb);
 /* What is best written at once: bytes. */
 uint32_t segment_best(const struct tcp_pcb *pcb);
-/* A buffer for up to `size` bytes of payload, to be written at *data, that becomes a segment without a copy; null: it would
- * have to be cut for the card, or there is no memory. */
+/* A buffer for up to `size` bytes of payload, to be written at *data, that becomes a segment without a copy; null: it
+ * would have to be cut for the card, or there is no memory. */
 struct pbuf *segment_buffer(struct tcp_pcb *pcb, uint32_t size, uint8_t **data);
 /* Its first `size` bytes are sent behind all else, at most tcp_sndbuf(); the buffer is lwIP's. False: no memory. */
 [[nodiscard]] bool segment_append(struct tcp_pcb *pcb, struct pbuf *p, uint32_t size);
