@@ -3,6 +3,7 @@
 #include "interface.h"
 #include <lwip/igmp.h>
 #include <lwip/mld6.h>
+#include <lwip/priv/tcp_priv.h>
 #include <lwip/raw.h>
 #include <lwip/tcp.h>
 #include <lwip/udp.h>
@@ -329,6 +330,7 @@ static int get_tcp(const struct socket *s, int option) {
     case TCP_KEEPCNT: return (int)s->keep_count;
     case TCP_MAXSEG: return TCP_MSS;
     case TCP_USER_TIMEOUT: return (int)s->user_timeout_ms;
+    case TCP_LINGER2: return s->linger2_s ? s->linger2_s : TCP_FIN_WAIT_TIMEOUT / 1000;
     case TCP_CORK:
     case TCP_QUICKACK:
     case TCP_DEFER_ACCEPT: return 0;

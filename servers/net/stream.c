@@ -483,6 +483,7 @@ int64_t stream_connect(struct socket *s, struct port_buffer *call, const struct 
         return s->state == INET_CONNECTING ? scheme_park(socket_scheme(s), call, &s->connecting) : connect_result(s);
     if (s->state == INET_CONNECTED || s->state == INET_LISTENING) return -EISCONN;
     if (s->state == INET_CONNECTING && !waits) return -EALREADY;
+    if (s->state == INET_IDLE && s->error) return connect_result(s); /* the last attempt failed, and nobody waited */
     if (s->state == INET_IDLE) {
         int e = stream_begin(s, to);
         if (e == -ECONNREFUSED && !waits) {

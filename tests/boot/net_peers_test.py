@@ -183,7 +183,8 @@ class PeersTest(unittest.TestCase):
             f"client shut_window 10.9.0.2 {SHUT} timeout 2000 write 100000 close",
         ]
         script = ("PATH=$PATH:/tests/boot; i=0; until ip -4 addr show eth0 | grep -q 10.9.0.1 || [ $i = 50 ]; do "
-                  "sleep 0.2; i=$((i+1)); done; " + " ".join(f"{client} &" for client in clients) + " wait; " + self.GONE.format(24))
+                  "sleep 0.2; i=$((i+1)); done; " +
+                  " ".join(f"{client} &" for client in clients) + " wait; " + self.GONE.format(24))
         with self.guest(script) as guest:
             out = guest.communicate()[0]
         for line in ("keepalive: read ETIMEDOUT", "keepalive_user: read ETIMEDOUT", "data: write 1000",

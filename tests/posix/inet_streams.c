@@ -103,6 +103,18 @@ TEST(nonblocking_connect) {
     EQUAL(option(s, SOL_SOCKET, SO_ERROR), 0);
 }
 
+/* connect() says what became of an attempt of which nobody has asked, and the next one is a new one. */
+TEST(connect_after_a_failure) {
+    int l = bound(AF_INET, SOCK_STREAM, 0), port = port_of(l);
+    int s = (int)OK(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    FAILS(EINPROGRESS, try_connect(s, AF_INET, port));
+    ready(s, POLLOUT, 5000);
+    OK(listen(l, 1));
+    FAILS(ECONNREFUSED, try_connect(s, AF_INET, port));
+    EQUAL(finish(s, AF_INET, port), 0);
+    talk(s, (int)OK(accept(l, NULL, NULL)));
+}
+
 TEST(not_connected) {
     char byte = 0;
     union address a;
@@ -423,6 +435,10 @@ TEST(options) {
     EQUAL(option(s, IPPROTO_TCP, TCP_KEEPIDLE), 30);
     EQUAL(option(s, IPPROTO_TCP, TCP_KEEPINTVL), 5);
     EQUAL(option(s, IPPROTO_TCP, TCP_KEEPCNT), 3);
+    set(s, IPPROTO_TCP, TCP_USER_TIMEOUT, 1234);
+    EQUAL(option(s, IPPROTO_TCP, TCP_USER_TIMEOUT), 1234);
+    set(s, IPPROTO_TCP, TCP_LINGER2, 7);
+    EQUAL(option(s, IPPROTO_TCP, TCP_LINGER2), 7);
     EQUAL(option(s, IPPROTO_IP, IP_TTL), 64);
     set(s, IPPROTO_IP, IP_TTL, 9);
     EQUAL(option(s, IPPROTO_IP, IP_TTL), 9);

@@ -30,11 +30,9 @@ LEFT_OUT = ["test.test_statistics.TestNormalDist*.test_inv_cdf",
 
 RESOURCES = {"test_socketserver": ["network"]}      # which asks for it, and uses the loopback only
 
-report = os.fdopen(os.dup(3), "w", 1, encoding="ascii", errors="backslashreplace")
-os.close(3)
-module, seen_path = sys.argv[1:]
-with open(seen_path, encoding="ascii") as file:
-    seen = set(file.read().splitlines())
+# Of the process that runs the tests; one that multiprocessing starts anew imports this file as well.
+report = module = seen_path = None
+seen = set()
 parent = os.getpid()
 
 
@@ -102,7 +100,18 @@ def at_end():
         note("done")
 
 
-testresult.RegressionTestResult = Result
-support.match_test = is_wanted
-atexit.register(at_end)
-main([module], use_resources=RESOURCES.get(module, []))
+def run():
+    global report, module, seen_path    # pylint: disable=global-statement
+    report = os.fdopen(os.dup(3), "w", 1, encoding="ascii", errors="backslashreplace")
+    os.close(3)
+    module, seen_path = sys.argv[1:]
+    with open(seen_path, encoding="ascii") as file:
+        seen.update(file.read().splitlines())
+    testresult.RegressionTestResult = Result
+    support.match_test = is_wanted
+    atexit.register(at_end)
+    main([module], use_resources=RESOURCES.get(module, []))
+
+
+if __name__ == "__main__":
+    run()

@@ -35,8 +35,9 @@ PARTS = {"system": """os posix subprocess threading thread signal select selecto
              pathlib io file fileio multiprocessing_fork""",
          "library": """json re struct array zlib bz2 lzma sqlite3 hashlib random datetime decimal statistics itertools
              functools generators dict list set string unicode codecs pickle gc weakref contextlib""",
-         "network": """socket socketserver asyncio http_cookies httplib httpservers urllib urllib2 urllib2_localnet
-             urllib_response urlparse"""}
+         "network": """socket socketserver asyncio asyncore asynchat poll epoll http_cookies http_cookiejar httplib
+             httpservers xmlrpc wsgiref robotparser urllib urllib2 urllib2_localnet urllib_response urlparse ftplib
+             smtplib smtpd poplib imaplib nntplib telnetlib"""}
 PARTS = {part: [f"test_{name}" for name in names.split()] for part, names in PARTS.items()}
 PARTS["all"] = sum(PARTS.values(), [])
 
