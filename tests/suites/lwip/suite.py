@@ -43,7 +43,8 @@ def main():
     files = [path for part in PARTS for path in sorted(source.glob(part))]
     subprocess.run(["clang-19", *FLAGS, "-o", work / "lwip_unit", f"-I{HERE}", f"-I{work}", f"-I{source}/test/unit",
                     f"-I{source}/src/include", *files, "-lcheck", "-lsubunit", "-lm", "-lrt", "-lpthread"], check=True)
-    out = subprocess.run([work / "lwip_unit"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    out = subprocess.run([work / "lwip_unit"], cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                         check=False)
     print(out.stdout)
     result = re.search(r"^100%: Checks: (\d+), Failures: 0, Errors: 0$", out.stdout, re.MULTILINE)
     return 0 if out.returncode == 0 and result and int(result.group(1)) >= LEAST else 1
