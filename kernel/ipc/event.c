@@ -240,6 +240,15 @@ bool event_ready(struct object *o) {
     return __atomic_load_n(&ev->ready.next, __ATOMIC_RELAXED) != &ev->ready && event_verify(ev);
 }
 
+size_t event_count(struct object *o, size_t limit) {
+    struct event_object *ev = event_of(o);
+    spin_lock(&ev->lock);
+    size_t n = ev->counter != 0;
+    for (const struct list *l = ev->ready.next; l != &ev->ready && n < limit; l = l->next) n++;
+    spin_unlock(&ev->lock);
+    return n;
+}
+
 static uint32_t event_poll_ready(struct object *o) {
     struct event_object *ev = event_of(o);
     bool room = __atomic_load_n(&ev->counter, __ATOMIC_RELAXED) < COUNTER_MAX;

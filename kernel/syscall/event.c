@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* Event objects and poll. */
 #include <kernel/event.h>
+#include <kernel/mm.h>
 #include <kernel/process.h>
 #include <kernel/syscall.h>
 
 #define SMALL_EVENTS 32
+#define EVENTS_MAX (65536 / sizeof(struct event)) /* of one wait: what kmalloc has at most */
 
 long sys_event_create(uint64_t initial, uint32_t flags) {
     struct object *o = event_create(initial, flags & EVENT_SEMAPHORE);
@@ -32,13 +34,21 @@ static inline struct borrowed event_borrow(handle_t h, uint32_t need) {
 }
 
 long sys_event_wait(handle_t h, struct event *out, size_t count, int64_t deadline) {
-    struct event events[SMALL_EVENTS];
+    struct event few[SMALL_EVENTS], *events = few;
     if (unlikely(count == 0)) return -EINVAL;
     struct borrowed b = event_borrow(h, RIGHT_WAIT);
     if (unlikely(is_err(b.object))) return ptr_err(b.object);
-    long n = event_wait(b.object, events, min(count, (size_t)SMALL_EVENTS), deadline);
+    size_t room = min(count, (size_t)SMALL_EVENTS);
+    if (unlikely(count > SMALL_EVENTS)) {
+        size_t ready = event_count(b.object, min(count, (size_t)EVENTS_MAX));
+        struct event *many = ready > room ? kmalloc(ready * sizeof(*many)) : nullptr;
+        if (many) events = many, room = ready;
+    }
+    long n = event_wait(b.object, events, room, deadline);
     handle_return(b);
-    if (likely(n > 0 && !copy_to_user((uaddr_t)out, events, (size_t)n * sizeof(*events)))) return n;
+    int e = n > 0 ? copy_to_user((uaddr_t)out, events, (size_t)n * sizeof(*events)) : 0;
+    if (unlikely(events != few)) kfree(events);
+    if (likely(n > 0 && !e)) return n;
     return n > 0 ? -EFAULT : n == -EINTR ? -ERESTARTNOHAND : n;
 }
 

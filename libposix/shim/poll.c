@@ -196,24 +196,33 @@ long row_epoll_ctl(int set, int operation, int fd, const struct epoll_event *eve
     return error < 0 ? error : 0;
 }
 
-#define EPOLL_BATCH 64 /* per wait: struct epoll_event is packed, struct event is not */
+#define EPOLL_FEW 64
+
+/* struct epoll_event is packed, struct event is not: many are taken into the room of the former, three for four. */
 
 static long epoll_wait_until(int set, struct epoll_event *out, int count, int64_t deadline) {
-    struct event events[EPOLL_BATCH];
+    struct event few[EPOLL_FEW], *events = few;
     if (!is_fd(set)) {
         return -EBADF;
     }
     if (count <= 0) {
         return -EINVAL;
     }
-    size_t room = count < EPOLL_BATCH ? (size_t)count : EPOLL_BATCH;
+    size_t room = count < EPOLL_FEW ? (size_t)count : EPOLL_FEW;
+    size_t many = (size_t)count * sizeof(*out) / sizeof(*events);
+    if (many > room) {
+        events = (void *)out;
+        room = many;
+    }
     long ready = sys_event_wait(set, events, room, deadline);
     if (ready < 0) {
         return ready == -ETIMEDOUT || ready == -EAGAIN ? 0 : ready;
     }
     for (long i = 0; i < ready; i++) {
-        out[i].events = events[i].mask;
-        out[i].data.u64 = events[i].key;
+        struct event event;
+        memcpy(&event, (const char *)events + (size_t)i * sizeof(event), sizeof(event));
+        out[i].events = event.mask;
+        out[i].data.u64 = event.key;
     }
     return ready;
 }

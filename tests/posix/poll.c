@@ -166,6 +166,26 @@ TEST(event_semaphore) {
     FAILS(EAGAIN, read(fd, &value, 8));
 }
 
+/* All at once, and each one once. */
+TEST(epoll_many) {
+    enum { MANY = 300, ROOM = 400 };
+    static struct epoll_event got[ROOM];
+    int set = (int)OK(epoll_create1(0));
+    for (unsigned i = 0; i < MANY; i++) {
+        struct epoll_event e = {.events = EPOLLIN, .data.u64 = i};
+        int fd = (int)OK(eventfd(1, 0));
+        OK(epoll_ctl(set, EPOLL_CTL_ADD, fd, &e));
+    }
+    for (int again = 0; again < 2; again++) {
+        char seen[MANY] = {};
+        EQUAL(epoll_wait(set, got, ROOM, 0), MANY);
+        for (unsigned i = 0; i < MANY; i++) {
+            EQUAL(got[i].events, EPOLLIN);
+            CHECK(got[i].data.u64 < MANY && !seen[got[i].data.u64]++);
+        }
+    }
+}
+
 TEST(epoll_edges) {
     int p[2];
     char c;

@@ -12,6 +12,8 @@ MUST_CHECK int event_control(struct object *ev, uint32_t op, struct object *sour
 MUST_CHECK long event_wait(struct object *ev, struct event *out_kernel, size_t count, nsec_t deadline);
 void event_post(struct object *ev, uint64_t value); /* any context */
 bool event_ready(struct object *ev);
+/* How many entries may be ready, counted up to `limit`. */
+size_t event_count(struct object *ev, size_t limit);
 struct event_head { /* how every event object begins */
     struct object object;
     uint64_t counter;
