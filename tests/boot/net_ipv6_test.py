@@ -14,14 +14,19 @@ import random
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+import wire                     # noqa: E402
+from wire import GUEST_MAC      # noqa: E402
+
 RUN = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "run"
 PRESET = os.environ.get("CATHODE_PRESET", "debug")
-GUEST_MAC, ROUTER_MAC = b"\x52\x54\x00\x12\x34\x56", b"\x52\x54\x00\xaa\xbb\xcc"
+ROUTER_MAC = b"\x52\x54\x00\xaa\xbb\xcc"
 PREFIX = "2001:db8:7:1::"
 ADDRESS = PREFIX[:-1] + "5054:ff:fe12:3456"   # what the prefix and the card's address make
 FAR = "2001:db8:ffff::80"       # behind the router
@@ -58,7 +63,7 @@ class Connection:
     def segment(self, flags, offset, body=b""):
         head = struct.pack(">HHIIBBHHH", *self.ports, self.base + offset, self.expected, 0x50, flags, 65535, 0, 0)
         value = checksum(self.source, self.target, TCP, head + body)
-        self.router.send(self.source, self.target, TCP, head[:16] + struct.pack(">H", value) + head[18:] + body)
+        self.router.send_packet(self.source, self.target, TCP, head[:16] + struct.pack(">H", value) + head[18:] + body)
 
     def pump(self):
         """Offset 0 is the SYN, so the answer's first byte is 1; behind the last one is the FIN."""
@@ -97,43 +102,25 @@ class Connection:
             self.pump()
 
 
-class Router:
+class Router(wire.Wire):
     def __init__(self, data):
+        super().__init__()
         self.data, self.lifetime = data, 1800
         self.connections, self.seen, self.pinged = {}, set(), []
-        self.wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self.wire.bind(("127.0.0.1", 0))
-        self.wire.settimeout(0.2)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            self.guest = free.getsockname()
-        self.on, self.advertised = True, 0.0
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def net(self):
-        inet = "type=inet,{0}.host=127.0.0.1,{0}.port={1}"
-        return (f"dgram,local.{inet.format('local', self.guest[1])},"
-                f"remote.{inet.format('remote', self.wire.getsockname()[1])}")
-
-    def stop(self):
-        self.on = False
-        self.thread.join()
-        self.wire.close()
+        self.advertised = 0.0
 
     def served(self, path):
         return self.data if path == "/data" else b"by the router\n"
 
-    def send(self, source, target, protocol, body):
+    def send_packet(self, source, target, protocol, body):
         multicast = target[0] == 0xff
         mac = b"\x33\x33" + target[12:] if multicast else GUEST_MAC
         head = struct.pack(">IHBB", 6 << 28, len(body), protocol, 255) + source + target
-        self.wire.sendto(mac + ROUTER_MAC + b"\x86\xdd" + head + body, self.guest)
+        self.send(mac + ROUTER_MAC + b"\x86\xdd" + head + body)
 
     def send_icmp(self, source, target, body):
         body = body[:2] + struct.pack(">H", checksum(source, target, ICMP, body[:2] + bytes(2) + body[4:])) + body[4:]
-        self.send(source, target, ICMP, body)
+        self.send_packet(source, target, ICMP, body)
 
     def advertise(self):
         """RFC 4861 §4.2; options: prefix for autoconfiguration, our address on the wire, a name server."""
@@ -175,11 +162,8 @@ class Router:
                 self.advertise()
             for connection in self.connections.values():
                 connection.again()
-            try:
-                frame = self.wire.recv(65536)
-            except OSError:
-                continue
-            if frame[12:14] != b"\x86\xdd" or len(frame) < 54:
+            frame = self.receive()
+            if not frame or frame[12:14] != b"\x86\xdd" or len(frame) < 54:
                 continue
             length, protocol = struct.unpack(">HB", frame[18:21])
             source, target, body = frame[22:38], frame[38:54], frame[54:54 + length]
@@ -200,6 +184,7 @@ class Ipv6Test(unittest.TestCase):
         (self.folder / "etc/network.conf").write_text("default none ipv6 auto\n", encoding="utf-8")
         self.data = random.Random(6).randbytes(1 << 18)
         self.router = Router(self.data)
+        self.router.start()
         self.addCleanup(self.router.stop)
 
     def guest(self, script, nic="virtio"):

@@ -12,14 +12,19 @@ import re
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+import wire                     # noqa: E402
+from wire import GUEST_MAC      # noqa: E402
+
 RUN = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "run"
 PRESET = os.environ.get("CATHODE_PRESET", "debug")
-GUEST_MAC, OWN_MAC = b"\x52\x54\x00\x12\x34\x56", b"\x52\x54\x00\xaa\xbb\xcc"
+OWN_MAC = b"\x52\x54\x00\xaa\xbb\xcc"
 GUEST, OWN = socket.inet_aton("10.9.0.1"), socket.inet_aton("10.9.0.2")
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 SYNS = 8000     # twice
@@ -34,32 +39,13 @@ def checksum(data):
     return ~total & 0xffff
 
 
-class Peer:
+class Peer(wire.Wire):
     """Answers for every address, but only as said above."""
 
     def __init__(self):
+        super().__init__()
         self.random = random.Random(7)
-        self.answers, self.heard = {}, []    # segments for connections that the test makes by hand
-        self.wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        self.wire.bind(("127.0.0.1", 0))
-        self.wire.settimeout(0.2)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            self.guest = free.getsockname()
-        self.on = True
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def net(self):
-        inet = "type=inet,{0}.host=127.0.0.1,{0}.port={1}"
-        return (f"dgram,local.{inet.format('local', self.guest[1])},"
-                f"remote.{inet.format('remote', self.wire.getsockname()[1])}")
-
-    def stop(self):
-        self.on = False
-        self.thread.join()
-        self.wire.close()
+        self.heard = []     # segments for connections that the test makes by hand
 
     def segment(self, source, ports, sequence, acknowledged, flags, window=65535, body=b""):
         head = struct.pack(">HHIIBBHHH", *ports, sequence, acknowledged, 0x50, flags, window, 0, 0)
@@ -67,13 +53,12 @@ class Peer:
         head = head[:16] + struct.pack(">H", checksum(pseudo + head + body)) + head[18:]
         ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(head + body), 0, 0, 64, 6, 0)
         ip = ip[:10] + struct.pack(">H", checksum(ip + source + GUEST)) + source + GUEST
-        self.wire.sendto(GUEST_MAC + OWN_MAC + b"\x08\0" + ip + head + body, self.guest)
+        self.send(GUEST_MAC + OWN_MAC + b"\x08\0" + ip + head + body)
 
     def take_arp(self, body):
         operation, target = body[6:8], body[24:28]
         if operation == b"\0\1" and target != GUEST and body[14:18] == GUEST:
-            self.wire.sendto(GUEST_MAC + OWN_MAC + b"\x08\x06" + body[:6] + b"\0\2" + OWN_MAC + target + body[8:18],
-                             self.guest)
+            self.send(GUEST_MAC + OWN_MAC + b"\x08\x06" + body[:6] + b"\0\2" + OWN_MAC + target + body[8:18])
 
     def take_tcp(self, source, body):
         port, own, sequence, acknowledged, offset, flags, _ = struct.unpack(">HHIIBBH", body[:16])
@@ -99,9 +84,8 @@ class Peer:
 
     def run(self):
         while self.on:
-            try:
-                frame = self.wire.recv(65536)
-            except OSError:
+            frame = self.receive()
+            if not frame:
                 continue
             kind, body = frame[12:14], frame[14:]
             if kind == b"\x08\x06":
@@ -154,6 +138,7 @@ class PeersTest(unittest.TestCase):
         (self.folder / "www").mkdir()
         (self.folder / "www/file").write_text("the file\n", encoding="utf-8")
         self.peer = Peer()
+        self.peer.start()
         self.addCleanup(self.peer.stop)
 
     def guest(self, script):
