@@ -33,22 +33,32 @@ static inline struct borrowed event_borrow(handle_t h, uint32_t need) {
     return (struct borrowed){.object = err_ptr(-EACCES)};
 }
 
-long sys_event_wait(handle_t h, struct event *out, size_t count, int64_t deadline) {
+/* More than fit on the stack, if so many are ready. */
+SLOW_PATH static long wait_many(struct object *o, struct event *out, size_t count, int64_t deadline) {
     struct event few[SMALL_EVENTS], *events = few;
+    size_t room = SMALL_EVENTS, ready = event_count(o, min(count, (size_t)EVENTS_MAX));
+    struct event *many = ready > room ? kmalloc(ready * sizeof(*many)) : nullptr;
+    if (many) events = many, room = ready;
+    long n = event_wait(o, events, room, deadline);
+    if (n > 0 && copy_to_user((uaddr_t)out, events, (size_t)n * sizeof(*events))) n = -EFAULT;
+    kfree(many);
+    return n == -EINTR ? -ERESTARTNOHAND : n;
+}
+
+long sys_event_wait(handle_t h, struct event *out, size_t count, int64_t deadline) {
+    struct event events[SMALL_EVENTS];
     if (unlikely(count == 0)) return -EINVAL;
     struct borrowed b = event_borrow(h, RIGHT_WAIT);
     if (unlikely(is_err(b.object))) return ptr_err(b.object);
-    size_t room = min(count, (size_t)SMALL_EVENTS);
+    long n;
     if (unlikely(count > SMALL_EVENTS)) {
-        size_t ready = event_count(b.object, min(count, (size_t)EVENTS_MAX));
-        struct event *many = ready > room ? kmalloc(ready * sizeof(*many)) : nullptr;
-        if (many) events = many, room = ready;
+        n = wait_many(b.object, out, count, deadline);
+        handle_return(b);
+        return n;
     }
-    long n = event_wait(b.object, events, room, deadline);
+    n = event_wait(b.object, events, count, deadline);
     handle_return(b);
-    int e = n > 0 ? copy_to_user((uaddr_t)out, events, (size_t)n * sizeof(*events)) : 0;
-    if (unlikely(events != few)) kfree(events);
-    if (likely(n > 0 && !e)) return n;
+    if (likely(n > 0 && !copy_to_user((uaddr_t)out, events, (size_t)n * sizeof(*events)))) return n;
     return n > 0 ? -EFAULT : n == -EINTR ? -ERESTARTNOHAND : n;
 }
 
