@@ -48,9 +48,22 @@ static void free_count_add(int64_t n) REQUIRES(frames.lock) {
 
 /* --- the buddy system --------------------------------------------------------------------------- */
 
+/* Who holds a frame changes it without the lock, while others look whether it is a free block's first one: it must not
+ * look so on its way to something else. */
+static void frame_becomes_free(struct frame *f) {
+    __atomic_store_n(&f->order, ORDER_NONE, __ATOMIC_RELAXED);
+    __atomic_store_n(&f->kind, FRAME_FREE, __ATOMIC_RELEASE);
+}
+
+static void frame_becomes_used(struct frame *f, enum frame_kind kind, unsigned order) {
+    __atomic_store_n(&f->kind, (uint8_t)kind, __ATOMIC_RELAXED);
+    __atomic_store_n(&f->order, (uint8_t)order, __ATOMIC_RELEASE);
+}
+
 static struct frame *block_buddy(const struct frame *f, unsigned order) {
     struct frame *b = frame_of(frame_paddr(f) ^ (PAGE_SIZE << order));
-    return b && b->kind == FRAME_FREE && b->order == order ? b : nullptr;
+    if (!b || __atomic_load_n(&b->kind, __ATOMIC_ACQUIRE) != FRAME_FREE) return nullptr;
+    return __atomic_load_n(&b->order, __ATOMIC_ACQUIRE) == order ? b : nullptr;
 }
 
 static void block_push(struct frame *f, unsigned order) REQUIRES(frames.lock) {
@@ -103,8 +116,7 @@ static struct frame *cache_refill(unsigned cpu) {
     spin_unlock(&frames.lock);
     if (!f) return nullptr;
     for (size_t i = (1UL << order) - 1; i > 0; i--) {
-        f[i].kind = FRAME_FREE;
-        f[i].order = ORDER_NONE;
+        frame_becomes_free(&f[i]);
         f[i].link.next = (struct list *)caches[cpu].head;
         caches[cpu].head = &f[i];
     }
@@ -126,8 +138,7 @@ static void cache_drain(unsigned cpu) {
 static void frame_begin(struct frame *f, enum frame_kind kind, unsigned order) {
     ASSERT(atomic_load_explicit(&f->refs, memory_order_relaxed) == 0);
     atomic_store_explicit(&f->refs, 1, memory_order_relaxed);
-    f->kind = (uint8_t)kind;
-    f->order = (uint8_t)order;
+    frame_becomes_used(f, kind, order);
     f->state = f->flags = 0;
     list_init(&f->link);
     kasan_unpoison(frame_virt(f), PAGE_SIZE);
@@ -136,8 +147,7 @@ static void frame_begin(struct frame *f, enum frame_kind kind, unsigned order) {
 static void frame_end(struct frame *f) {
     ASSERT(f->kind > FRAME_FREE && atomic_load(&f->write_pins) == 0);
     atomic_store_explicit(&f->refs, 0, memory_order_relaxed);
-    f->kind = FRAME_FREE;
-    f->order = ORDER_NONE;
+    frame_becomes_free(f);
     kasan_poison(frame_virt(f), PAGE_SIZE, KASAN_FREE_FRAME);
 }
 

@@ -317,6 +317,7 @@ static struct race {
     struct space *s;
     vaddr_t shared, private;
     _Atomic uint32_t done;
+    _Atomic bool doubled; /* a frame was somebody else's, too */
 } race;
 
 static uint64_t race_random(uint64_t *state) { /* xorshift64: Marsaglia, J. Stat. Software 8 (2003) */
@@ -351,8 +352,21 @@ static void race_stream(uint64_t r) {
     else (void)!memory_read_kernel(race.m, text, r >> 20 & 8191, at);
 }
 
+/* Buddies of what others allocate and free. */
+static void race_runs(uint64_t r) {
+    for (unsigned i = 0; i < 300; i++) {
+        unsigned order = r >> i % 64 & 1;
+        struct frame *f = frame_alloc_run(order, FRAME_KERNEL, 0);
+        if (!f) return;
+        volatile uint64_t *words = frame_virt(f);
+        for (unsigned j = 0; j < 1u << order; j++) words[j * PAGE_SIZE / 8] = r + i + j;
+        for (unsigned j = 0; j < 1u << order; j++) race.doubled |= words[j * PAGE_SIZE / 8] != r + i + j;
+        frame_free_run(f, order);
+    }
+}
+
 static void race_worker(void *arg) {
-    static void (*const steps[])(uint64_t) = {race_resize, race_fork, race_touch, race_stream};
+    static void (*const steps[])(uint64_t) = {race_resize, race_fork, race_touch, race_stream, race_runs, race_runs};
     uint64_t state = (uint64_t)arg + 88172645463325252UL;
     for (unsigned i = 0; i < 60; i++) {
         steps[(uint64_t)arg % array_size(steps)](race_random(&state));
@@ -371,7 +385,7 @@ KTEST(memory_used_from_everywhere_at_once) {
     race.shared = (vaddr_t)space_map(race.s, ANYWHERE, RACE_PAGES * PAGE_SIZE, rw | VM_SHARED, race.m, 0);
     race.private = (vaddr_t)space_map(race.s, ANYWHERE, RACE_PAGES * PAGE_SIZE, rw, race.m, 0);
     uint32_t count = 0;
-    for (uint64_t i = 0; i < 8; i++) {
+    for (uint64_t i = 0; i < 12; i++) {
         struct thread *t = thread_create(nullptr, "race", race_worker, (void *)i);
         EXPECT(t);
         if (!t) continue;
@@ -386,6 +400,7 @@ KTEST(memory_used_from_everywhere_at_once) {
         preempt_point(); /* the other CPUs still free the dead threads */
     space_put(race.s);
     memory_release(race.m);
+    EXPECT(!race.doubled);
     EXPECT(frame_free_count() + 200 > before); /* caches of stacks and slabs may have grown */
 }
 
