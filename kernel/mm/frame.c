@@ -48,27 +48,19 @@ static void free_count_add(int64_t n) REQUIRES(frames.lock) {
 
 /* --- the buddy system --------------------------------------------------------------------------- */
 
-/* Who holds a frame changes it without the lock, while others look whether it is a free block's first one: it must not
- * look so on its way to something else. */
-static void frame_becomes_free(struct frame *f) {
-    __atomic_store_n(&f->order, ORDER_NONE, __ATOMIC_RELAXED);
-    __atomic_store_n(&f->kind, FRAME_FREE, __ATOMIC_RELEASE);
-}
-
-static void frame_becomes_used(struct frame *f, enum frame_kind kind, unsigned order) {
-    __atomic_store_n(&f->kind, (uint8_t)kind, __ATOMIC_RELAXED);
-    __atomic_store_n(&f->order, (uint8_t)order, __ATOMIC_RELEASE);
+/* At once: who holds a frame changes it without the lock, while others look whether it is a free block's first one. */
+static void frame_set(struct frame *f, enum frame_kind kind, unsigned order) {
+    atomic_store_explicit(&f->kind_and_order, (uint16_t)((unsigned)kind | order << 8), memory_order_release);
 }
 
 static struct frame *block_buddy(const struct frame *f, unsigned order) {
     struct frame *b = frame_of(frame_paddr(f) ^ (PAGE_SIZE << order));
-    if (!b || __atomic_load_n(&b->kind, __ATOMIC_ACQUIRE) != FRAME_FREE) return nullptr;
-    return __atomic_load_n(&b->order, __ATOMIC_ACQUIRE) == order ? b : nullptr;
+    if (!b) return nullptr;
+    return atomic_load_explicit(&b->kind_and_order, memory_order_acquire) == (FRAME_FREE | order << 8) ? b : nullptr;
 }
 
 static void block_push(struct frame *f, unsigned order) REQUIRES(frames.lock) {
-    f->kind = FRAME_FREE;
-    f->order = (uint8_t)order;
+    frame_set(f, FRAME_FREE, order);
     list_push_front(&frames.free[order], &f->link);
 }
 
@@ -116,7 +108,7 @@ static struct frame *cache_refill(unsigned cpu) {
     spin_unlock(&frames.lock);
     if (!f) return nullptr;
     for (size_t i = (1UL << order) - 1; i > 0; i--) {
-        frame_becomes_free(&f[i]);
+        frame_set(&f[i], FRAME_FREE, ORDER_NONE);
         f[i].link.next = (struct list *)caches[cpu].head;
         caches[cpu].head = &f[i];
     }
@@ -138,7 +130,7 @@ static void cache_drain(unsigned cpu) {
 static void frame_begin(struct frame *f, enum frame_kind kind, unsigned order) {
     ASSERT(atomic_load_explicit(&f->refs, memory_order_relaxed) == 0);
     atomic_store_explicit(&f->refs, 1, memory_order_relaxed);
-    frame_becomes_used(f, kind, order);
+    frame_set(f, kind, order);
     f->state = f->flags = 0;
     list_init(&f->link);
     kasan_unpoison(frame_virt(f), PAGE_SIZE);
@@ -147,7 +139,7 @@ static void frame_begin(struct frame *f, enum frame_kind kind, unsigned order) {
 static void frame_end(struct frame *f) {
     ASSERT(f->kind > FRAME_FREE && atomic_load(&f->write_pins) == 0);
     atomic_store_explicit(&f->refs, 0, memory_order_relaxed);
-    frame_becomes_free(f);
+    frame_set(f, FRAME_FREE, ORDER_NONE);
     kasan_poison(frame_virt(f), PAGE_SIZE, KASAN_FREE_FRAME);
 }
 

@@ -17,7 +17,12 @@ struct memory;
 struct frame { /* one per page of RAM */
     _Atomic uint32_t refs; /* PTEs + pins + owning object */
     _Atomic uint16_t write_pins;
-    uint8_t kind, order;
+    union {
+        struct {
+            uint8_t kind, order;
+        };
+        _Atomic uint16_t kind_and_order; /* frame.c's */
+    };
     uint8_t state; /* FRAME_OBJECT: enum page_state, under the object's lock */
     uint8_t flags;
     uint16_t inuse; /* FRAME_SLAB: objects handed out */
