@@ -152,7 +152,7 @@ int64_t screen_present(int64_t now) {
         presented_ns = now;
         reopen();
     }
-    if (!display.pixels) return DEADLINE_NEVER; /* the next try is with the next output */
+    if (!display.pixels) return presented_ns + RETRY_NS;
     if (damage.count > 0 && now < screen_frame_ns()) return screen_frame_ns();
     if (damage.count > 0) {
         presented_ns = now;
