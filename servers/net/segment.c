@@ -21,7 +21,7 @@ static uint32_t options(const struct tcp_pcb *pcb) {
     return pcb->flags & TF_TIMESTAMP ? LWIP_TCP_OPT_LENGTH(TF_SEG_OPTS_TS) : 0u;
 }
 
-uint32_t segment_payload(const struct tcp_pcb *pcb) {
+static uint32_t segment_payload(const struct tcp_pcb *pcb) {
     uint32_t without = options(pcb);
     return pcb->mss > without ? pcb->mss - without : 1; /* a peer may say anything */
 }

@@ -12,8 +12,6 @@
 struct tcp_pcb;
 struct tcp_seg;
 
-/* Payload of a whole segment on the wire. */
-uint32_t segment_payload(const struct tcp_pcb *pcb);
 /* What is best written at once: bytes. */
 uint32_t segment_best(const struct tcp_pcb *pcb);
 /* A buffer for up to `size` bytes of payload, to be written at *data, that becomes a segment without a copy; null: it
