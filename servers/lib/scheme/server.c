@@ -172,7 +172,7 @@ static void closed_serve(struct scheme *s, struct port_buffer *b) {
         if (!ready[i].reserved && s->ops->event) s->ops->event(s, ready[i].key, ready[i].mask);
         else if (ready[i].reserved && s->ops->posted) s->ops->posted(s);
     }
-    if (got == -ETIMEDOUT && s->ops->timeout) s->ops->timeout(s);
+    if ((got == -ETIMEDOUT || got == -EAGAIN) && s->ops->timeout) s->ops->timeout(s); /* EAGAIN: of the deadline 0 */
     return got == PORT_EVENT || got == -ETIMEDOUT || got == -EINTR || got == -EAGAIN ? 0 : (int)got;
 }
 
