@@ -20,7 +20,6 @@ extern struct vt vts[VTS];
 extern struct vt *vt_seen;
 extern const struct terminal_ops vt_ops;
 
-void vt_show_log(void);
 void vt_init(struct scheme *s);
 /* Shows another one. */
 void vt_switch(struct vt *v);
@@ -39,8 +38,8 @@ void vt_typed(void);
 struct text_size {
     int rows, columns;
 };
-/* Opens the display and finds its size: again, if it had to be started again. False: there is none. */
-bool screen_open(struct scheme *s);
+/* Opens the display and draws all; if there is none, it is looked for from time to time. */
+void screen_open(struct scheme *s);
 void screen_event(struct scheme *s); /* KEY_SCREEN: its size has changed, or it has gone */
 struct text_size screen_size(void);
 /* Before something is drawn there: where its first pixel is (null: no screen), the font, the pixels per line. */

@@ -150,10 +150,9 @@ int main(void) {
     static struct scheme scheme;
     if (scheme_init(&scheme, SERVICE_SCHEME, &console_ops, nullptr) != 0) return 1;
     letters_init();
-    if (!screen_open(&scheme)) service_log("console: there is no screen");
     graphics_init();
     vt_init(&scheme);
-    vt_show_log();
+    screen_open(&scheme);
     keyboard_start();
     keymap_from_command_line();
     input_start(&scheme);

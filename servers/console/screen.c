@@ -10,7 +10,9 @@
 
 #define FRAME_NS 16000000LL
 #define FLASH_NS 80000000LL
-#define RETRY_NS 1000000000LL
+#define PATIENCE_NS 10000000000LL /* for a driver that is started again */
+#define RETRY_NS 1000000000LL /* for one that stays away: until the next try, which blocks nobody for long */
+#define RETRY_PATIENCE_NS 100000000LL
 #define INVERSE 0xffffffu
 
 static struct scheme *scheme;
@@ -18,8 +20,8 @@ static struct display display = {.file = HANDLE_NONE};
 static const struct font *font;
 static struct text_size size;
 static struct damage damage;
-static int64_t presented_ns, flash_end_ns;
-static bool flashing;
+static int64_t presented_ns, flash_end_ns, retry_ns;
+static bool flashing, away; /* away: it was not there when last asked for */
 
 struct text_size screen_size(void) { return size; }
 
@@ -36,26 +38,19 @@ static void screen_close(void) {
 }
 
 /* As large as the screen is now. */
-static bool surface_make(void) {
+static int surface_make(void) {
     int e = display_surface(&display, display.info.width, display.info.height);
     if (!e) e = display_show(&display, true);
     if (e) {
         screen_close();
-        return false;
+        return e;
     }
     font = font_for(display.width, display.height);
     size = (struct text_size){(int)(display.height / font->height), (int)(display.width / font->width)};
     damage.count = 0;
     flashing = false;
     screen_clear();
-    return true;
-}
-
-bool screen_open(struct scheme *s) {
-    scheme = s;
-    if (display_open(&display, "display0") != 0) return false;
-    if (scheme_event_add(s, display.file, EVENT_IN, KEY_SCREEN) != 0) service_log("console: cannot watch the display");
-    return surface_make();
+    return 0;
 }
 
 /* --- the bell: all pixels are inverted for a moment --- */
@@ -119,11 +114,28 @@ static void all_draw(struct text_size before) {
     graphics_display_anew();
 }
 
+static int display_find(void) {
+    int e = display_open_until(&display, "display0", time_now_ns() + (away ? RETRY_PATIENCE_NS : PATIENCE_NS));
+    if (e) return e;
+    if (scheme_event_add(scheme, display.file, EVENT_IN, KEY_SCREEN) != 0)
+        service_log("console: cannot watch the display");
+    return surface_make();
+}
+
 static void reopen(void) {
     struct text_size before = size;
     screen_close();
-    if (screen_open(scheme)) all_draw(before);
-    else service_log("console: the display is gone");
+    const int e = display_find();
+    if (e && !away) service_log("console: there is no display: %s", strerror(-e));
+    away = e != 0;
+    retry_ns = time_now_ns() + RETRY_NS;
+    if (!e) all_draw(before);
+    scheme->deadline = 0; /* what has been written meanwhile, or the next try */
+}
+
+void screen_open(struct scheme *s) {
+    scheme = s;
+    reopen();
 }
 
 void screen_show(void) {
@@ -136,7 +148,7 @@ void screen_event(struct scheme *s) {
     if (display_info(&display) < 0) {
         reopen();
     } else if (display.info.width != display.width || display.info.height != display.height) {
-        if (surface_make()) all_draw(before);
+        if (surface_make() == 0) all_draw(before);
     }
     vt_tick(s);
 }
@@ -148,11 +160,8 @@ int64_t screen_present(int64_t now) {
         flash_end();
         flash_end_ns = 0;
     }
-    if (!display.pixels && now - presented_ns >= RETRY_NS) {
-        presented_ns = now;
-        reopen();
-    }
-    if (!display.pixels) return presented_ns + RETRY_NS;
+    if (!display.pixels && now >= retry_ns) reopen();
+    if (!display.pixels) return retry_ns;
     if (damage.count > 0 && now < screen_frame_ns()) return screen_frame_ns();
     if (damage.count > 0) {
         presented_ns = now;

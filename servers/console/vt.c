@@ -127,6 +127,43 @@ static void bell(struct emulator *e) {
 static const struct emulator_ops emulator_ops = {
     .changed = changed, .moved = moved, .cursor = cursor, .answer = answer, .bell = bell};
 
+/* --- a terminal's beginning --- */
+static void emulator_text(struct emulator *e, const char *text) {
+    emulator_write(e, (const uint8_t *)text, strlen(text));
+}
+
+/* The first terminal begins with what has been logged so far, to look back to. */
+static void log_show(struct emulator *e) {
+    char bytes[512];
+    struct handle_info info = {};
+    if (sys_handle_info(SERVICE_LOG, &info) < 0) return;
+    emulator_text(e, LOG_COLOUR);
+    int64_t at = (int64_t)info.object; /* the oldest byte that is still there */
+    bool level = true; /* in the "<6>" that a line begins with */
+    for (long n; (n = sys_read(SERVICE_LOG, bytes, sizeof(bytes), at, IO_NONBLOCK, 0)) > 0; at += n)
+        for (long i = 0; i < n; i++) {
+            if (bytes[i] == '\n') emulator_text(e, "\r\n");
+            else if (!level && (uint8_t)bytes[i] >= ' ') /* no escape sequences of whoever writes to the log */
+                emulator_write(e, (const uint8_t *)&bytes[i], 1);
+            level = bytes[i] == '\n' || (level && bytes[i] != '>');
+        }
+    for (int i = 0; i < e->rows; i++) emulator_text(e, "\n");
+    emulator_text(e, "\033[0m\033[H");
+}
+
+static bool vt_begin(struct vt *v) {
+    struct text_size size = screen_size();
+    if (v->emulator.vterm) return true;
+    if (size.rows == 0 || (v != vt_seen && ldisc_output_pending(&v->terminal.ldisc) < OUTPUT_UNSEEN)) return false;
+    if (!emulator_init(&v->emulator, &emulator_ops, size.rows, size.columns)) {
+        service_log("console: no memory for terminal %u", (unsigned)(v - vts) + 1);
+        return false;
+    }
+    if (v == vts) log_show(&v->emulator);
+    return true;
+}
+
+/* --- drawing again --- */
 /* Before anything else is drawn, as cells are ahead of the pixels until then. */
 static void vt_flush(void) {
     if (!vt_seen->emulator.vterm) return;
@@ -135,10 +172,11 @@ static void vt_flush(void) {
 }
 
 void vt_draw(void) {
+    struct emulator *e = &vt_seen->emulator;
+    const bool begun = vt_begin(vt_seen);
     vt_flush();
     screen_clear();
-    struct emulator *e = &vt_seen->emulator;
-    if (e->vterm) changed(e, (VTermRect){0, e->rows, 0, e->columns});
+    if (begun) changed(e, (VTermRect){0, e->rows, 0, e->columns});
 }
 
 void vt_draw_cell(int row, int column) {
@@ -173,15 +211,6 @@ void vt_tick(struct scheme *s) {
 }
 
 /* --- the terminal's other side --- */
-static bool vt_begin(struct vt *v) {
-    struct text_size size = screen_size();
-    if (v->emulator.vterm) return true;
-    if (size.rows == 0 || (v != vt_seen && ldisc_output_pending(&v->terminal.ldisc) < OUTPUT_UNSEEN)) return false;
-    if (emulator_init(&v->emulator, &emulator_ops, size.rows, size.columns)) return true;
-    service_log("console: no memory for terminal %u", (unsigned)(v - vts) + 1);
-    return false;
-}
-
 /* The line discipline's answers to answers may come back here. */
 static void vt_pump(struct terminal *t) {
     struct vt *v = (struct vt *)t;
@@ -203,10 +232,6 @@ static int64_t vt_control(struct terminal *t, uint32_t request, void *data, uint
 }
 
 const struct terminal_ops vt_ops = {.pump = vt_pump, .control = vt_control, .drains = true};
-
-static void emulator_text(struct emulator *e, const char *text) {
-    emulator_write(e, (const uint8_t *)text, strlen(text));
-}
 
 void vt_typed(void) { terminal_changed(&vt_seen->terminal); }
 
@@ -247,24 +272,4 @@ void vt_init(struct scheme *s) {
         window_set(t, screen_size());
     }
     vt_seen = &vts[0];
-}
-
-/* The first terminal begins with what has been logged so far, to look back to. */
-void vt_show_log(void) {
-    struct vt *v = &vts[0];
-    char bytes[512];
-    struct handle_info info = {};
-    if (sys_handle_info(SERVICE_LOG, &info) < 0 || !vt_begin(v)) return;
-    emulator_text(&v->emulator, LOG_COLOUR);
-    int64_t at = (int64_t)info.object; /* the oldest byte that is still there */
-    bool level = true; /* in the "<6>" that a line begins with */
-    for (long n; (n = sys_read(SERVICE_LOG, bytes, sizeof(bytes), at, IO_NONBLOCK, 0)) > 0; at += n)
-        for (long i = 0; i < n; i++) {
-            if (bytes[i] == '\n') emulator_text(&v->emulator, "\r\n");
-            else if (!level && (uint8_t)bytes[i] >= ' ') /* no escape sequences of whoever writes to the log */
-                emulator_write(&v->emulator, (const uint8_t *)&bytes[i], 1);
-            level = bytes[i] == '\n' || (level && bytes[i] != '>');
-        }
-    for (int i = 0; i < v->emulator.rows; i++) emulator_text(&v->emulator, "\n");
-    emulator_text(&v->emulator, "\033[0m\033[H");
 }

@@ -461,11 +461,24 @@ def test_virtio_vga(host):
 
 
 def test_absent(host):
-    """No keyboard at all: the screen shows the login all the same. No screen: none of this is there."""
+    """No keyboard at all: the screen shows the login all the same. A screen that comes late shows what was written until
+    then. No screen: none of this is there."""
     with Person(host, extra=["-machine", "q35,i8042=off"]) as p:
         p.see("no controller", p.greeting(1))
         p.run("echo -n still > /dev/tty1")
         p.see("no controller, written", p.greeting(1) + "still")
+    with Person(host) as p:
+        p.run("service stop framebuffer.0; kill -9 $(pidof console)")
+        end = time.monotonic() + LIMIT
+        while "there is no display" not in p.run("service log console"):
+            if time.monotonic() > end:
+                raise boot.Failure("the console waits for its display for ever")
+            time.sleep(1)
+        p.run("echo -n late > /dev/tty1; echo unseen > /dev/tty2")
+        p.run("service start framebuffer.0")
+        p.see("a late screen", p.greeting(1) + "late")
+        p.qmp.press("alt", "f2")
+        p.see("its second terminal", p.greeting(2) + "unseen\r\n")
     with Person(host, extra=["-vga", "none"]) as p:
         services = p.run("service list")
         for name in ("framebuffer", "ps2", "console", "getty-tty1"):

@@ -28,7 +28,7 @@ int display_info(struct display *d) {
     return e < 0 ? (int)e : args.reply.length == sizeof(d->info) ? 0 : -EPROTO;
 }
 
-int display_open(struct display *d, const char *scheme) {
+int display_open_until(struct display *d, const char *scheme, int64_t deadline) {
     char name[NAME_MAX_BYTES];
     int length = snprintf(name, sizeof(name), "%s:screen", scheme);
     struct call_args args = {
@@ -36,7 +36,7 @@ int display_open(struct display *d, const char *scheme) {
         .in = name,
         .carry = HANDLE_NONE,
         .handle_flags = HANDLE_IN_UPPER,
-        .deadline = now_ns() + PATIENCE_NS,
+        .deadline = deadline,
     };
     *d = (struct display){.file = HANDLE_NONE};
     if (length >= NAME_MAX_BYTES) return -ENAMETOOLONG;
@@ -46,6 +46,10 @@ int display_open(struct display *d, const char *scheme) {
     e = display_info(d);
     if (e < 0) display_close(d);
     return (int)e;
+}
+
+int display_open(struct display *d, const char *scheme) {
+    return display_open_until(d, scheme, now_ns() + PATIENCE_NS);
 }
 
 static void surface_unmap(struct display *d) {
