@@ -8,6 +8,7 @@ disk boot.cpio, and with an overlay a second archive. "virt" is the kernel of th
 machine of that name.
 """
 
+import fcntl
 import os
 import pathlib
 import shlex
@@ -110,8 +111,10 @@ class Card:
 def system_image(folder):
     """A disk with the root as it was built: what kept and throw-away ones begin with."""
     image, built = folder / "system.img", folder / "initfs.cpio"
-    if not image.exists() or image.stat().st_mtime < built.stat().st_mtime:
-        media.make_system(folder, "", image, DISK_SIZE)
+    with open(folder / "system.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)    # a second one has another UUID: not what another machine's root= says
+        if not image.exists() or image.stat().st_mtime < built.stat().st_mtime:
+            media.make_system(folder, "", image, DISK_SIZE)
     return image
 
 
