@@ -63,8 +63,8 @@
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 3
 #define TCP_WND (256 * 1024)
-/* A peer without window scaling is given 64 KiB of TCP_WND: with a quarter of that one it would never be told. */
-#define TCP_WND_UPDATE_THRESHOLD (4 * TCP_MSS)
+/* Of the window that this peer is given: without scaling that is at most 64 KiB. */
+#define TCP_WND_UPDATE_THRESHOLD (TCP_WND_MAX(pcb) / 4)
 #define TCP_SND_BUF (256 * 1024)
 #define TCP_SND_QUEUELEN 4096
 #define TCP_SNDLOWAT 8192 /* the server asks tcp_sndbuf() itself */
