@@ -37,7 +37,7 @@ static void screen_close(void) {
     display_close(&display);
 }
 
-/* As large as the screen is now. */
+/* As large as the screen is now, and to be drawn. */
 static int surface_make(void) {
     int e = display_surface(&display, display.info.width, display.info.height);
     if (!e) e = display_show(&display, true);
@@ -49,7 +49,6 @@ static int surface_make(void) {
     size = (struct text_size){(int)(display.height / font->height), (int)(display.width / font->width)};
     damage.count = 0;
     flashing = false;
-    screen_clear();
     return 0;
 }
 
@@ -128,9 +127,10 @@ static void reopen(void) {
     const int e = display_find();
     if (e && !away) service_log("console: there is no display: %s", strerror(-e));
     away = e != 0;
-    retry_ns = time_now_ns() + RETRY_NS;
     if (!e) all_draw(before);
-    scheme->deadline = 0; /* what has been written meanwhile, or the next try */
+    const int64_t now = time_now_ns(), next = now + (e ? RETRY_NS : FRAME_NS); /* then what was written meanwhile */
+    retry_ns = now + RETRY_NS;
+    if (next < scheme->deadline) scheme->deadline = next;
 }
 
 void screen_open(struct scheme *s) {

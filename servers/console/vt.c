@@ -173,10 +173,10 @@ static void vt_flush(void) {
 
 void vt_draw(void) {
     struct emulator *e = &vt_seen->emulator;
-    const bool begun = vt_begin(vt_seen);
     vt_flush();
     screen_clear();
-    if (begun) changed(e, (VTermRect){0, e->rows, 0, e->columns});
+    if (e->vterm) changed(e, (VTermRect){0, e->rows, 0, e->columns});
+    else (void)vt_begin(vt_seen);
 }
 
 void vt_draw_cell(int row, int column) {
