@@ -16,7 +16,7 @@
 
 #define MAP_TOP 0x7ff000000000UL /* mappings without an address go below, minus a random part */
 #define MAP_RANDOM_PAGES (1UL << 24)
-#define ZAP_BATCH 72
+#define ZAP_BATCH 56
 
 struct space *space_current(void) {
     struct process *p = process_current();
