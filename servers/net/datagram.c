@@ -72,6 +72,13 @@ static void on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip
 
 static bool is_filtered(const struct socket *s, uint8_t type) { return s->icmp_filter[type / 8] >> type % 8 & 1; }
 
+/* What a program of this machine was sent by lwIP itself has none. */
+static bool checksum_holds(const struct socket *s, struct pbuf *p) {
+    const struct netif *n = ip_current_input_netif();
+    if (!s->raw->chksum_reqd || (is_icmp6(s) && !(n->chksum_flags & NETIF_CHECKSUM_CHECK_ICMP6))) return true;
+    return ip6_chksum_pseudo(p, s->protocol, p->tot_len, ip6_current_src_addr(), ip6_current_dest_addr()) == 0;
+}
+
 /* An echo socket hears the answers to its own requests; what it reads has no IP header, as IPv6's raw sockets. */
 static uint8_t on_packet(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_addr_t *ip) {
     struct socket *s = arg;
@@ -89,7 +96,7 @@ static uint8_t on_packet(void *arg, struct raw_pcb *pcb, struct pbuf *p, const i
     }
     bool strip = v6 || is_echo(s);
     if (strip && pbuf_remove_header(p, header)) return 0;
-    deliver(s, p, &from);
+    if (checksum_holds(s, p)) deliver(s, p, &from);
     if (strip) pbuf_add_header_force(p, header);
     return 0; /* others hear it, too */
 }
@@ -117,6 +124,10 @@ static int echo_prepare(const struct socket *s, struct pbuf *p) {
 }
 
 static int raw_transmit(const struct socket *s, struct pbuf *p, const struct endpoint *to) {
+    if (s->raw->chksum_reqd) {
+        if (p->len < s->raw->chksum_offset + 2u) return EINVAL;
+        memset((char *)p->payload + s->raw->chksum_offset, 0, 2); /* lwIP counts what it finds there */
+    }
     int e = is_echo(s) ? echo_prepare(s, p) : 0;
     return e ? e : error_of(raw_sendto(s->raw, p, &to->ip));
 }

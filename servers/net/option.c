@@ -176,6 +176,15 @@ static int set_ip(struct socket *s, int option, const void *value, size_t length
     return 0;
 }
 
+/* Where the checksum of what is sent and received lies; negative: there is none. */
+static int set_checksum(struct socket *s, int offset) {
+    if (!s->raw || s->family != AF_INET6) return -ENOPROTOOPT;
+    if (offset > INET_DATAGRAM_MAX || (offset > 0 && offset % 2)) return -EINVAL;
+    s->raw->chksum_reqd = offset >= 0;
+    s->raw->chksum_offset = (uint16_t)(offset < 0 ? 0 : offset);
+    return 0;
+}
+
 static int set_ip6(struct socket *s, int option, const void *value, size_t length, int number) {
     if (s->family != AF_INET6) return -ENOPROTOOPT;
     switch (option) {
@@ -200,11 +209,7 @@ static int set_ip6(struct socket *s, int option, const void *value, size_t lengt
     case IPV6_MULTICAST_LOOP: return multicast_loop(s, number);
     case IPV6_ADD_MEMBERSHIP: return membership6(s, value, length, true);
     case IPV6_DROP_MEMBERSHIP: return membership6(s, value, length, false);
-    case IPV6_CHECKSUM:
-        if (!s->raw) return -ENOPROTOOPT;
-        s->raw->chksum_reqd = number >= 0;
-        s->raw->chksum_offset = (uint16_t)(number < 0 ? 0 : number);
-        break;
+    case IPV6_CHECKSUM: return s->protocol == IPPROTO_ICMPV6 ? -EINVAL : set_checksum(s, number); /* RFC 3542 §3.1 */
     case IPV6_RECVERR:
     case IPV6_MTU_DISCOVER: break;
     default: return -ENOPROTOOPT;
@@ -251,6 +256,11 @@ static int set_filter(struct socket *s, bool v6, const void *value, size_t lengt
     return 0;
 }
 
+static int set_raw(struct socket *s, int option, const void *value, size_t length, int number) {
+    if (option == IPV6_CHECKSUM) return set_checksum(s, number);
+    return option == ICMP_FILTER ? set_filter(s, false, value, length) : -ENOPROTOOPT;
+}
+
 int64_t option_set(struct socket *s, struct port_buffer *call) {
     int level = (int)call->request.args[0], option = (int)call->request.args[1], number = 0, e;
     size_t length = call->request.length;
@@ -264,7 +274,7 @@ int64_t option_set(struct socket *s, struct port_buffer *call) {
     case IPPROTO_IPV6: e = set_ip6(s, option, value, length, number); break;
     case IPPROTO_TCP: e = set_tcp(s, option, number); break;
     case IPPROTO_ICMPV6: e = option == ICMP6_FILTER ? set_filter(s, true, value, length) : -ENOPROTOOPT; break;
-    case SOL_RAW: e = option == ICMP_FILTER ? set_filter(s, false, value, length) : -ENOPROTOOPT; break;
+    case SOL_RAW: e = set_raw(s, option, value, length, number); break;
     default: e = -ENOPROTOOPT;
     }
     if (!e) apply(s);

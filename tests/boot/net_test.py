@@ -78,6 +78,16 @@ class NameServer(socketserver.BaseRequestHandler):
         answer.sendto(reply, self.client_address)
 
 
+class TimeServer(socketserver.BaseRequestHandler):
+    """NTP, RFC 5905 §7.3: a clock a thousand seconds ahead."""
+
+    def handle(self):
+        data, answer = self.request
+        now = struct.pack(">II", int(time.time()) + 1000 + 2208988800, 0)
+        head = struct.pack(">BBbbII4s", 4 << 3 | 4, 1, 4, -20, 0, 0, b"LOCL")
+        answer.sendto(head + now + data[40:48] + now + now, self.client_address)
+
+
 class NetTest(unittest.TestCase):
     def setUp(self):
         temporary = tempfile.TemporaryDirectory()
@@ -167,6 +177,30 @@ class NetTest(unittest.TestCase):
         self.assertEqual(status, 0, out)
         self.assertIn("by name", out)
         self.assertIn("none", out)
+
+    def test_ways_and_pipes(self):
+        """busybox's traceroute, by UDP and ICMP, and nc at both ends."""
+        status, out = run(f"traceroute -n {HOST}; traceroute -n -I {HOST}; traceroute6 -n ::1; "
+                          "(echo listener | nc -l -p 99) & sleep 1; echo caller | nc 127.0.0.1 99; "
+                          "nc -lk -p 98 -e cat & sleep 1; for i in 1 2 3; do echo echo $i | nc -w 5 127.0.0.1 98; done",
+                          nic="e1000")
+        self.assertEqual(status, 0, out)
+        self.assertEqual(len(re.findall(rf"^ *1 +{re.escape(HOST)} +[0-9.]+ ms", out, re.MULTILINE)), 2, out)
+        self.assertRegex(out, re.compile(r"^ *1 +::1 +[0-9.]+ ms", re.MULTILINE))
+        for word in "listener", "caller", "echo 1", "echo 2", "echo 3":
+            self.assertIn(word, out)
+
+    def test_time(self):
+        """busybox's ntpd sets the clock."""
+        try:
+            server = socketserver.ThreadingUDPServer(("127.0.0.1", 123), TimeServer)
+        except OSError as error:
+            self.skipTest(f"port 123: {error}")
+        with serving(server):
+            status, out = run(f"date +before%s; timeout 60 ntpd -n -q -p {HOST}; date +after%s")
+        self.assertEqual(status, 0, out)
+        passed = int(re.search("after([0-9]+)", out)[1]) - int(re.search("before([0-9]+)", out)[1])
+        self.assertIn(passed, range(995, 1200), out)
 
     def test_server_killed(self):
         """Connections are reset, new ones work at once, the address comes again."""

@@ -338,6 +338,57 @@ TEST(raw_echo) {
     }
 }
 
+static int raw_v6(int protocol) {
+    int s = socket(AF_INET6, SOCK_RAW, protocol);
+    if (s < 0 && errno == EPERM) SKIP("not root");
+    return (int)OK(s);
+}
+
+/* What sending it brings, at once or with the next operation. */
+static int send_error(int s, const void *bytes, size_t size) {
+    union address to;
+    socklen_t length = loopback(AF_INET6, 0, &to), room = sizeof(int);
+    int error = 0;
+    if (sendto(s, bytes, size, 0, &to.any, length) < 0) return errno;
+    for (int i = 0; i < 20 && !error; i++) {
+        usleep(10000);
+        OK(getsockopt(s, SOL_SOCKET, SO_ERROR, &error, &room));
+    }
+    return error;
+}
+
+/* ICMPv6's checksum is always the system's: a message without room for it is no message. */
+TEST(raw_v6_short) {
+    static const char bytes[4] = {(char)128};
+    int s = raw_v6(IPPROTO_ICMPV6);
+    for (size_t size = 2; size < 4; size++) EQUAL(send_error(s, bytes, size), EINVAL);
+    EQUAL(send_error(s, bytes, 4), 0);
+}
+
+/* Other protocols' is, where the socket says (RFC 3542, 3.1). */
+TEST(raw_v6_checksum) {
+    enum { PROTOCOL = 253 };
+    char bytes[8] = "abcdefg", got[64];
+    int a = raw_v6(PROTOCOL), b = raw_v6(PROTOCOL), offset = 6;
+    OK(setsockopt(a, IPPROTO_IPV6, IPV6_CHECKSUM, &offset, sizeof(offset)));
+    EQUAL(send_error(a, bytes, 7), EINVAL);
+    EQUAL(send_error(b, bytes, 8), 0); /* none: a doesn't hear it */
+    EQUAL(recv(b, got, sizeof(got), 0), 8);
+    CHECK(!memcmp(got, bytes, 8));
+    EQUAL(send_error(a, bytes, 8), 0);
+    EQUAL(recv(b, got, sizeof(got), 0), 8);
+    CHECK(!memcmp(got, bytes, 6) && memcmp(got + 6, bytes + 6, 2) != 0);
+    EQUAL(recv(a, bytes, 8, 0), 8);
+    CHECK(!memcmp(got, bytes, 8));
+    offset = 3;
+    FAILS(EINVAL, setsockopt(a, SOL_RAW, IPV6_CHECKSUM, &offset, sizeof(offset)));
+    offset = 2;
+    OK(setsockopt(a, SOL_RAW, IPV6_CHECKSUM, &offset, sizeof(offset)));
+    int icmp = raw_v6(IPPROTO_ICMPV6);
+    FAILS(EINVAL, setsockopt(icmp, IPPROTO_IPV6, IPV6_CHECKSUM, &offset, sizeof(offset)));
+    OK(setsockopt(icmp, SOL_RAW, IPV6_CHECKSUM, &offset, sizeof(offset)));
+}
+
 TEST(raw_is_privileged) {
     if (geteuid() == 0) OK(seteuid(1000));
     FAILS(EPERM, socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
