@@ -38,6 +38,14 @@ programs() {
     done
 }
 
+# The recipe's changes to the source, each with its reason.
+if [ ! -e "$SOURCE/patched" ]; then
+    for file in "$RECIPE"/*.patch; do
+        [ ! -e "$file" ] || quietly patch.log patch -d "$SOURCE" -p1 -i "$file"
+    done
+    touch "$SOURCE/patched"
+fi
+
 # Programs of an earlier build in this folder are of another libc.a.
 programs . | xargs rm -f
 . "$RECIPE/build.sh"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # dropbear: ssh both ways and scp, one program with links; no compression; no records of logins, which musl doesn't have.
+# A client's end by end.patch.
 export PROGRAMS="dropbear dbclient dropbearkey scp" MULTI=1
 cat >localoptions.h <<'END'
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"

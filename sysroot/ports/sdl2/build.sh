@@ -9,8 +9,6 @@ flags="-O2 -w -D_GNU_SOURCE -DDYNAPI_NEEDS_DLOPEN -ISDL2 -I$SOURCE/src"
 ours="-std=gnu2x -I$top/kernel/include"
 for folder in servers/lib/graphics drivers/lib/display drivers/lib/input; do ours="$ours -I$top/$folder/include"; done
 if [ ! -e libSDL2.a ]; then
-    [ -e "$SOURCE/patched" ] || cat "$RECIPE"/*.patch | patch -d "$SOURCE" -s -p1
-    touch "$SOURCE/patched"
     rm -rf SDL2 ./*.o && mkdir SDL2 && cp "$SOURCE"/include/*.h SDL2 && cp "$RECIPE/SDL_config.h" SDL2
     (cd "$SOURCE/src" && ls core/linux/SDL_threadprio.c && for part in $parts; do ls "$part"/*.c; done) |
         sed "s|^|$SOURCE/src/|" | quietly make.log xargs -P "$JOBS" -n 4 $CC $flags -c
