@@ -111,11 +111,16 @@ void group_signal(struct group *g, int signal) {
     list_for_each (n, &g->members) signal_send_process(list_entry(n, struct process, group_link), signal, nullptr);
 }
 
-/* No living member has a parent in the same session but another group (POSIX "orphaned"). */
+/* Its parent, in the same session but another group, can continue what stops in its group. */
+static bool is_watched(const struct process *p) {
+    return p->parent && p->parent->group_of != p->group_of && p->parent->session == p->session;
+}
+
+/* No living member is watched (POSIX "orphaned"). */
 bool group_orphaned(struct group *g) {
     list_for_each (n, &g->members) {
-        struct process *p = list_entry(n, struct process, group_link), *parent = p->parent;
-        if (p->state == PROCESS_ALIVE && parent && parent->group_of != g && parent->session == g->session) return false;
+        struct process *p = list_entry(n, struct process, group_link);
+        if (p->state == PROCESS_ALIVE && is_watched(p)) return false;
     }
     return true;
 }
@@ -127,6 +132,10 @@ void group_hang_up_if_orphaned(struct group *g) {
     if (!stopped || !group_orphaned(g)) return;
     group_signal(g, SIGHUP);
     group_signal(g, SIGCONT);
+}
+
+void group_member_exit(struct process *p) {
+    if (is_watched(p)) group_hang_up_if_orphaned(p->group_of); /* it was orphaned before else */
 }
 
 void session_leader_exit(struct process *p) {

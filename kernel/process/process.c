@@ -269,7 +269,7 @@ static void process_finish(struct process *p) {
     p->state = PROCESS_ZOMBIE;
     process_orphan(p);
     if (p->session->leader == p) session_leader_exit(p);
-    group_hang_up_if_orphaned(p->group_of);
+    group_member_exit(p);
     bool forgotten = parent_notify_exit(p);
     if (forgotten) process_reap(p);
     spin_unlock(&process_lock);

@@ -43,6 +43,7 @@ void group_leave(struct process *p) REQUIRES(process_lock);
 bool group_orphaned(struct group *g) REQUIRES(process_lock);
 void group_signal(struct group *g, int signal) REQUIRES(process_lock);
 void group_hang_up_if_orphaned(struct group *g) REQUIRES(process_lock);
+void group_member_exit(struct process *p) REQUIRES(process_lock);
 void session_leader_exit(struct process *p) REQUIRES(process_lock);
 MUST_CHECK int terminal_create(struct process *p, struct object **out); /* a reference. -EPERM, -ENOMEM */
 

@@ -196,6 +196,26 @@ TEST(children_share_what_they_only_read) {
     OK(munmap(p, SIZE));
 }
 
+/* Nobody outside watches this group, before as after: the end of a member hangs up nobody. */
+static int leader_with_a_stopped_child(void *argument) {
+    OK(setsid());
+    pid_t stopped = (pid_t)OK(fork());
+    if (stopped == 0)
+        for (;;) pause();
+    OK(kill(stopped, SIGSTOP));
+    OK(waitpid(stopped, nullptr, WUNTRACED));
+    pid_t ends = (pid_t)OK(fork());
+    if (ends == 0) _exit(0);
+    OK(waitpid(ends, nullptr, 0));
+    usleep(10000);
+    EQUAL(waitpid(stopped, nullptr, WNOHANG | WCONTINUED), 0);
+    OK(kill(stopped, SIGKILL));
+    OK(waitpid(stopped, nullptr, 0));
+    return 0;
+}
+
+TEST(end_in_an_orphaned_group) { EQUAL(child_run(leader_with_a_stopped_child, nullptr), 0); }
+
 TEST(orphans_go_to_init) {
     int p[2];
     char c;
