@@ -30,7 +30,7 @@ RACE_INTENDED static uint32_t queue_room(const struct queue *q) {
 static void queue_wake(struct queue *q) {
     if (!list_empty(&q->readers) && (q->used || q->message_count || q->over)) waiter_wake_first(&q->readers);
     if (unlikely(!list_empty(&q->writers)) &&
-        (queue_room(q) >= waiter_first(&q->writers)->wait_value || q->over || !q->used))
+        (queue_room(q) >= waiter_first(&q->writers)->wait_value || q->over & QUEUE_BROKEN || !q->used))
         waiter_wake_first(&q->writers);
 }
 
@@ -58,10 +58,10 @@ static int read_error(struct channel_end *e, bool moved) {
 }
 static int write_error(struct channel_end *e, bool moved) {
     if (unlikely(hold_write(e))) return -(int)hold_write(e);
-    if (unlikely(e->out->over) && end_is(e, CHANNEL_SOCKET))
+    if (unlikely(e->out->over & QUEUE_BROKEN) && end_is(e, CHANNEL_SOCKET))
         return end_is(e, CHANNEL_DATAGRAM) && !end_peer(e)->object.handles ? -ECONNREFUSED : -EPIPE;
     int error = end_error(e, FILE_READ_ONLY, moved);
-    return unlikely(e->out->over) && !error ? -EPIPE : error;
+    return unlikely(e->out->over & QUEUE_BROKEN) && !error ? -EPIPE : error;
 }
 
 /* --- the ring ------------------------------------------------------------------------------------ */
@@ -394,11 +394,11 @@ static void notify_both(struct channel *c) {
         object_notify(&c->ends[i].object, EVENT_IN | EVENT_OUT | EVENT_HANGUP | EVENT_ERROR | EVENT_READ_HANGUP);
 }
 
-static void end_shutdown(struct channel_end *e, bool reading, bool writing) {
+static void end_shutdown(struct channel_end *e, uint8_t in, uint8_t out) {
     struct channel *c = e->channel;
     spin_lock(&c->lock);
-    if (reading) e->in->over = true;
-    if (writing) e->out->over = true;
+    e->in->over |= in;
+    e->out->over |= out;
     queue_wake_all(&c->queues[0]);
     queue_wake_all(&c->queues[1]);
     spin_unlock(&c->lock);
@@ -413,11 +413,11 @@ static void end_last_handle(struct object *o) {
         (void)!route_set(e, nullptr);
     } else if (end_is(e, CHANNEL_SOCKET)) {
         spin_lock(&e->channel->lock);
-        bool lost = e->resets && !e->out->over;
+        bool lost = e->resets && !(e->out->over & QUEUE_BROKEN);
         if (e->in->used || e->in->message_count || lost) end_peer(e)->error = ECONNRESET;
         spin_unlock(&e->channel->lock);
     }
-    end_shutdown(e, true, !datagram);
+    end_shutdown(e, QUEUE_OVER, datagram ? 0 : QUEUE_OVER);
     if (datagram) room_notify(e); /* who waits for room learns that there won't be any */
     channel_wait_for(o, nullptr);
     queue_purge(e);
@@ -453,7 +453,7 @@ RACE_INTENDED static uint32_t end_poll(struct object *o) {
         if (via == e && out->news) mask |= EVENT_PRIORITY;
     }
     if (access != FILE_READ_ONLY) {
-        bool broken = out->over;
+        bool broken = out->over & QUEUE_BROKEN;
         uint32_t enough = out->message_limit ? 1 : min(out->capacity, CHANNEL_ATOMIC_MAX);
         if (broken || queue_room(out) >= enough) mask |= EVENT_OUT;
         if (broken && access == FILE_WRITE_ONLY) mask |= EVENT_ERROR;
@@ -629,8 +629,8 @@ long channel_control(struct object *o, uint32_t op, uint64_t argument) {
         return -EINVAL; /* it is everybody's */
     switch (op) {
     case CHANNEL_SHUTDOWN:
-        if (argument < 1 || argument > 3) return -EINVAL;
-        end_shutdown(e, argument & 1, argument & 2);
+        if (argument & ~7UL || !(argument & 3)) return -EINVAL;
+        end_shutdown(e, !(argument & 1) ? 0 : argument & 4 ? QUEUE_ENDED : QUEUE_OVER, argument & 2 ? QUEUE_OVER : 0);
         return 0;
     case CHANNEL_SET_ERROR:
         if (argument >= ERESTART) return -EINVAL;

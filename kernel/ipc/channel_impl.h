@@ -13,10 +13,14 @@
 #define MESSAGE_SHARE 64 /* a queue holds one message per so many bytes of capacity */
 #define MESSAGES_PER_PAGE 16 /* charged to the opener */
 
+#define QUEUE_ENDED 1 /* the reader gets an end of data once it is empty */
+#define QUEUE_BROKEN 2 /* the writer EPIPE */
+#define QUEUE_OVER (QUEUE_ENDED | QUEUE_BROKEN)
+
 struct queue { /* towards one end */
     uint32_t used, capacity; /* bytes */
     uint32_t message_count, message_limit; /* limit: of a channel with priorities */
-    bool over; /* no more will come, or nobody will read: end of data once it is empty, EPIPE */
+    uint8_t over; /* QUEUE_ENDED, QUEUE_BROKEN */
     bool news; /* CHANNEL_NEWS */
     bool stamped; /* the reader wants to know who sent what: also bytes come with messages */
     uint32_t read_at, write_at; /* in the ring */

@@ -53,7 +53,7 @@ void room_notify_routed(struct channel_end *via) {
 /* Errors of an end's own, if it sends elsewhere. */
 static int datagram_error(struct channel_end *e, bool routed) {
     spin_lock(&e->channel->lock);
-    int error = e->out->over && e->object.handles && end_peer(e)->object.handles ? -EPIPE : 0;
+    int error = e->out->over & QUEUE_BROKEN && e->object.handles && end_peer(e)->object.handles ? -EPIPE : 0;
     if (!error && routed) error = -(int)hold_write(e);
     spin_unlock(&e->channel->lock);
     return error;
@@ -222,7 +222,7 @@ long socket_control(struct channel_end *e, uint32_t op, uint64_t argument) {
     case CHANNEL_TAKE_ERROR: return take_error(e);
     case CHANNEL_LIMITS: return set_limits(e->channel, argument);
     case CHANNEL_NEWS: return take_news(e);
-    case CHANNEL_RESETS: e->resets = true; return 0;
+    case CHANNEL_RESETS: e->resets = !argument; return 0;
     default: return -EINVAL;
     }
 }

@@ -38,7 +38,7 @@ struct channel_message {
 enum message_flags { MESSAGE_TRUNCATED = 1, MESSAGE_HANDLES_TRUNCATED = 2, MESSAGE_TO = 1 << 16 };
 
 enum channel_op {
-    CHANNEL_SHUTDOWN, /* argument: 1 reading, 2 writing, 3 both */
+    CHANNEL_SHUTDOWN, /* argument: 1 reading, 2 writing, 3 both; 4 with reading: the peer may go on writing */
     CHANNEL_SET_ERROR, /* argument: errno that the peer's next operation returns */
     CHANNEL_SET_CAPACITY,
     CHANNEL_READABLE, /* result: bytes waiting; of messages: the first one's */
@@ -56,6 +56,6 @@ enum channel_op {
     CHANNEL_ROUTE, /* argument: what it sends goes where what is sent on this end goes; HANDLE_NONE: to its peer */
     CHANNEL_IS, /* argument: a handle; result 1: it is an end of the same channel, 0: of another */
     CHANNEL_WAIT, /* argument: an end; whoever has its peer, and nobody else, gets this one. HANDLE_NONE: not so */
-    CHANNEL_RESETS, /* a socket's end, for good: closed without CHANNEL_SHUTDOWN of its writing, it resets its peer */
+    CHANNEL_RESETS, /* a socket's end, closed without CHANNEL_SHUTDOWN of its writing, resets its peer; 1: not so */
 };
 #define CHANNEL_HELD(read, write, events) ((read) | (write) << 8 | (events) << 16)
