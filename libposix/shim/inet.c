@@ -69,6 +69,14 @@ static long control_number(const struct cmsghdr *c, size_t size, uint8_t *out) {
     return 0;
 }
 
+static void local_set(struct inet_datagram *d, struct in_addr from) {
+    memset(d->local, 0, sizeof(d->local));
+    if (from.s_addr != INADDR_ANY) {
+        d->local[10] = d->local[11] = 0xff;
+        memcpy(d->local + 12, &from, 4);
+    }
+}
+
 /* What control data says about a message to send. */
 static long control_read(const struct msghdr *message, struct inet_datagram *d) {
     const char *end = (const char *)message->msg_control + message->msg_controllen;
@@ -83,9 +91,11 @@ static long control_read(const struct msghdr *message, struct inet_datagram *d) 
         if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO && size >= sizeof(v4)) {
             memcpy(&v4, CMSG_DATA(c), sizeof(v4));
             d->interface = (uint32_t)v4.ipi_ifindex;
+            local_set(d, v4.ipi_spec_dst);
         } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO && size >= sizeof(v6)) {
             memcpy(&v6, CMSG_DATA(c), sizeof(v6));
             d->interface = v6.ipi6_ifindex;
+            memcpy(d->local, &v6.ipi6_addr, sizeof(d->local));
         } else if (c->cmsg_level == IPPROTO_IP ? c->cmsg_type == IP_TTL
                                                : c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT) {
             error = control_number(c, size, &d->ttl);
@@ -120,7 +130,7 @@ long inet_send(int fd, struct channel_message *m, const void *address, socklen_t
     if (size > INET_DATAGRAM_MAX) {
         return -EMSGSIZE;
     }
-    if (d.length || d.interface || d.ttl || d.tos) {
+    if (d.length || (message && message->msg_control)) {
         m->address = &d;
         m->address_length = sizeof(d);
     }
@@ -147,8 +157,8 @@ void inet_deliver(struct control *c, const struct channel_message *m) {
     int ttl = d->ttl, tos = d->tos;
     if (d->wants & INET_WANTS_PACKET && v4) {
         struct in_pktinfo info = {.ipi_ifindex = (int)d->interface};
-        memcpy(&info.ipi_spec_dst, d->local, 4);
-        memcpy(&info.ipi_addr, d->local, 4);
+        memcpy(&info.ipi_spec_dst, d->local + 12, 4);
+        memcpy(&info.ipi_addr, d->local + 12, 4);
         control_add(c, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
     } else if (d->wants & INET_WANTS_PACKET) {
         struct in6_pktinfo info = {.ipi6_ifindex = d->interface};
@@ -306,7 +316,8 @@ long inet_shutdown(int fd, int how) {
         return how == SHUT_WR ? 0 : call_simple(fd, INET_SHUTDOWN, (uint64_t)(how + 1), 0, 0);
     }
     if (state == -ESTALE || state == INET_CONNECTED) {
-        return sys_channel_control(fd, CHANNEL_SHUTDOWN, (uint64_t)(how + 1));
+        bool reading = how != SHUT_WR; /* which the peer never hears of */
+        return sys_channel_control(fd, CHANNEL_SHUTDOWN, (uint64_t)(how + 1) | (reading ? 4 : 0));
     }
     return state < 0 ? state : -ENOTCONN;
 }
@@ -338,5 +349,10 @@ long inet_setsockopt(int fd, int level, int option, const void *value, socklen_t
     call.in = value;
     call.request.length = length;
     long error = call_send(fd, &call);
+    if (error >= 0 && level == SOL_SOCKET && option == SO_LINGER) {
+        struct linger l;
+        memcpy(&l, value, sizeof(l));
+        sys_channel_control(fd, CHANNEL_RESETS, !l.l_onoff || l.l_linger);
+    }
     return error < 0 ? error : 0;
 }

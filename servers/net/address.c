@@ -5,7 +5,7 @@
 #include <lwip/err.h>
 #include <string.h>
 
-static void ip_from_6(const struct in6_addr *from, uint32_t scope, ip_addr_t *out) {
+void address_from_6(const struct in6_addr *from, uint32_t scope, ip_addr_t *out) {
     if (IN6_IS_ADDR_V4MAPPED(from)) {
         ip_addr_set_ip4_u32(out, *(const uint32_t *)&from->s6_addr[12]);
         return;
@@ -13,6 +13,16 @@ static void ip_from_6(const struct in6_addr *from, uint32_t scope, ip_addr_t *ou
     *out = (ip_addr_t)IPADDR6_INIT(0, 0, 0, 0);
     memcpy(ip_2_ip6(out)->addr, from->s6_addr, 16);
     if (ip6_addr_has_scope(ip_2_ip6(out), IP6_UNKNOWN)) ip6_addr_set_zone(ip_2_ip6(out), (uint8_t)scope);
+}
+
+void address_to_6(const ip_addr_t *from, struct in6_addr *out) {
+    *out = (struct in6_addr){};
+    if (IP_IS_V6(from)) {
+        memcpy(out, ip_2_ip6(from)->addr, 16);
+    } else {
+        out->s6_addr[10] = out->s6_addr[11] = 0xff;
+        memcpy(&out->s6_addr[12], &ip_2_ip4(from)->addr, 4);
+    }
 }
 
 int address_parse(uint8_t family, const void *bytes, size_t length, struct endpoint *out) {
@@ -35,7 +45,7 @@ int address_parse(uint8_t family, const void *bytes, size_t length, struct endpo
     v6 = (struct sockaddr_in6){};
     memcpy(&v6, bytes, length < sizeof(v6) ? length : sizeof(v6));
     *out = (struct endpoint){.port = ntohs(v6.sin6_port)};
-    ip_from_6(&v6.sin6_addr, v6.sin6_scope_id, &out->ip);
+    address_from_6(&v6.sin6_addr, v6.sin6_scope_id, &out->ip);
     return 0;
 }
 
@@ -47,13 +57,8 @@ size_t address_format(uint8_t family, const struct endpoint *e, void *bytes) {
         return sizeof(v4);
     }
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(e->port)};
-    if (IP_IS_V4_VAL(e->ip) && !ip4_addr_isany_val(*ip_2_ip4(&e->ip))) {
-        v6.sin6_addr.s6_addr[10] = v6.sin6_addr.s6_addr[11] = 0xff;
-        memcpy(&v6.sin6_addr.s6_addr[12], &ip_2_ip4(&e->ip)->addr, 4);
-    } else if (IP_IS_V6_VAL(e->ip)) {
-        memcpy(v6.sin6_addr.s6_addr, ip_2_ip6(&e->ip)->addr, 16);
-        v6.sin6_scope_id = ip6_addr_zone(ip_2_ip6(&e->ip));
-    }
+    if (IP_IS_V6_VAL(e->ip) || !ip4_addr_isany_val(*ip_2_ip4(&e->ip))) address_to_6(&e->ip, &v6.sin6_addr);
+    if (IP_IS_V6_VAL(e->ip)) v6.sin6_scope_id = ip6_addr_zone(ip_2_ip6(&e->ip));
     memcpy(bytes, &v6, sizeof(v6));
     return sizeof(v6);
 }

@@ -36,13 +36,12 @@ static bool deliver(const struct socket *s, struct pbuf *p, const struct endpoin
         const struct ip6_hdr *h = ip6_current_header();
         d.ttl = IP6H_HOPLIM(h);
         d.tos = IP6H_TC(h);
-        memcpy(d.local, ip6_current_dest_addr()->addr, 16);
     } else {
         const struct ip_hdr *h = ip4_current_header();
         d.ttl = IPH_TTL(h);
         d.tos = IPH_TOS(h);
-        memcpy(d.local, &ip4_current_dest_addr()->addr, 4);
     }
+    address_to_6(ip_current_dest_addr(), (struct in6_addr *)d.local);
     for (struct pbuf *b = p; b && count < sizeof(v) / sizeof(v[0]); b = b->next)
         v[count++] = (struct io_vector){b->payload, b->len};
     struct channel_message m = {.vectors = v, .vector_count = count, .flags = IO_NONBLOCK | IO_NO_SIGNAL};
@@ -103,12 +102,27 @@ static uint8_t on_packet(void *arg, struct raw_pcb *pcb, struct pbuf *p, const i
 
 /* --- program → lwIP --------------------------------------------------------------------------------- */
 
-static int udp_transmit(const struct socket *s, struct pbuf *p, const struct endpoint *to, struct netif *via) {
+/* From an address of this machine, whose interface need not be the one that it leaves by (lwIP asks for that). */
+static err_t send_from(struct udp_pcb *u, struct pbuf *p, const struct endpoint *to, struct netif *via,
+                       const ip_addr_t *from) {
+    if (IP_IS_V6(from) != IP_IS_V6(&to->ip)) return ERR_RTE;
+    if (!via && ip_addr_ismulticast(&to->ip)) via = netif_get_by_index(u->mcast_ifindex);
+    if (!via) via = ip_route(from, &to->ip);
+    if (!via) return ERR_RTE;
+    if (ip_addr_isloopback(from) && via->hwaddr_len && !address_is_own(&to->ip)) return ERR_RTE;
+    return udp_sendto_if_src(u, p, &to->ip, to->port, via, from);
+}
+
+static int udp_transmit(const struct socket *s, struct pbuf *p, const struct endpoint *to, struct netif *via,
+                        const ip_addr_t *from) {
     struct udp_pcb *u = s->udp;
     bool v4 = IP_IS_V4(&to->ip);
     if (to->port == 0) return EINVAL;
     if (v4 && s->family == AF_INET6 && s->only_v6) return ENETUNREACH;
-    err_t e = via ? udp_sendto_if(u, p, &to->ip, to->port, via) : udp_sendto(u, p, &to->ip, to->port);
+    if (!from && !ip_addr_isany(&u->local_ip) && address_is_own(&u->local_ip)) from = &u->local_ip;
+    err_t e = from  ? send_from(u, p, to, via, from)
+              : via ? udp_sendto_if(u, p, &to->ip, to->port, via)
+                    : udp_sendto(u, p, &to->ip, to->port);
     return e == ERR_VAL && v4 && !s->broadcast ? EACCES : error_of(e);
 }
 
@@ -151,23 +165,27 @@ static void transmit(struct socket *s, const uint8_t *bytes, size_t size, const 
     }
     if (!e && !limit_allows(s, INET_RULE_TO, &to.ip, is_echo(s) ? 0 : to.port)) e = EACCES;
     if (!e && size > INET_DATAGRAM_MAX) e = EMSGSIZE;
+    bool special = m->address_length == sizeof(*d);
+    ip_addr_t from = *IP_ADDR_ANY;
+    if (special) address_from_6((const struct in6_addr *)d->local, d->interface, &from);
+    if (!e && !address_is_any(&from) && !address_is_own(&from)) e = EINVAL;
     struct pbuf *p = e ? nullptr : pbuf_alloc(PBUF_TRANSPORT, (uint16_t)size, PBUF_RAM);
     if (!e && !p) e = ENOBUFS;
     if (!e) {
         pbuf_take(p, bytes, (uint16_t)size);
-        bool special = m->address_length == sizeof(*d);
         uint32_t device = special && d->interface ? d->interface : s->device;
         struct netif *via = device ? netif_get_by_index((uint8_t)device) : nullptr;
         struct ip_pcb *pcb = pcb_of(s);
         pcb->ttl = special && d->ttl ? d->ttl : s->ttl;
         pcb->tos = special && d->tos ? d->tos : s->tos;
-        e = s->udp ? udp_transmit(s, p, &to, via) : raw_transmit(s, p, &to);
+        e = s->udp ? udp_transmit(s, p, &to, via, address_is_any(&from) ? nullptr : &from) : raw_transmit(s, p, &to);
         pbuf_free(p);
     }
     if (e && e != ENOBUFS) socket_fail(s, e);
 }
 
-void datagram_event(struct socket *s) {
+/* False: there is nothing more. */
+static bool take_some(struct socket *s) {
     static uint8_t buffer[CALL_DATA_MAX];
     struct inet_datagram d;
     /* To look for a second one costs a call: where there was none, only now and then. */
@@ -180,11 +198,14 @@ void datagram_event(struct socket *s) {
         long n = sys_channel_receive(s->far, &m, 0);
         if (n < 0) {
             s->burst = i > 1;
-            return;
+            return false;
         }
         transmit(s, buffer, (size_t)n, &m, &d);
     }
+    return true;
 }
+
+void datagram_event(struct socket *s) { take_some(s); }
 
 /* --- the socket --------------------------------------------------------------------------------- */
 
@@ -257,6 +278,7 @@ int64_t datagram_bind(struct socket *s, const struct endpoint *local) {
     if (s->udp && s->udp->local_port) return -EINVAL;
     err_t e = s->udp ? udp_bind(s->udp, &ip, local->port) : raw_bind(s->raw, &ip);
     if (e != ERR_OK) return -error_of(e);
+    s->bound = local->port;
     s->local.ip = local->ip;
     if (is_echo(s) && local->port) s->local.port = local->port;
     return 0;
@@ -268,20 +290,25 @@ static const ip_addr_t *source_for(const struct endpoint *to) {
     return n ? ip_netif_get_local_ip(n, &to->ip) : nullptr;
 }
 
+static void disconnect(struct socket *s, bool has_address) {
+    if (s->udp) udp_disconnect(s->udp);
+    else raw_disconnect(s->raw);
+    if (s->udp && !s->bound) s->udp->local_port = 0;
+    if (!has_address) s->local.ip = s->family == AF_INET ? *IP4_ADDR_ANY : *IP6_ADDR_ANY;
+    s->state = INET_IDLE;
+    s->peer = (struct endpoint){};
+}
+
+/* What bind() did not say of the socket's own name is the connection's. */
 int64_t datagram_connect(struct socket *s, const struct endpoint *to) {
-    if (!to) {
-        if (s->udp) udp_disconnect(s->udp);
-        else raw_disconnect(s->raw);
-        s->state = INET_IDLE;
-        s->peer = (struct endpoint){};
-        return 0;
-    }
+    bool has_address = !ip_addr_isany(&pcb_of(s)->local_ip);
+    if (!to) return disconnect(s, has_address), 0;
     if (ip_addr_get_ip4_u32(&to->ip) == IPADDR_BROADCAST && !s->broadcast && IP_IS_V4(&to->ip)) return -EACCES;
     const ip_addr_t *source = source_for(to);
     if (!source) return -ENETUNREACH;
     err_t e = s->udp ? udp_connect(s->udp, &to->ip, to->port) : ERR_OK;
     if (e != ERR_OK) return -error_of(e);
-    if (address_is_any(&s->local.ip)) s->local.ip = *source;
+    if (!has_address) s->local.ip = *source;
     s->state = INET_CONNECTED;
     s->peer = *to;
     return 0;
@@ -289,7 +316,9 @@ int64_t datagram_connect(struct socket *s, const struct endpoint *to) {
 
 void datagram_close(struct socket *s) {
     s->burst = true;
-    datagram_event(s); /* what was sent before the end */
+    while (take_some(s)) {
+    } /* what was sent before the end */
+    groups_leave(s);
     if (s->udp) udp_remove(s->udp);
     if (s->raw) raw_remove(s->raw);
     socket_free(s);

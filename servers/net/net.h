@@ -77,6 +77,7 @@ struct socket {
     /* the others */
     bool burst; /* last time there was more than one message */
     uint32_t events;
+    struct group *groups; /* multicast.c */
     struct udp_pcb *udp;
     struct raw_pcb *raw;
 };
@@ -86,6 +87,9 @@ struct socket {
 [[nodiscard]] int address_parse(uint8_t family, const void *bytes, size_t length, struct endpoint *out);
 /* The other way: bytes written, at most INET_ADDRESS_MAX. */
 size_t address_format(uint8_t family, const struct endpoint *e, void *bytes);
+/* IPv4 within IPv6: ::ffff:a.b.c.d. */
+void address_from_6(const struct in6_addr *from, uint32_t scope, ip_addr_t *out);
+void address_to_6(const ip_addr_t *from, struct in6_addr *out);
 /* ADDRESS:PORT, [ADDRESS]:PORT, or ADDRESS alone (wants_port false). */
 [[nodiscard]] int name_parse(const char *text, size_t length, bool wants_port, struct endpoint *out);
 bool address_is_own(const ip_addr_t *ip); /* of this machine */
@@ -120,6 +124,7 @@ struct socket *port_listener(const struct endpoint *local);
 
 /* --- socket.c --- */
 struct socket *socket_make(enum net_scheme scheme, uint8_t family, uint8_t type, uint8_t protocol);
+void socket_inherit(struct socket *s, const struct socket *listener); /* its options */
 /* Its channel, near end at *near. */
 [[nodiscard]] int socket_channel(struct socket *s, handle_t *near);
 void socket_free(struct socket *s);
@@ -150,6 +155,7 @@ void streams_pump(void); /* all that became dirty */
 void stream_waits(struct socket *s); /* its connection is in TIME_WAIT */
 void stream_connected(struct socket *s); /* or not: s->error */
 void stream_queue(struct socket *listener, struct socket *s); /* for accept() */
+size_t stream_unsent(const struct socket *s); /* bytes of the program that the peer has not acknowledged */
 void stream_apply_options(const struct socket *s);
 
 /* --- stall.c: connections whose peer does not answer --- */
@@ -169,6 +175,18 @@ void datagram_event(struct socket *s);
 void datagram_apply_options(struct socket *s);
 void datagrams_init(void);
 void datagram_local(const struct socket *s, struct endpoint *out);
+
+/* --- multicast.c: options, as setsockopt(2) has them --- */
+int group_by_address(struct socket *s, const void *value, size_t length, bool join);
+int group_by_address6(struct socket *s, const void *value, size_t length, bool join);
+int group_by_request(struct socket *s, const void *value, size_t length, bool join);
+void groups_leave(struct socket *s);
+int multicast_interface(struct socket *s, const void *value, size_t length);
+int multicast_interface6(struct socket *s, int index);
+int multicast_index(const struct socket *s); /* 0: none was named */
+int multicast_ttl(struct socket *s, int value);
+int multicast_loop(struct socket *s, int value);
+bool multicast_loops(const struct socket *s);
 
 /* --- option.c --- */
 int64_t option_set(struct socket *s, struct port_buffer *call);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Socket options; those of the channel (timeouts, buffers, SO_ERROR) are libposix's. */
 #include "interface.h"
-#include <lwip/igmp.h>
-#include <lwip/mld6.h>
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/raw.h>
 #include <lwip/tcp.h>
@@ -20,91 +18,6 @@ static void apply(struct socket *s) {
 }
 
 static void want(struct socket *s, uint32_t what, bool on) { s->wants = on ? s->wants | what : s->wants & ~what; }
-
-/* --- multicast -------------------------------------------------------------------------------------- */
-
-static struct netif *interface_of(int index, const struct in_addr *address) {
-    struct netif *n;
-    if (index > 0) return netif_get_by_index((uint8_t)index);
-    if (!address || address->s_addr == INADDR_ANY) return nullptr;
-    NETIF_FOREACH(n)
-    if (ip4_addr_get_u32(netif_ip4_addr(n)) == address->s_addr) return n;
-    return nullptr;
-}
-
-/* The interface for groups when none was named: that of the default route, or the loopback. */
-static struct netif *interface_for_groups(void) {
-    struct netif *n, *any = netif_default;
-    NETIF_FOREACH(n)
-    if (!any) any = n;
-    return any;
-}
-
-static int membership(const struct socket *s, const void *value, size_t length, bool join) {
-    struct ip_mreqn m = {};
-    if (length < sizeof(struct ip_mreq)) return -EINVAL;
-    memcpy(&m, value, length < sizeof(m) ? length : sizeof(m));
-    ip4_addr_t group = {m.imr_multiaddr.s_addr};
-    if (!ip4_addr_ismulticast(&group)) return -EINVAL;
-    struct netif *n = interface_of(m.imr_ifindex, &m.imr_address);
-    if (!n && (m.imr_ifindex || m.imr_address.s_addr != INADDR_ANY)) return -ENODEV;
-    if (!n) n = interface_for_groups();
-    if (!n || !(n->flags & NETIF_FLAG_IGMP)) return -ENODEV;
-    err_t e = join ? igmp_joingroup_netif(n, &group) : igmp_leavegroup_netif(n, &group);
-    return e == ERR_OK ? 0 : join ? -ENOBUFS : -EADDRNOTAVAIL;
-}
-
-static int membership6(const struct socket *s, const void *value, size_t length, bool join) {
-    struct ipv6_mreq m;
-    ip6_addr_t group = {};
-    if (length < sizeof(m)) return -EINVAL;
-    memcpy(&m, value, sizeof(m));
-    memcpy(group.addr, &m.ipv6mr_multiaddr, 16);
-    if (!ip6_addr_ismulticast(&group)) return -EINVAL;
-    struct netif *n = m.ipv6mr_interface ? netif_get_by_index((uint8_t)m.ipv6mr_interface) : interface_for_groups();
-    if (!n) return -ENODEV;
-    ip6_addr_assign_zone(&group, IP6_MULTICAST, n);
-    err_t e = join ? mld6_joingroup_netif(n, &group) : mld6_leavegroup_netif(n, &group);
-    return e == ERR_OK ? 0 : join ? -ENOBUFS : -EADDRNOTAVAIL;
-}
-
-static int multicast_interface(struct socket *s, const void *value, size_t length) {
-    struct ip_mreqn m = {};
-    if (length < 4) return -EINVAL;
-    if (length >= sizeof(struct ip_mreq)) memcpy(&m, value, length < sizeof(m) ? length : sizeof(m));
-    else memcpy(&m.imr_address, value, 4);
-    struct netif *n = interface_of(m.imr_ifindex, &m.imr_address);
-    if (!n && (m.imr_ifindex || m.imr_address.s_addr != INADDR_ANY)) return -EADDRNOTAVAIL;
-    uint8_t index = n ? netif_get_index(n) : 0;
-    if (s->udp) {
-        udp_set_multicast_netif_index(s->udp, index);
-        udp_set_multicast_netif_addr(s->udp, n ? netif_ip4_addr(n) : IP4_ADDR_ANY4);
-    } else if (s->raw) {
-        raw_set_multicast_netif_index(s->raw, index);
-    }
-    return 0;
-}
-
-static int multicast_ttl(struct socket *s, int value) {
-    if (value < -1 || value > 255) return -EINVAL;
-    uint8_t ttl = value < 0 ? 1 : (uint8_t)value;
-    if (s->udp) udp_set_multicast_ttl(s->udp, ttl);
-    if (s->raw) raw_set_multicast_ttl(s->raw, ttl);
-    return 0;
-}
-
-static bool loops(const struct socket *s) {
-    return s->udp ? udp_is_flag_set(s->udp, UDP_FLAGS_MULTICAST_LOOP)
-                  : !s->raw || raw_is_flag_set(s->raw, RAW_FLAGS_MULTICAST_LOOP);
-}
-
-static int multicast_loop(struct socket *s, int value) {
-    if (s->udp && value) udp_set_flags(s->udp, UDP_FLAGS_MULTICAST_LOOP);
-    else if (s->udp) udp_clear_flags(s->udp, UDP_FLAGS_MULTICAST_LOOP);
-    else if (s->raw && value) raw_set_flags(s->raw, RAW_FLAGS_MULTICAST_LOOP);
-    else if (s->raw) raw_clear_flags(s->raw, RAW_FLAGS_MULTICAST_LOOP);
-    return 0;
-}
 
 /* --- setting ---------------------------------------------------------------------------------------- */
 
@@ -164,8 +77,10 @@ static int set_ip(struct socket *s, int option, const void *value, size_t length
     case IP_MULTICAST_IF: return multicast_interface(s, value, length);
     case IP_MULTICAST_TTL: return multicast_ttl(s, number);
     case IP_MULTICAST_LOOP: return multicast_loop(s, number);
-    case IP_ADD_MEMBERSHIP: return membership(s, value, length, true);
-    case IP_DROP_MEMBERSHIP: return membership(s, value, length, false);
+    case IP_ADD_MEMBERSHIP:
+    case IP_DROP_MEMBERSHIP: return group_by_address(s, value, length, option == IP_ADD_MEMBERSHIP);
+    case MCAST_JOIN_GROUP:
+    case MCAST_LEAVE_GROUP: return group_by_request(s, value, length, option == MCAST_JOIN_GROUP);
     case IP_RECVERR:
     case IP_MTU_DISCOVER:
     case IP_FREEBIND:
@@ -200,15 +115,13 @@ static int set_ip6(struct socket *s, int option, const void *value, size_t lengt
     case IPV6_RECVPKTINFO: want(s, INET_WANTS_PACKET, number); break;
     case IPV6_RECVHOPLIMIT: want(s, INET_WANTS_TTL, number); break;
     case IPV6_RECVTCLASS: want(s, INET_WANTS_TOS, number); break;
-    case IPV6_MULTICAST_IF:
-        if (number && !netif_get_by_index((uint8_t)number)) return -ENODEV;
-        if (s->udp) udp_set_multicast_netif_index(s->udp, (uint8_t)number);
-        if (s->raw) raw_set_multicast_netif_index(s->raw, (uint8_t)number);
-        break;
+    case IPV6_MULTICAST_IF: return multicast_interface6(s, number);
     case IPV6_MULTICAST_HOPS: return multicast_ttl(s, number);
     case IPV6_MULTICAST_LOOP: return multicast_loop(s, number);
-    case IPV6_ADD_MEMBERSHIP: return membership6(s, value, length, true);
-    case IPV6_DROP_MEMBERSHIP: return membership6(s, value, length, false);
+    case IPV6_ADD_MEMBERSHIP:
+    case IPV6_DROP_MEMBERSHIP: return group_by_address6(s, value, length, option == IPV6_ADD_MEMBERSHIP);
+    case MCAST_JOIN_GROUP:
+    case MCAST_LEAVE_GROUP: return group_by_request(s, value, length, option == MCAST_JOIN_GROUP);
     case IPV6_CHECKSUM: return s->protocol == IPPROTO_ICMPV6 ? -EINVAL : set_checksum(s, number); /* RFC 3542 §3.1 */
     case IPV6_RECVERR:
     case IPV6_MTU_DISCOVER: break;
@@ -322,7 +235,8 @@ static int get_ip(const struct socket *s, int level, int option) {
     if (option == (v6 ? IPV6_RECVPKTINFO : IP_PKTINFO)) return (s->wants & INET_WANTS_PACKET) != 0;
     if (option == (v6 ? IPV6_RECVHOPLIMIT : IP_RECVTTL)) return (s->wants & INET_WANTS_TTL) != 0;
     if (option == (v6 ? IPV6_RECVTCLASS : IP_RECVTOS)) return (s->wants & INET_WANTS_TOS) != 0;
-    if (option == (v6 ? IPV6_MULTICAST_LOOP : IP_MULTICAST_LOOP)) return loops(s);
+    if (v6 && option == IPV6_MULTICAST_IF) return multicast_index(s);
+    if (option == (v6 ? IPV6_MULTICAST_LOOP : IP_MULTICAST_LOOP)) return multicast_loops(s);
     if (option == (v6 ? IPV6_MULTICAST_HOPS : IP_MULTICAST_TTL)) return ttl;
     if (v6 && option == IPV6_V6ONLY) return s->only_v6;
     if (!v6 && option == IP_HDRINCL) return s->raw && s->raw->flags & RAW_FLAGS_HDRINCL;
@@ -357,9 +271,26 @@ static int64_t get_info(const struct socket *s, struct port_buffer *call) {
     return answer(call, &info, sizeof(info));
 }
 
+/* The names of interfaces, and what else isn't a number. */
+static int64_t get_device(const struct socket *s, struct port_buffer *call) {
+    const struct netif *n = s->device ? netif_get_by_index((uint8_t)s->device) : nullptr;
+    char name[INTERFACE_NAME_MAX] = {};
+    if (!n) return answer(call, name, 0);
+    strncpy(name, interface_name(n), sizeof(name) - 1);
+    return answer(call, name, strlen(name) + 1);
+}
+
+static int64_t get_multicast_address(const struct socket *s, struct port_buffer *call) {
+    const struct netif *n = netif_get_by_index((uint8_t)multicast_index(s));
+    struct in_addr a = {n ? ip4_addr_get_u32(netif_ip4_addr(n)) : INADDR_ANY};
+    return answer(call, &a, sizeof(a));
+}
+
 int64_t option_get(struct socket *s, struct port_buffer *call) {
     int level = (int)call->request.args[0], option = (int)call->request.args[1], number;
     if (call->request.args[2] > CALL_DATA_MAX) return -EINVAL;
+    if (level == SOL_SOCKET && option == SO_BINDTODEVICE) return get_device(s, call);
+    if (level == IPPROTO_IP && option == IP_MULTICAST_IF) return get_multicast_address(s, call);
     if (level == SOL_SOCKET && option == SO_LINGER) {
         struct linger l = {s->linger_on, s->linger_s};
         return answer(call, &l, sizeof(l));

@@ -38,6 +38,60 @@ static void there_and_back(int family) {
 TEST(there_and_back_v4) { there_and_back(AF_INET); }
 TEST(there_and_back_v6) { there_and_back(AF_INET6); }
 
+TEST(sent_before_close) {
+    enum { COUNT = 150 };
+    int b = bound(AF_INET, SOCK_DGRAM, 0), a = connected(AF_INET, SOCK_DGRAM, port_of(b));
+    char got;
+    for (int i = 0; i < COUNT; i++) EQUAL(send(a, "x", 1, 0), 1);
+    close(a);
+    for (int i = 0; i < COUNT; i++) EQUAL(recv(b, &got, 1, 0), 1);
+}
+
+static uint32_t source_of_next(int s) {
+    union address a;
+    socklen_t length = sizeof(a);
+    char got;
+    EQUAL(recvfrom(s, &got, 1, 0, &a.any, &length), 1);
+    return ntohl(a.v4.sin_addr.s_addr);
+}
+
+/* 127.0.0.1 is not the loopback's only address. */
+TEST(from_another_address) {
+    union address a;
+    int s = (int)OK(socket(AF_INET, SOCK_DGRAM, 0)), b = bound(AF_INET, SOCK_DGRAM, 0);
+    socklen_t length = loopback(AF_INET, 0, &a);
+    a.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 4);
+    OK(bind(s, &a.any, length));
+    EQUAL(send_from(s, AF_INET, port_of(b), "x"), 1);
+    EQUAL(source_of_next(b), INADDR_LOOPBACK + 4);
+    OK(try_connect(s, AF_INET, port_of(b)));
+    EQUAL(send(s, "x", 1, 0), 1);
+    EQUAL(source_of_next(b), INADDR_LOOPBACK + 4);
+}
+
+/* What bind() did not say of a name is the connection's, and goes with it. */
+TEST(disconnected) {
+    union address a;
+    socklen_t length = sizeof(a);
+    const struct sockaddr none = {.sa_family = AF_UNSPEC};
+    int b = bound(AF_INET, SOCK_DGRAM, 0), s = connected(AF_INET, SOCK_DGRAM, port_of(b));
+    OK(getsockname(s, &a.any, &length));
+    EQUAL(ntohl(a.v4.sin_addr.s_addr), INADDR_LOOPBACK);
+    CHECK(a.v4.sin_port);
+    OK(connect(s, &none, sizeof(none)));
+    OK(getsockname(s, &a.any, &length));
+    EQUAL(a.v4.sin_addr.s_addr, INADDR_ANY);
+    EQUAL(a.v4.sin_port, 0);
+    FAILS(ENOTCONN, getpeername(s, &a.any, &length));
+    OK(try_connect(s, AF_INET, port_of(b)));
+    CHECK(port_of(s));
+    s = bound(AF_INET, SOCK_DGRAM, 0);
+    OK(try_connect(s, AF_INET, port_of(b)));
+    OK(connect(s, &none, sizeof(none)));
+    OK(getsockname(s, &a.any, &length));
+    EQUAL(ntohl(a.v4.sin_addr.s_addr), INADDR_LOOPBACK);
+}
+
 TEST(port_is_picked) {
     int b = bound(AF_INET, SOCK_DGRAM, 0), a = (int)OK(socket(AF_INET, SOCK_DGRAM, 0));
     EQUAL(send_from(a, AF_INET, port_of(b), "x"), 1);
@@ -147,6 +201,49 @@ TEST(packet_info) {
     EQUAL(ttl, 33);
 }
 
+/* IPv4 within IPv6. */
+TEST(packet_info_mapped) {
+    union {
+        char bytes[256];
+        struct cmsghdr align;
+    } control;
+    char got[8];
+    struct iovec v = {got, 8};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    union address a = {.v6 = {.sin6_family = AF_INET6}};
+    struct in6_pktinfo info = {0};
+    int b = (int)OK(socket(AF_INET6, SOCK_DGRAM, 0));
+    OK(bind(b, &a.any, sizeof(a.v6)));
+    set(b, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+    EQUAL(send(connected(AF_INET, SOCK_DGRAM, port_of(b)), "x", 1, 0), 1);
+    EQUAL(recvmsg(b, &m, 0), 1);
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    CHECK(c && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO);
+    memcpy(&info, CMSG_DATA(c), sizeof(info));
+    EQUAL(info.ipi6_addr.s6_addr[10], 0xff);
+    EQUAL(info.ipi6_addr.s6_addr[15], 1);
+}
+
+/* A message may say where it is from. */
+TEST(packet_info_to_send) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(struct in_pktinfo))];
+        struct cmsghdr header;
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo)), .cmsg_type = IP_PKTINFO}};
+    struct in_pktinfo info = {.ipi_spec_dst = {htonl(INADDR_LOOPBACK + 4)}};
+    struct iovec v = {"x", 1};
+    union address to;
+    int b = bound(AF_INET, SOCK_DGRAM, 0), s = (int)OK(socket(AF_INET, SOCK_DGRAM, 0));
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    m.msg_name = &to;
+    m.msg_namelen = loopback(AF_INET, port_of(b), &to);
+    memcpy(CMSG_DATA(&control.header), &info, sizeof(info));
+    EQUAL(sendmsg(s, &m, 0), 1);
+    EQUAL(source_of_next(b), INADDR_LOOPBACK + 4);
+    EQUAL(send_from(s, AF_INET, port_of(b), "x"), 1);
+    EQUAL(source_of_next(b), INADDR_LOOPBACK);
+}
+
 /* The TTL and TOS that a message has come with. */
 static void header_of_message(int s, int family, int *ttl, int *tos) {
     union {
@@ -239,6 +336,43 @@ TEST(multicast_to_oneself) {
     FAILS(EADDRNOTAVAIL, setsockopt(b, IPPROTO_IP, IP_DROP_MEMBERSHIP, &m, sizeof(m)));
     m.imr_multiaddr.s_addr = htonl(INADDR_LOOPBACK);
     FAILS(EINVAL, setsockopt(b, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+}
+
+/* Groups are a socket's own: nobody else leaves them, and its end does. */
+TEST(groups_of_a_socket) {
+    union address to = {.v4 = {.sin_family = AF_INET}};
+    struct ip_mreq m = {.imr_interface.s_addr = htonl(INADDR_LOOPBACK), .imr_multiaddr.s_addr = inet_addr("239.1.2.4")};
+    struct ipv6_mreq m6 = {.ipv6mr_interface = if_nametoindex("lo"), .ipv6mr_multiaddr = {{{0xff, 2, [15] = 99}}}};
+    struct group_req r = {.gr_interface = if_nametoindex("lo")};
+    struct in_addr via = {htonl(INADDR_LOOPBACK)}, got;
+    socklen_t length = sizeof(got);
+    char byte;
+    int a = (int)OK(socket(AF_INET, SOCK_DGRAM, 0)), b = (int)OK(socket(AF_INET, SOCK_DGRAM, 0));
+    int c = (int)OK(socket(AF_INET6, SOCK_DGRAM, 0));
+    OK(setsockopt(a, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+    FAILS(EADDRINUSE, setsockopt(a, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+    FAILS(EADDRNOTAVAIL, setsockopt(b, IPPROTO_IP, IP_DROP_MEMBERSHIP, &m, sizeof(m)));
+    OK(setsockopt(c, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &m6, sizeof(m6)));
+    FAILS(EADDRINUSE, setsockopt(c, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &m6, sizeof(m6)));
+    OK(setsockopt(b, IPPROTO_IP, IP_MULTICAST_IF, &via, sizeof(via)));
+    OK(getsockopt(b, IPPROTO_IP, IP_MULTICAST_IF, &got, &length));
+    EQUAL(got.s_addr, via.s_addr);
+    OK(bind(b, &to.any, sizeof(to.v4)));
+    to.v4.sin_port = htons((uint16_t)port_of(b));
+    to.v4.sin_addr = m.imr_multiaddr;
+    EQUAL(sendto(b, "x", 1, 0, &to.any, sizeof(to.v4)), 1);
+    EQUAL(recv(b, &byte, 1, 0), 1);
+    close(a);
+    do {
+        while (recv(b, &byte, 1, MSG_DONTWAIT) == 1) {
+        }
+        EQUAL(sendto(b, "x", 1, 0, &to.any, sizeof(to.v4)), 1);
+    } while (ready(b, POLLIN, 100));
+    memcpy(&r.gr_group, &to, sizeof(to.v4));
+    OK(setsockopt(b, IPPROTO_IP, MCAST_JOIN_GROUP, &r, sizeof(r)));
+    FAILS(EADDRINUSE, setsockopt(b, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+    OK(setsockopt(b, IPPROTO_IP, MCAST_LEAVE_GROUP, &r, sizeof(r)));
+    FAILS(EADDRNOTAVAIL, setsockopt(b, IPPROTO_IP, MCAST_LEAVE_GROUP, &r, sizeof(r)));
 }
 
 TEST(not_broadcast_without_asking) {

@@ -60,6 +60,6 @@ struct inet_datagram {
     uint16_t length; /* of the address; 0: none */
     uint8_t ttl, tos; /* received; to send: 0, the socket's */
     uint32_t interface; /* where it came in; to send: 0, any */
-    uint8_t local[16]; /* whom it was sent to: 4 or 16 bytes */
+    uint8_t local[16]; /* whom it was sent to; to send: from where, 0: any. IPv4 as ::ffff:a.b.c.d */
     uint32_t wants; /* enum inet_wants, as the socket was set */
 };
