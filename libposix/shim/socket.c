@@ -553,6 +553,11 @@ static bool netlink_written(int fd, const struct socket_info *info, const struct
     return said == got && netlink_send(fd, m->vectors[0].base, (size_t)got) >= 0;
 }
 
+/* There are neither urgent data nor a queue of errors. */
+static long flags_check(const struct socket_info *info, int flags) {
+    return flags & MSG_ERRQUEUE ? -EAGAIN : !(flags & MSG_OOB) ? 0 : info->type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
+}
+
 long row_recvmsg(int fd, struct msghdr *message, int flags) {
     handle_t handles[CHANNEL_HANDLES_MAX];
     char address[CHANNEL_ADDRESS_MAX];
@@ -561,8 +566,9 @@ long row_recvmsg(int fd, struct msghdr *message, int flags) {
     if (error < 0) {
         return error;
     }
-    if (flags & MSG_OOB) {
-        return info.type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
+    error = flags_check(&info, flags);
+    if (error < 0) {
+        return error;
     }
     if (message->msg_iovlen < 0 || message->msg_iovlen > IOV_MAX) {
         return -EMSGSIZE;
@@ -612,8 +618,9 @@ long row_recvfrom(int fd, void *data, size_t size, int flags, void *address, soc
     if (error < 0) {
         return error;
     }
-    if (flags & MSG_OOB) {
-        return info.type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
+    error = flags_check(&info, flags);
+    if (error < 0) {
+        return error;
     }
     if (!address && !(flags & MSG_TRUNC) && !info.notifies) {
         return sys_read(fd, data, size, OFFSET_CURRENT, io_flags_of(flags), DEADLINE_NEVER);

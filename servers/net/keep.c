@@ -24,7 +24,8 @@ struct kept {
     uint8_t family, protocol, ttl, tos;
     bool ended, reuse_address, reuse_port, keep_alive, only_v6, no_delay, linger_on;
     uint16_t linger_s;
-    uint32_t keep_idle_s, keep_interval_s, keep_count, device, backlog, rules;
+    uint32_t keep_idle_s, keep_interval_s, keep_count, user_timeout_ms, device, backlog, rules;
+    int linger2_s;
 };
 
 uint64_t net_generation;
@@ -102,6 +103,8 @@ static bool put_socket(const struct socket *s) {
         .keep_idle_s = s->keep_idle_s,
         .keep_interval_s = s->keep_interval_s,
         .keep_count = s->keep_count,
+        .user_timeout_ms = s->user_timeout_ms,
+        .linger2_s = s->linger2_s,
         .device = s->device,
         .backlog = s->backlog,
     };
@@ -171,6 +174,8 @@ static void options_take(struct socket *s, const struct kept *k) {
     s->keep_idle_s = k->keep_idle_s;
     s->keep_interval_s = k->keep_interval_s;
     s->keep_count = k->keep_count;
+    s->user_timeout_ms = k->user_timeout_ms;
+    s->linger2_s = k->linger2_s;
     s->device = k->device;
     s->backlog = k->backlog;
 }

@@ -12,10 +12,11 @@ static int link_up(struct socket *listener, struct socket *s) {
     c->state = INET_CONNECTED;
     c->local = s->peer;
     c->peer = s->local;
-    limit_share(c, listener);
+    socket_inherit(c, listener);
     port_connection(c->local.port, 1);
     sys_channel_control(s->far, CHANNEL_WAIT, (uint64_t)listener->far);
     socket_hold(s, 0);
+    if (c->linger_on && c->linger_s == 0) sys_channel_control(s->far, CHANNEL_RESETS, 0);
     c->plane = s->far;
     s->far = HANDLE_NONE;
     s->state = INET_CONNECTED;
@@ -27,11 +28,12 @@ static bool has_room(const struct socket *listener) { return listener->queued <=
 
 int local_connect(struct socket *s, const struct endpoint *to) {
     struct socket *listener = port_listener(to);
-    struct endpoint any = {.ip = to->ip};
+    struct endpoint from = {.ip = to->ip};
     if (!listener) return -ECONNREFUSED;
-    int e = s->bound ? 0 : port_bind(s, &any);
+    if (IP_IS_V4(&to->ip) && ip_addr_isloopback(&to->ip)) ip_addr_set_ip4_u32(&from.ip, lwip_htonl(INADDR_LOOPBACK));
+    int e = s->bound ? 0 : port_bind(s, &from);
     if (e) return e;
-    if (address_is_any(&s->local.ip)) s->local.ip = to->ip;
+    if (address_is_any(&s->local.ip)) s->local.ip = from.ip;
     s->peer = *to;
     if (has_room(listener)) return link_up(listener, s);
     s->state = INET_CONNECTING;

@@ -4,6 +4,7 @@
 #include <flat.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 struct object_map sockets;
@@ -22,6 +23,25 @@ struct socket *socket_make(enum net_scheme scheme, uint8_t family, uint8_t type,
     if (s->id) return s;
     free(s);
     return nullptr;
+}
+
+void socket_inherit(struct socket *s, const struct socket *listener) {
+    s->reuse_address = listener->reuse_address;
+    s->reuse_port = listener->reuse_port;
+    s->keep_alive = listener->keep_alive;
+    s->only_v6 = listener->only_v6;
+    s->no_delay = listener->no_delay;
+    s->linger_on = listener->linger_on;
+    s->linger_s = listener->linger_s;
+    s->ttl = listener->ttl;
+    s->tos = listener->tos;
+    s->keep_idle_s = listener->keep_idle_s;
+    s->keep_interval_s = listener->keep_interval_s;
+    s->keep_count = listener->keep_count;
+    s->user_timeout_ms = listener->user_timeout_ms;
+    s->linger2_s = listener->linger2_s;
+    s->device = listener->device;
+    limit_share(s, listener);
 }
 
 int socket_channel(struct socket *s, handle_t *near) {
@@ -204,6 +224,15 @@ static int64_t answer_stat(const struct socket *s, struct port_buffer *call) {
     return 0;
 }
 
+/* SIOCOUTQ: what the peer has not acknowledged. Within the machine nothing is under way. */
+static int64_t answer_unsent(const struct socket *s, struct port_buffer *call) {
+    int unsent = s->type == SOCK_STREAM ? (int)stream_unsent(s) : 0;
+    if (s->state == INET_LISTENING) return -EINVAL;
+    memcpy(call->data, &unsent, sizeof(unsent));
+    call->reply.length = sizeof(unsent);
+    return 0;
+}
+
 static int64_t socket_serve(struct socket *s, struct port_buffer *call) {
     struct request *r = &call->request;
     bool stream = s->type == SOCK_STREAM;
@@ -215,7 +244,9 @@ static int64_t socket_serve(struct socket *s, struct port_buffer *call) {
         return 0;
     case OP_STAT: return answer_stat(s, call);
     case OP_CHANNEL_INFO: return socket_info(s, call);
-    case OP_CONTROL: return interface_control(call, !s->limit && is_privileged(s->scheme, r));
+    case OP_CONTROL:
+        if (r->args[0] == TIOCOUTQ) return answer_unsent(s, call);
+        return interface_control(call, !s->limit && is_privileged(s->scheme, r));
     case OP_REOPEN: return r->args[0] == s->generation ? 0 : -ESTALE;
     case OP_SET_ATTRIBUTES: return r->args[1] & SET_SIZE ? -EINVAL : 0; /* of no effect */
     case INET_BIND: return socket_bind(s, call);

@@ -155,6 +155,7 @@ static bool unsent_flush(struct socket *s) {
     if (tcp_sndbuf(s->tcp) < s->unsent_size || !write_out(s, s->unsent, s->unsent_size)) return false;
     free(s->unsent);
     s->unsent = nullptr;
+    s->unsent_size = 0;
     return true;
 }
 
@@ -193,6 +194,12 @@ static bool pump_out(struct socket *s) {
     }
     if (s->tcp) tcp_output(s->tcp);
     return true;
+}
+
+size_t stream_unsent(const struct socket *s) {
+    if (!s->tcp || s->state != INET_CONNECTED) return 0;
+    long waits = sys_channel_control(s->far, CHANNEL_READABLE, 0);
+    return (waits > 0 ? (size_t)waits : 0) + s->unsent_size + (s->tcp->snd_lbb - s->tcp->lastack);
 }
 
 /* What came as one packet is as many as the peer sent: it waits for an acknowledgement. */
@@ -350,14 +357,7 @@ static err_t on_accepted(void *arg, struct tcp_pcb *pcb, err_t error) {
     s->state = INET_CONNECTED;
     s->local = (struct endpoint){pcb->local_ip, pcb->local_port};
     s->peer = (struct endpoint){pcb->remote_ip, pcb->remote_port};
-    s->keep_alive = listener->keep_alive;
-    s->keep_idle_s = listener->keep_idle_s;
-    s->keep_interval_s = listener->keep_interval_s;
-    s->keep_count = listener->keep_count;
-    s->user_timeout_ms = listener->user_timeout_ms;
-    s->linger2_s = listener->linger2_s;
-    s->no_delay = listener->no_delay;
-    limit_share(s, listener);
+    socket_inherit(s, listener);
     port_connection(s->local.port, 1);
     attach(s, pcb);
     sys_channel_control(s->far, CHANNEL_RESETS, 0);

@@ -65,6 +65,19 @@ TEST(v4_to_a_socket_of_both) {
     talk(c, s);
 }
 
+TEST(source_of_a_connection) {
+    union address a;
+    int l = (int)OK(socket(AF_INET, SOCK_STREAM, 0)), s = (int)OK(socket(AF_INET, SOCK_STREAM, 0));
+    socklen_t length = loopback(AF_INET, 0, &a);
+    a.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 4);
+    OK(bind(l, &a.any, length));
+    OK(listen(l, 1));
+    a.v4.sin_port = htons((uint16_t)port_of(l));
+    OK(connect(s, &a.any, length));
+    OK(accept(l, &a.any, &length));
+    EQUAL(ntohl(a.v4.sin_addr.s_addr), INADDR_LOOPBACK);
+}
+
 TEST(v6_only) {
     union address a = {.v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT}};
     int l = (int)OK(socket(AF_INET6, SOCK_STREAM, 0));
@@ -258,6 +271,24 @@ TEST(half_close) {
     CHECK(ready(s[0], ALL, 5000) & POLLHUP);
 }
 
+/* The peer never hears of it, and what comes is there all the same. */
+TEST(reading_shut_down) {
+    int e[2];
+    char got[8];
+    pair(AF_INET, e);
+    OK(shutdown(e[1], SHUT_RD));
+    EQUAL(recv(e[1], got, 8, 0), 0);
+    EQUAL(ready(e[0], ALL, 0), POLLOUT);
+    EQUAL(send(e[0], "hello", 5, MSG_NOSIGNAL), 5);
+    EQUAL(ready(e[1], ALL, 0), POLLIN | POLLOUT | POLLRDHUP);
+    EQUAL(recv(e[1], got, 8, MSG_WAITALL), 5);
+    EQUAL(send(e[1], "there", 5, MSG_NOSIGNAL), 5);
+    EQUAL(recv(e[0], got, 8, 0), 5);
+    OK(shutdown(e[1], SHUT_RDWR));
+    EQUAL(ready(e[0], ALL, 5000), POLLIN | POLLOUT | POLLRDHUP);
+    EQUAL(send(e[0], "hello", 5, MSG_NOSIGNAL), 5);
+}
+
 TEST(reset_by_unread_data) {
     int s[2];
     char byte;
@@ -354,6 +385,22 @@ TEST(vectors_and_flags) {
     CHECK(ready(s[1], POLLIN, 5000));
     OK(ioctl(s[1], FIONREAD, &waiting));
     EQUAL(waiting, 5);
+}
+
+TEST(queues) {
+    int e[2], n = -1;
+    char got[8];
+    struct iovec v = {got, sizeof(got)};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+    pair(AF_INET, e);
+    EQUAL(write(e[0], "hello", 5), 5);
+    EQUAL(ready(e[1], POLLIN, 5000), POLLIN);
+    OK(ioctl(e[1], FIONREAD, &n));
+    EQUAL(n, 5);
+    OK(ioctl(e[0], TIOCOUTQ, &n)); /* SIOCOUTQ */
+    EQUAL(n, 0);
+    FAILS(EAGAIN, recvmsg(e[1], &m, MSG_ERRQUEUE));
+    EQUAL(recvmsg(e[1], &m, 0), 5);
 }
 
 TEST(file_to_socket) {
@@ -455,6 +502,59 @@ TEST(linger) {
     OK(getsockopt(s, SOL_SOCKET, SO_LINGER, &got, &length));
     EQUAL(got.l_onoff, 1);
     EQUAL(got.l_linger, 5);
+}
+
+/* A connection that is accepted has the options of the socket that listened. */
+TEST(inherited_options) {
+    static const struct {
+        int level, name, value;
+    } options[] = {{SOL_SOCKET, SO_KEEPALIVE, 1}, {SOL_SOCKET, SO_REUSEADDR, 1},   {IPPROTO_TCP, TCP_NODELAY, 1},
+                   {IPPROTO_IP, IP_TTL, 33},      {IPPROTO_TCP, TCP_KEEPIDLE, 55}, {IPPROTO_IP, IP_TOS, 16}};
+    const size_t count = sizeof(options) / sizeof(options[0]);
+    struct linger linger = {1, 3}, got = {0};
+    socklen_t size = sizeof(got);
+    int l = listening(AF_INET, 1);
+    for (size_t i = 0; i < count; i++) set(l, options[i].level, options[i].name, options[i].value);
+    OK(setsockopt(l, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+    connected(AF_INET, SOCK_STREAM, port_of(l));
+    int a = (int)OK(accept(l, NULL, NULL));
+    for (size_t i = 0; i < count; i++) EQUAL(option(a, options[i].level, options[i].name), options[i].value);
+    OK(getsockopt(a, SOL_SOCKET, SO_LINGER, &got, &size));
+    EQUAL(got.l_onoff, 1);
+    EQUAL(got.l_linger, 3);
+}
+
+/* SO_LINGER of no time: close() resets. */
+static void reset_by_linger(const struct linger *of_listener, int closer) {
+    char byte;
+    struct linger none = {1, 0};
+    int l = listening(AF_INET, 1), e[2];
+    if (of_listener) OK(setsockopt(l, SOL_SOCKET, SO_LINGER, of_listener, sizeof(*of_listener)));
+    e[0] = connected(AF_INET, SOCK_STREAM, port_of(l));
+    e[1] = (int)OK(accept(l, NULL, NULL));
+    if (!of_listener) OK(setsockopt(e[closer], SOL_SOCKET, SO_LINGER, &none, sizeof(none)));
+    close(e[closer]);
+    CHECK(ready(e[!closer], POLLIN, 5000) & POLLERR);
+    FAILS(ECONNRESET, read(e[!closer], &byte, 1));
+    EQUAL(read(e[!closer], &byte, 1), 0);
+}
+
+TEST(reset_by_linger_of_either) {
+    struct linger none = {1, 0};
+    reset_by_linger(NULL, 0);
+    reset_by_linger(NULL, 1);
+    reset_by_linger(&none, 1);
+}
+
+TEST(no_linger_any_more) {
+    char byte;
+    struct linger none = {1, 0}, off = {0, 0};
+    int e[2];
+    pair(AF_INET, e);
+    OK(setsockopt(e[0], SOL_SOCKET, SO_LINGER, &none, sizeof(none)));
+    OK(setsockopt(e[0], SOL_SOCKET, SO_LINGER, &off, sizeof(off)));
+    close(e[0]);
+    EQUAL(read(e[1], &byte, 1), 0);
 }
 
 TEST(receive_timeout) {
