@@ -12,6 +12,7 @@
 #include <lwip/udp.h>
 #include <string.h>
 
+#define VECTORS 32
 #define BATCH 32 /* messages taken from one socket before others have their turn */
 
 static bool is_echo(const struct socket *s) { return s->scheme == NET_ICMP; }
@@ -26,7 +27,7 @@ static struct ip_pcb *pcb_of(const struct socket *s) {
 
 /* False: the program has closed the socket, of which we have not been told yet. */
 static bool deliver(const struct socket *s, struct pbuf *p, const struct endpoint *from) {
-    struct io_vector v[32];
+    struct io_vector v[VECTORS];
     struct inet_datagram d = {.wants = s->wants};
     unsigned count = 0;
     const struct netif *in = ip_current_input_netif();
@@ -42,12 +43,15 @@ static bool deliver(const struct socket *s, struct pbuf *p, const struct endpoin
         d.tos = IPH_TOS(h);
     }
     address_to_6(ip_current_dest_addr(), (struct in6_addr *)d.local);
-    for (struct pbuf *b = p; b && count < sizeof(v) / sizeof(v[0]); b = b->next)
-        v[count++] = (struct io_vector){b->payload, b->len};
+    struct pbuf *whole = pbuf_clen(p) > VECTORS ? pbuf_clone(PBUF_RAW, PBUF_RAM, p) : p; /* of many fragments */
+    if (!whole) return true;
+    for (struct pbuf *b = whole; b; b = b->next) v[count++] = (struct io_vector){b->payload, b->len};
     struct channel_message m = {.vectors = v, .vector_count = count, .flags = IO_NONBLOCK | IO_NO_SIGNAL};
     m.address = &d;
     m.address_length = sizeof(d);
-    return sys_channel_send(s->far, &m, 0) != -EPIPE; /* or it is lost: there is no room */
+    long sent = sys_channel_send(s->far, &m, 0);
+    if (whole != p) pbuf_free(whole);
+    return sent != -EPIPE; /* or it is lost: there is no room */
 }
 
 static bool may_hear(const struct socket *s, const struct endpoint *from, uint16_t port) {

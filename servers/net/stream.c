@@ -15,6 +15,7 @@
 
 #define BACKLOG_MAX 4096 /* SOMAXCONN */
 #define QUEUED_LEAST 128 /* connections of others that wait for accept(), though a program asked for less */
+#define QUEUED_MORE 1024 /* of clients whose SYN was answered before it became full: stall.c has no more */
 #define WATCHED (EVENT_IN | EVENT_READ_HANGUP | EVENT_HANGUP | EVENT_EDGE)
 #define VECTORS 32
 #define DIRECT_LEAST 16384 /* bytes: a smaller piece would waste its buffer */
@@ -344,10 +345,22 @@ void stream_queue(struct socket *listener, struct socket *s) {
     scheme_wake(socket_scheme(listener), &listener->accepting);
 }
 
+static uint32_t queue_limit(const struct socket *listener) {
+    return listener->backlog < QUEUED_LEAST ? QUEUED_LEAST : listener->backlog;
+}
+
+/* A client that finds the queue full gets no answer to its SYN, and asks again; lwIP would reset it later. */
+static err_t on_syn(uint8_t id, struct tcp_pcb_listen *listening, struct tcp_pcb *pcb) {
+    const struct socket *listener = listening->callback_arg;
+    return listener && listener->queued <= queue_limit(listener) ? ERR_OK : ERR_MEM;
+}
+
+static const struct tcp_ext_arg_callbacks on_listening = {.passive_open = on_syn};
+
 static err_t on_accepted(void *arg, struct tcp_pcb *pcb, err_t error) {
     struct socket *listener = arg;
     if (error != ERR_OK || !listener) return ERR_VAL;
-    if (listener->queued > (listener->backlog < QUEUED_LEAST ? QUEUED_LEAST : listener->backlog)) return ERR_MEM;
+    if (listener->queued > queue_limit(listener) + QUEUED_MORE) return ERR_MEM;
     struct socket *s = socket_make(listener->scheme, listener->family, SOCK_STREAM, listener->protocol);
     if (!s) return ERR_MEM;
     if (socket_channel(s, &s->plane) != 0) {
@@ -383,6 +396,7 @@ static int listen_to_network(struct socket *s) {
     s->tcp = listening;
     tcp_arg(listening, s);
     tcp_accept(listening, on_accepted);
+    tcp_ext_arg_set_callbacks(listening, 0, &on_listening);
     return 0;
 }
 

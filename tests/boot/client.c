@@ -8,6 +8,7 @@
  *   read           until data, the end or an error
  *   shutdown, close
  *   wait N         for N ms
+ *   datagram       the first and only word: asks the peer for a datagram of bytes of their place's number
  * Prints NAME, the word and the error that it gave, or how many bytes, for each of connect, write and read.
  */
 #include <arpa/inet.h>
@@ -42,12 +43,24 @@ static void keep_alive(int s) {
     option(s, IPPROTO_TCP, TCP_KEEPCNT, 2);
 }
 
+static int datagram(const struct sockaddr_in *to) {
+    int s = socket(AF_INET, SOCK_DGRAM, 0);
+    option(s, SOL_SOCKET, SO_RCVBUF, sizeof(data));
+    if (connect(s, (const struct sockaddr *)to, sizeof(*to)) != 0 || send(s, "?", 1, 0) < 0)
+        return tell("connect", -1), 1;
+    long n = recv(s, data, sizeof(data), 0), right = 0;
+    while (right < n && data[right] == (char)(right / 8)) right++;
+    tell("datagram", n < 0 ? n : right);
+    return 0;
+}
+
 int main(int count, char **words) {
     struct sockaddr_in to = {.sin_family = AF_INET};
     if (count < 4) return 2;
     name = words[1];
     inet_pton(AF_INET, words[2], &to.sin_addr);
     to.sin_port = htons((uint16_t)atoi(words[3]));
+    if (count == 5 && !strcmp(words[4], "datagram")) return datagram(&to);
     int s = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(s, (struct sockaddr *)&to, sizeof(to)) != 0) return tell("connect", -1), 1;
     for (int i = 4; i < count; i++) {

@@ -28,6 +28,8 @@ OWN_MAC = b"\x52\x54\x00\xaa\xbb\xcc"
 GUEST, OWN = socket.inet_aton("10.9.0.1"), socket.inet_aton("10.9.0.2")
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 SYNS = 8000     # twice
+DATAGRAM = 60000
+CLIENTS = 400
 # Ports of ours, by what becomes of a connection to them once the handshake is done.
 VANISHES, REBOOTS, NO_FIN, ENDS, SHUT = 1, 2, 3, 4, 5
 
@@ -82,6 +84,18 @@ class Peer(wire.Wire):
         elif own == SHUT:
             self.segment(source, (own, port), 1001, sequence, ACK, 0)
 
+    def take_udp(self, source, body):
+        """Answers with a large datagram in many fragments."""
+        port, own = struct.unpack(">HH", body[:4])
+        data = bytes(i // 8 & 0xff for i in range(DATAGRAM))
+        whole = struct.pack(">HHHH", own, port, 8 + len(data), 0) + data
+        for at in range(0, len(whole), 1480):
+            part = whole[at:at + 1480]
+            more = 0x2000 if at + len(part) < len(whole) else 0
+            ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(part), 99, more | at // 8, 64, 17, 0)
+            ip = ip[:10] + struct.pack(">H", checksum(ip + source + GUEST)) + source + GUEST
+            self.send(GUEST_MAC + OWN_MAC + b"\x08\0" + ip + part)
+
     def run(self):
         while self.on:
             frame = self.receive()
@@ -93,6 +107,8 @@ class Peer(wire.Wire):
             elif kind == b"\x08\0" and body[9] == 6:
                 length = struct.unpack(">H", body[2:4])[0]
                 self.take_tcp(body[16:20], body[20:length])
+            elif kind == b"\x08\0" and body[9] == 17:
+                self.take_udp(body[16:20], body[20:])
 
     def flood(self, number):
         """SYNs of clients that never say more."""
@@ -167,9 +183,7 @@ class PeersTest(unittest.TestCase):
             f"client last_ack 10.9.0.2 {ENDS} timeout 2000 read close",
             f"client shut_window 10.9.0.2 {SHUT} timeout 2000 write 100000 close",
         ]
-        script = ("PATH=$PATH:/tests/boot; i=0; until ip -4 addr show eth0 | grep -q 10.9.0.1 || [ $i = 50 ]; do "
-                  "sleep 0.2; i=$((i+1)); done; " +
-                  " ".join(f"{client} &" for client in clients) + " wait; " + self.GONE.format(24))
+        script = (self.UP + " ".join(f"{client} &" for client in clients) + " wait; " + self.GONE.format(24))
         with self.guest(script) as guest:
             out = guest.communicate()[0]
         for line in ("keepalive: read ETIMEDOUT", "keepalive_user: read ETIMEDOUT", "data: write 1000",
@@ -178,6 +192,52 @@ class PeersTest(unittest.TestCase):
         self.assertTrue(re.search(r"^shut_window: write [1-9]", out, re.MULTILINE), out)
         self.assertTrue(out.endswith("end\n"), out)
         self.assertNotRegex(out, r"[0-9A-F]{8}:[0-9A-F]{4}")    # a row
+
+    UP = ("PATH=$PATH:/tests/boot; i=0; until ip -4 addr show eth0 | grep -q 10.9.0.1 || [ $i = 50 ]; do "
+          "sleep 0.2; i=$((i+1)); done; ")
+
+    def test_fragments(self):
+        with self.guest(self.UP + "client large 10.9.0.2 7 datagram") as guest:
+            out = guest.communicate()[0]
+        self.assertEqual(out, f"large: datagram {DATAGRAM}\n")
+
+    def flags_heard(self, own):
+        return [flags for port, _, _, flags, _ in list(self.peer.heard) if port == own]
+
+    def connect(self, own):
+        """SYN and, if there is an answer, the ACK of a client that then waits: all flags that were heard."""
+        self.peer.segment(OWN, (own, 80), 5000, 0, SYN)
+        limit = time.monotonic() + 0.2
+        while time.monotonic() < limit and not self.flags_heard(own):
+            time.sleep(0.001)
+        for port, sequence, *_ in list(self.peer.heard):
+            if port == own:
+                self.peer.segment(OWN, (own, 80), 5001, sequence + 1, ACK)
+                break
+        return self.flags_heard(own)
+
+    def test_full_queue(self):
+        """A server that is slow to accept: clients beyond its backlog get no answer, and try again; none is reset."""
+        script = (self.UP + "httpd -p 80 -h /www; kill -STOP $(pidof httpd); echo; read line; "
+                  "kill -CONT $(pidof httpd); echo; read line")
+        with self.guest(script) as guest:
+            guest.stdout.readline()
+            ports, full = range(2000, 2000 + CLIENTS), 0
+            for own in ports:
+                full = full + 1 if not self.connect(own) else 0
+                if full == 3:
+                    break
+            last = own
+            guest.stdin.write("\n")
+            guest.stdin.flush()
+            guest.stdout.readline()
+            got = self.peer.fetch()
+            out = guest.communicate("\n")[0]
+        resets = [own for own in ports if any(flags & RST for flags in self.flags_heard(own))]
+        self.assertEqual(resets, [], out)
+        self.assertEqual(full, 3, out)
+        self.assertGreaterEqual(last - ports[0], 128)
+        self.assertIn(b"the file", got, out)
 
     def test_half_open(self):
         """Clients that never complete the handshake; what they cost comes back, and others are served all the time."""
