@@ -81,7 +81,10 @@ int port_bind(struct socket *s, const struct endpoint *local) {
     uint16_t number = local->port ? local->port : port_free();
     struct port *p = number ? port_get(number) : nullptr;
     if (!p) return number ? -ENOMEM : local->port ? -EADDRINUSE : -EADDRNOTAVAIL;
-    if (local->port && conflict(s, &local->ip, p)) return -EADDRINUSE;
+    if (local->port && conflict(s, &local->ip, p)) {
+        port_free_unused(port_place(number)); /* in TIME_WAIT only */
+        return -EADDRINUSE;
+    }
     s->local = (struct endpoint){.ip = local->ip, .port = number};
     s->port_next = p->bound;
     p->bound = s;

@@ -17,6 +17,7 @@
 #define QUEUED_LEAST 128 /* connections of others that wait for accept(), though a program asked for less */
 #define QUEUED_MORE 1024 /* of clients whose SYN was answered before it became full: stall.c has no more */
 #define WATCHED (EVENT_IN | EVENT_READ_HANGUP | EVENT_HANGUP | EVENT_EDGE)
+#define PORTS_TRIED 256 /* to connect */
 #define VECTORS 32
 #define DIRECT_LEAST 16384 /* bytes: a smaller piece would waste its buffer */
 #define AHEAD 32768 /* bytes given to lwIP beyond what may be sent now: all else waits in the channel */
@@ -453,7 +454,7 @@ int64_t stream_accept(struct socket *s, struct port_buffer *call) {
 
 /* --- connecting --------------------------------------------------------------------------------- */
 
-static int connect_network(struct socket *s, const struct endpoint *to) {
+static int connect_from(struct socket *s, const struct endpoint *to) {
     struct endpoint any = {.ip = IP_IS_V6(&to->ip) ? *IP6_ADDR_ANY : *IP4_ADDR_ANY};
     int e = s->bound ? 0 : port_bind(s, &any);
     if (e) return e;
@@ -473,6 +474,17 @@ static int connect_network(struct socket *s, const struct endpoint *to) {
     s->state = INET_CONNECTING;
     socket_hold(s, HELD_CONNECTING);
     return 0;
+}
+
+/* A port that is picked may be that of a connection to the same peer that is in TIME_WAIT: the next one, then. */
+static int connect_network(struct socket *s, const struct endpoint *to) {
+    bool given = s->bound;
+    int e = connect_from(s, to);
+    for (unsigned tries = 1; e == -EADDRINUSE && !given && tries < PORTS_TRIED; tries++) {
+        port_unbind(s);
+        e = connect_from(s, to);
+    }
+    return e == -EADDRINUSE ? -EADDRNOTAVAIL : e;
 }
 
 int stream_begin(struct socket *s, const struct endpoint *to) {

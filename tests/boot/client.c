@@ -7,6 +7,7 @@
  *   write N        N bytes, without waiting for room
  *   read           until data, the end or an error
  *   shutdown, close
+ *   again          closes it and connects anew, when the port that it had comes next; 1: the new one's is another
  *   wait N         for N ms
  *   datagram       the first and only word: asks the peer for a datagram of bytes of their place's number
  * Prints NAME, the word and the error that it gave, or how many bytes, for each of connect, write and read.
@@ -54,6 +55,28 @@ static int datagram(const struct sockaddr_in *to) {
     return 0;
 }
 
+static uint16_t port_of(int s) {
+    struct sockaddr_in own = {};
+    socklen_t length = sizeof(own);
+    getsockname(s, (struct sockaddr *)&own, &length);
+    return ntohs(own.sin_port);
+}
+
+static int again(int old, const struct sockaddr_in *to) {
+    struct sockaddr_in any = {.sin_family = AF_INET};
+    uint16_t port = port_of(old), picked = 0;
+    close(old);
+    while (picked + 1 != port) {
+        int s = socket(AF_INET, SOCK_STREAM, 0);
+        bind(s, (struct sockaddr *)&any, sizeof(any));
+        picked = port_of(s);
+        close(s);
+    }
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    tell("again", connect(s, (const struct sockaddr *)to, sizeof(*to)) != 0 ? -1 : port_of(s) != port);
+    return s;
+}
+
 int main(int count, char **words) {
     struct sockaddr_in to = {.sin_family = AF_INET};
     if (count < 4) return 2;
@@ -70,6 +93,7 @@ int main(int count, char **words) {
         else if (!strcmp(word, "read")) tell(word, read(s, data, sizeof(data)));
         else if (!strcmp(word, "shutdown")) shutdown(s, SHUT_WR);
         else if (!strcmp(word, "close")) close(s);
+        else if (!strcmp(word, "again")) s = again(s, &to);
         else if (i++, !strcmp(word, "timeout")) option(s, IPPROTO_TCP, TCP_USER_TIMEOUT, n);
         else if (!strcmp(word, "linger")) option(s, IPPROTO_TCP, TCP_LINGER2, n);
         else if (!strcmp(word, "wait")) poll(nullptr, 0, n);

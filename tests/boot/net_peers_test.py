@@ -31,7 +31,7 @@ SYNS = 8000     # twice
 DATAGRAM = 60000
 CLIENTS = 400
 # Ports of ours, by what becomes of a connection to them once the handshake is done.
-VANISHES, REBOOTS, NO_FIN, ENDS, SHUT = 1, 2, 3, 4, 5
+VANISHES, REBOOTS, NO_FIN, ENDS, SHUT, CLOSES = 1, 2, 3, 4, 5, 6
 
 
 def checksum(data):
@@ -79,6 +79,8 @@ class Peer(wire.Wire):
             self.segment(source, (own, port), acknowledged, 0, RST)
         elif own == NO_FIN and flags & FIN:
             self.segment(source, (own, port), 1001, sequence + length + 1, ACK)
+        elif own == CLOSES and flags & FIN:
+            self.segment(source, (own, port), 1001, sequence + length + 1, FIN | ACK)
         elif own == ENDS and acknowledged == 1001 and not flags & FIN:
             say(FIN | ACK, 1001)
         elif own == SHUT:
@@ -200,6 +202,12 @@ class PeersTest(unittest.TestCase):
         with self.guest(self.UP + "client large 10.9.0.2 7 datagram") as guest:
             out = guest.communicate()[0]
         self.assertEqual(out, f"large: datagram {DATAGRAM}\n")
+
+    def test_time_wait(self):
+        """A port that a connection to the same peer has in TIME_WAIT is no reason to refuse another one."""
+        with self.guest(self.UP + f"client again 10.9.0.2 {CLOSES} shutdown read again shutdown read") as guest:
+            out = guest.communicate()[0]
+        self.assertEqual(out, "again: read 0\nagain: again 1\nagain: read 0\n")
 
     def flags_heard(self, own):
         return [flags for port, _, _, flags, _ in list(self.peer.heard) if port == own]
