@@ -408,6 +408,7 @@ static void end_shutdown(struct channel_end *e, uint8_t in, uint8_t out) {
 static void end_last_handle(struct object *o) {
     struct channel_end *e = channel_end_of(o);
     bool datagram = end_is(e, CHANNEL_DATAGRAM);
+    uint8_t in = QUEUE_OVER;
     atomic_store(&end_peer(e)->hold, 0); /* nobody can connect it any more */
     if (datagram) {
         (void)!route_set(e, nullptr);
@@ -415,9 +416,10 @@ static void end_last_handle(struct object *o) {
         spin_lock(&e->channel->lock);
         bool lost = e->resets && !(e->out->over & QUEUE_BROKEN);
         if (e->in->used || e->in->message_count || lost) end_peer(e)->error = ECONNRESET;
+        else if (end_is(e, CHANNEL_HALVES)) in &= (uint8_t)~QUEUE_HUNG_UP;
         spin_unlock(&e->channel->lock);
     }
-    end_shutdown(e, QUEUE_OVER, datagram ? 0 : QUEUE_OVER);
+    end_shutdown(e, in, datagram ? 0 : QUEUE_OVER);
     if (datagram) room_notify(e); /* who waits for room learns that there won't be any */
     channel_wait_for(o, nullptr);
     queue_purge(e);
@@ -457,7 +459,7 @@ RACE_INTENDED static uint32_t end_poll(struct object *o) {
         uint32_t enough = out->message_limit ? 1 : min(out->capacity, CHANNEL_ATOMIC_MAX);
         if (broken || queue_room(out) >= enough) mask |= EVENT_OUT;
         if (broken && access == FILE_WRITE_ONLY) mask |= EVENT_ERROR;
-        else if (broken && mask & EVENT_READ_HANGUP) mask |= EVENT_HANGUP;
+        else if (out->over & QUEUE_HUNG_UP && mask & EVENT_READ_HANGUP) mask |= EVENT_HANGUP;
     }
     if (unlikely(via != nullptr)) object_put(&via->object);
     return mask;
@@ -490,7 +492,7 @@ static uint32_t capacity_round(size_t capacity) {
 int channel_create(uint32_t flags, size_t capacity, struct object *ends[2]) {
     static const uint32_t one_way[2] = {FILE_READ_ONLY, FILE_WRITE_ONLY};
     const uint32_t datagram = CHANNEL_MESSAGES | CHANNEL_DATAGRAM, priority = datagram | CHANNEL_PRIORITY;
-    if (flags & ~(priority | CHANNEL_ONE_WAY | CHANNEL_SOCKET)) return -EINVAL;
+    if (flags & ~(priority | CHANNEL_ONE_WAY | CHANNEL_SOCKET | CHANNEL_HALVES)) return -EINVAL;
     if (flags & CHANNEL_DATAGRAM && (flags & datagram) != datagram) return -EINVAL;
     if (flags & CHANNEL_PRIORITY && flags != priority) return -EINVAL;
     struct channel *c = kzalloc(sizeof(*c));
@@ -629,8 +631,12 @@ long channel_control(struct object *o, uint32_t op, uint64_t argument) {
         return -EINVAL; /* it is everybody's */
     switch (op) {
     case CHANNEL_SHUTDOWN:
-        if (argument & ~7UL || !(argument & 3)) return -EINVAL;
-        end_shutdown(e, !(argument & 1) ? 0 : argument & 4 ? QUEUE_ENDED : QUEUE_OVER, argument & 2 ? QUEUE_OVER : 0);
+        if (argument < 1 || argument > 3) return -EINVAL;
+        end_shutdown(e,
+                     !(argument & 1)             ? 0
+                     : end_is(e, CHANNEL_HALVES) ? QUEUE_ENDED
+                                                 : QUEUE_OVER,
+                     argument & 2 ? QUEUE_OVER : 0);
         return 0;
     case CHANNEL_SET_ERROR:
         if (argument >= ERESTART) return -EINVAL;

@@ -15,12 +15,13 @@
 
 #define QUEUE_ENDED 1 /* the reader gets an end of data once it is empty */
 #define QUEUE_BROKEN 2 /* the writer EPIPE */
-#define QUEUE_OVER (QUEUE_ENDED | QUEUE_BROKEN)
+#define QUEUE_HUNG_UP 4 /* which is a hangup, if the other direction has ended, too */
+#define QUEUE_OVER (QUEUE_ENDED | QUEUE_BROKEN | QUEUE_HUNG_UP)
 
 struct queue { /* towards one end */
     uint32_t used, capacity; /* bytes */
     uint32_t message_count, message_limit; /* limit: of a channel with priorities */
-    uint8_t over; /* QUEUE_ENDED, QUEUE_BROKEN */
+    uint8_t over; /* QUEUE_ENDED and its like */
     bool news; /* CHANNEL_NEWS */
     bool stamped; /* the reader wants to know who sent what: also bytes come with messages */
     uint32_t read_at, write_at; /* in the ring */

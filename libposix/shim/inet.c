@@ -316,8 +316,7 @@ long inet_shutdown(int fd, int how) {
         return how == SHUT_WR ? 0 : call_simple(fd, INET_SHUTDOWN, (uint64_t)(how + 1), 0, 0);
     }
     if (state == -ESTALE || state == INET_CONNECTED) {
-        bool reading = how != SHUT_WR; /* which the peer never hears of */
-        return sys_channel_control(fd, CHANNEL_SHUTDOWN, (uint64_t)(how + 1) | (reading ? 4 : 0));
+        return sys_channel_control(fd, CHANNEL_SHUTDOWN, (uint64_t)(how + 1));
     }
     return state < 0 ? state : -ENOTCONN;
 }

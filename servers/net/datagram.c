@@ -308,6 +308,8 @@ int64_t datagram_connect(struct socket *s, const struct endpoint *to) {
     bool has_address = !ip_addr_isany(&pcb_of(s)->local_ip);
     if (!to) return disconnect(s, has_address), 0;
     if (ip_addr_get_ip4_u32(&to->ip) == IPADDR_BROADCAST && !s->broadcast && IP_IS_V4(&to->ip)) return -EACCES;
+    if (has_address && !IP_IS_ANY_TYPE_VAL(pcb_of(s)->local_ip) && IP_IS_V6(&pcb_of(s)->local_ip) != IP_IS_V6(&to->ip))
+        return -ENETUNREACH;
     const ip_addr_t *source = source_for(to);
     if (!source) return -ENETUNREACH;
     err_t e = s->udp ? udp_connect(s->udp, &to->ip, to->port) : ERR_OK;

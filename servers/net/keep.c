@@ -157,8 +157,8 @@ void keep_settle(void) {
 
 /* Has its program closed it meanwhile? */
 static bool is_over(handle_t far) {
-    struct poll_entry p = {.handle = far};
-    return sys_event_poll(&p, 1, nullptr, 0) > 0 && p.ready & EVENT_HANGUP;
+    struct poll_entry p = {.handle = far, .mask = EVENT_READ_HANGUP};
+    return sys_event_poll(&p, 1, nullptr, 0) > 0 && p.ready & EVENT_READ_HANGUP;
 }
 
 static void options_take(struct socket *s, const struct kept *k) {
@@ -200,7 +200,7 @@ static void restore(const struct kept *k, const struct inet_rule *rules, handle_
     if (!e) e = port_bind(s, &k->local);
     if (!e) e = stream_listen_again(s);
     if (!e) {
-        socket_watch(s, EVENT_HANGUP); /* this instance may never hear of the file */
+        socket_watch(s, EVENT_READ_HANGUP); /* this instance may never hear of the file */
         return;
     }
     service_log("net: port %u isn't listened at any more: error %d", k->local.port, -e);

@@ -47,7 +47,7 @@ void socket_inherit(struct socket *s, const struct socket *listener) {
 int socket_channel(struct socket *s, handle_t *near) {
     const uint32_t stream = CHANNEL_SOCKET, datagram = CHANNEL_MESSAGES | CHANNEL_DATAGRAM;
     handle_t ends[2];
-    uint32_t flags = (s->type == SOCK_STREAM ? stream : datagram) | HANDLE_IN_UPPER << 16;
+    uint32_t flags = (s->type == SOCK_STREAM ? stream : datagram) | CHANNEL_HALVES | HANDLE_IN_UPPER << 16;
     long e = sys_channel_create(flags, CHANNEL_CAPACITY_DEFAULT, ends);
     if (e < 0) return (int)e;
     *near = ends[0];

@@ -67,6 +67,12 @@ TEST(from_another_address) {
     OK(try_connect(s, AF_INET, port_of(b)));
     EQUAL(send(s, "x", 1, 0), 1);
     EQUAL(source_of_next(b), INADDR_LOOPBACK + 4);
+    length = loopback(AF_INET6, 0, &a);
+    s = (int)OK(socket(AF_INET6, SOCK_DGRAM, 0));
+    OK(bind(s, &a.any, length));
+    a.v6.sin6_port = htons((uint16_t)port_of(b));
+    inet_pton(AF_INET6, "::ffff:127.0.0.1", &a.v6.sin6_addr);
+    FAILS(ENETUNREACH, connect(s, &a.any, length));
 }
 
 /* What bind() did not say of a name is the connection's, and goes with it. */

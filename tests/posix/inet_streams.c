@@ -271,6 +271,18 @@ TEST(half_close) {
     CHECK(ready(s[0], ALL, 5000) & POLLHUP);
 }
 
+/* A peer's end alone is no hangup: there may be data to read. */
+TEST(hangup) {
+    int e[2];
+    pair(AF_INET, e);
+    EQUAL(write(e[0], "x", 1), 1);
+    close(e[0]);
+    EQUAL(ready(e[1], POLLRDHUP, 5000), POLLRDHUP);
+    EQUAL(ready(e[1], ALL, 0), POLLIN | POLLOUT | POLLRDHUP);
+    OK(shutdown(e[1], SHUT_WR));
+    EQUAL(ready(e[1], ALL, 0), POLLIN | POLLOUT | POLLRDHUP | POLLHUP);
+}
+
 /* The peer never hears of it, and what comes is there all the same. */
 TEST(reading_shut_down) {
     int e[2];

@@ -12,6 +12,7 @@ enum channel_flags {
     CHANNEL_SOCKET = 4, /* an end closed with data unread resets its peer; who names it: CHANNEL_NAME */
     CHANNEL_STAMPED = 8, /* in handle_info: CHANNEL_SET_STAMPED is on at this end */
     CHANNEL_DATAGRAM = 16, /* messages without a connection: no end of data; sending to a closed end: ECONNREFUSED */
+    CHANNEL_HALVES = 64, /* its directions end each by itself: an end of reading isn't told, closing is no hangup */
     CHANNEL_PRIORITY = 32, /* datagrams: the highest priority first; holds a number of them (CHANNEL_LIMITS) */
 };
 #define CHANNEL_CAPACITY_DEFAULT 65536
@@ -38,7 +39,7 @@ struct channel_message {
 enum message_flags { MESSAGE_TRUNCATED = 1, MESSAGE_HANDLES_TRUNCATED = 2, MESSAGE_TO = 1 << 16 };
 
 enum channel_op {
-    CHANNEL_SHUTDOWN, /* argument: 1 reading, 2 writing, 3 both; 4 with reading: the peer may go on writing */
+    CHANNEL_SHUTDOWN, /* argument: 1 reading, 2 writing, 3 both */
     CHANNEL_SET_ERROR, /* argument: errno that the peer's next operation returns */
     CHANNEL_SET_CAPACITY,
     CHANNEL_READABLE, /* result: bytes waiting; of messages: the first one's */
