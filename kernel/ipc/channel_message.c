@@ -9,7 +9,7 @@
  *   an end is a root if some handle to it is neither in flight nor held by a file that is nowhere else;
  *   what is queued towards a reachable end is reachable.
  *
- * An end whose handles are all in flight can gain others only by being received, which takes
+ * An end whose handles are all in flight can gain others only by being received or looked at, which takes
  * flight_lock; so what is found unreachable under that lock stays so.  Something becomes unreachable
  * when a handle to an end in flight is closed (object_handle_put): that is when to look.
  */
@@ -100,6 +100,14 @@ void channel_wait_for(struct object *o, struct object *peer) {
     }
     spin_unlock(&flight_lock);
     if (before) object_put(&end_peer(before)->object);
+}
+
+bool channel_share_flight(struct object *o, const struct flight *f) {
+    spin_lock(&flight_lock);
+    bool reachable = !channel_end_of(o)->garbage;
+    if (reachable) object_handle_get(f->object);
+    spin_unlock(&flight_lock);
+    return reachable;
 }
 
 bool message_queue(struct channel_end *e, struct message *m) {

@@ -95,12 +95,17 @@ long sys_channel_send(handle_t h, const struct channel_message *message, int64_t
     return n == -EINTR ? -ERESTART : n;
 }
 
-/* Installs as many of the handles as there is room and slots for; the rest is dropped, and that is said. */
-static int handles_give(struct message *came, struct channel_message *m, uint32_t room) {
+/*
+ * Installs as many of the handles as there is room and slots for; the rest is dropped, and that is said. The message
+ * keeps its own: others may look at it.
+ */
+static int handles_give(struct object *o, struct message *came, struct channel_message *m, uint32_t room, bool peek) {
     for (uint32_t i = 0; i < came->handle_count; i++) {
-        struct flight *f = &came->handles[i];
-        handle_t h = i < room ? handle_install(f->object, f->rights, m->handle_flags) : -EMFILE;
-        if (i < room) f->object = nullptr;
+        const struct flight *f = &came->handles[i];
+        bool given = i < room;
+        if (given && peek) given = channel_share_flight(o, f);
+        else if (given) object_handle_get(f->object);
+        handle_t h = given ? handle_install(f->object, f->rights, m->handle_flags) : -EMFILE;
         if (h < 0) {
             m->flags |= MESSAGE_HANDLES_TRUNCATED;
             break;
@@ -112,7 +117,7 @@ static int handles_give(struct message *came, struct channel_message *m, uint32_
 }
 
 /* Says of a message that n bytes of it were read; of bytes that nothing came along with: null. */
-static int message_describe(struct channel_message *m, struct message *came, size_t n, bool peek) {
+static int message_describe(struct object *o, struct channel_message *m, struct message *came, size_t n, bool peek) {
     uint32_t handle_room = m->handle_count, address_room = m->address_length;
     m->flags = m->handle_count = m->address_length = m->pid = m->uid = m->gid = m->priority = 0;
     m->credentials = 0;
@@ -128,7 +133,7 @@ static int message_describe(struct channel_message *m, struct message *came, siz
     m->gid = came->gid;
     m->priority = came->priority;
     m->address_length = came->address_length;
-    int e = peek ? 0 : handles_give(came, m, handle_room);
+    int e = handles_give(o, came, m, handle_room, peek);
     if (e || !m->address) return e;
     return copy_to_user((uaddr_t)m->address, came->address, min(address_room, came->address_length));
 }
@@ -140,7 +145,7 @@ static long receive(struct object *o, struct channel_message *m, uint32_t flags,
     if (!n) n = channel_receive(o, &came, vectors.v, m->vector_count, flags, deadline);
     vectors_free(&vectors);
     if (n >= 0) {
-        int e = message_describe(m, came, (size_t)n, flags & IO_PEEK);
+        int e = message_describe(o, m, came, (size_t)n, flags & IO_PEEK);
         if (e) n = e;
     }
     if (came) message_put(came);

@@ -61,12 +61,12 @@ static bool put(const struct kept *k, const struct inet_rule *rules, handle_t fa
     return sys_channel_send(OUT, &m, 0) >= 0;
 }
 
-/* Takes the first one out; its far end is the caller's. */
-static bool get(struct kept *k, struct inet_rule rules[INET_RULES_MAX], handle_t *far) {
+/* The first one, which stays there; a handle to its far end is the caller's. */
+static bool look(struct kept *k, struct inet_rule rules[INET_RULES_MAX], handle_t *far) {
     struct io_vector v[] = {{k, sizeof(*k)}, {rules, INET_RULES_MAX * sizeof(*rules)}};
     struct channel_message m = {.vectors = v,
                                 .vector_count = 2,
-                                .flags = IO_NONBLOCK,
+                                .flags = IO_NONBLOCK | IO_PEEK,
                                 .handles = far,
                                 .handle_count = 1,
                                 .handle_flags = HANDLE_IN_UPPER,
@@ -77,6 +77,12 @@ static bool get(struct kept *k, struct inet_rule rules[INET_RULES_MAX], handle_t
     if (m.handle_count == 0) *far = HANDLE_NONE;
     if (size != (long)(sizeof(*k) + k->rules * sizeof(*rules))) *k = (struct kept){}; /* another version's */
     return true;
+}
+
+static void drop(void) {
+    struct io_vector none = {};
+    struct channel_message m = {.vectors = &none, .vector_count = 1, .flags = IO_NONBLOCK, .to = HANDLE_NONE};
+    sys_channel_receive(IN, &m, 0);
 }
 
 static bool put_mark(void) { return put(&(struct kept){.generation = net_generation}, nullptr, HANDLE_NONE); }
@@ -127,8 +133,10 @@ static void compact(void) {
     }
     if (!all) return;
     dead = 0;
-    for (bool mark = false; !mark && get(&k, rules, &far); mark = is_mark(&k))
+    for (bool mark = false; !mark && look(&k, rules, &far); mark = is_mark(&k)) {
         if (far != HANDLE_NONE) sys_handle_close(far);
+        drop();
+    }
 }
 
 void keep(const struct socket *s) {
@@ -226,9 +234,11 @@ void keep_init(void) {
     net_generation = (uint64_t)now.tv_sec << 32 | (uint64_t)now.tv_nsec;
     if (sys_handle_info(IN, &info) < 0 || sys_handle_info(OUT, &info) < 0) return;
     ready = restoring = true;
-    for (bool mark = !put_mark(); !mark && get(&k, rules, &far);) {
+    for (bool mark = !put_mark(); !mark && look(&k, rules, &far);) {
         mark = is_mark(&k);
-        if (k.id && put(&k, rules, far)) take(&k, rules, far); /* first of all it is in again */
+        bool again = k.id && put(&k, rules, far); /* first of all it is in again */
+        drop();
+        if (again) take(&k, rules, far);
         else if (far != HANDLE_NONE) sys_handle_close(far);
     }
     restoring = false;

@@ -13,6 +13,12 @@ static pid_t server_of_network(void) {
     test_fail(__FILE__, __LINE__, "no network server");
 }
 
+static int64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
 /* By the supervisor, which starts one that others kill ever later. */
 static pid_t network_end(void) {
     pid_t server = server_of_network();
@@ -151,6 +157,23 @@ TEST(others_come_and_go) {
     }
 }
 
+/* Also while it takes over from the one before. */
+TEST(killed_again_and_again) {
+    enum { COUNT = 40, TIMES = 100 };
+    int l[COUNT], service = (int)OK(open("/scheme/service/net", O_WRONLY));
+    for (int i = 0; i < COUNT; i++) l[i] = listening(AF_INET, 5);
+    for (int i = 0; i < TIMES; i++) {
+        EQUAL(write(service, "restart\n", 8), 8);
+        for (int64_t end = now_ns() + i * 50000; now_ns() < end;) {
+        }
+    }
+    for (int i = 0; i < COUNT; i++) {
+        int s = connected(AF_INET, SOCK_STREAM, port_of(l[i]));
+        say_hello(l[i]);
+        close(s);
+    }
+}
+
 TEST(options_stay) {
     union address a = {.v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT}};
     int on = 1, l = (int)OK(socket(AF_INET6, SOCK_STREAM, 0));
@@ -160,7 +183,9 @@ TEST(options_stay) {
     OK(bind(l, &a.any, sizeof(a.v6)));
     OK(listen(l, 5));
     OK(setsockopt(l, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
+    set(l, IPPROTO_TCP, TCP_USER_TIMEOUT, 7000);
     network_kill();
+    EQUAL(option(l, IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
     on = 0;
     OK(getsockopt(l, IPPROTO_TCP, TCP_NODELAY, &on, &size));
     CHECK(on);

@@ -170,6 +170,38 @@ TEST(descriptors_stay_with_their_bytes) {
     EQUAL(read(got[0], data, 1), 1);
 }
 
+/* Each look gives descriptors of its own. */
+static void look_at_descriptors(int type) {
+    int s[2], p[2], got[3], flags, before = open_count();
+    char c;
+    size_t count;
+    OK(socketpair(AF_UNIX, type, 0, s));
+    OK(pipe(p));
+    EQUAL(send_fds(s[0], "x", 1, &p[1], 1, 0), 1);
+    close(p[1]);
+    for (int i = 0; i < 3; i++) {
+        flags = i < 2 ? MSG_PEEK : 0;
+        EQUAL(receive_fds(s[1], &c, 1, &got[i], &count, sizeof(union control), &flags), 1);
+        EQUAL(count, 1);
+        EQUAL(write(got[i], "y", 1), 1);
+    }
+    EQUAL(open_count(), before + 6);
+    for (int i = 0; i < 3; i++) {
+        EQUAL(read(p[0], &c, 1), 1);
+        close(got[i]);
+    }
+    EQUAL(read(p[0], &c, 1), 0);
+    close(p[0]);
+    close(s[0]);
+    close(s[1]);
+}
+
+TEST(descriptors_looked_at) {
+    look_at_descriptors(SOCK_STREAM);
+    look_at_descriptors(SOCK_DGRAM);
+    look_at_descriptors(SOCK_SEQPACKET);
+}
+
 TEST(descriptors_by_named_datagram) {
     struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "s"};
     int s = (int)OK(socket(AF_UNIX, SOCK_DGRAM, 0)), c = (int)OK(socket(AF_UNIX, SOCK_DGRAM, 0)), p[2], got[2],

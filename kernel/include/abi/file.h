@@ -55,7 +55,7 @@ enum file_kind {
 enum io_flags {
     IO_DIRECTORY = 1, /* read directory entries */
     IO_NONBLOCK = 2, /* this once */
-    IO_PEEK = 4,
+    IO_PEEK = 4, /* what came along is given all the same: handles of its own */
     IO_WAIT_ALL = 8,
     IO_NO_SIGNAL = 16, /* no SIGPIPE */
 };
