@@ -287,11 +287,10 @@ static void on_error(void *arg, err_t error) {
     s->tcp = nullptr;
     if (s->closed) return make_dirty(s);
     if (s->state == INET_CONNECTING) return connect_failed(s, error == ERR_RST ? ECONNREFUSED : error_of(error));
+    if (error == ERR_CLSD) return make_dirty(s); /* both sides have ended; the program may have to read a lot still */
     pump_in(s);
-    if (error != ERR_CLSD || s->first) {
-        socket_fail(s, error == ERR_CLSD ? ECONNRESET : error_of(error));
-        sys_channel_control(s->far, CHANNEL_SHUTDOWN, 3);
-    }
+    socket_fail(s, error_of(error));
+    sys_channel_control(s->far, CHANNEL_SHUTDOWN, 3);
     pieces_drop(s);
     socket_watch(s, 0);
 }

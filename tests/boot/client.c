@@ -7,6 +7,7 @@
  *   write N        N bytes, without waiting for room
  *   read           until data, the end or an error
  *   shutdown, close
+ *   drain          until the end or an error; how many bytes in all
  *   again          closes it and connects anew, when the port that it had comes next; 1: the new one's is another
  *   wait N         for N ms
  *   datagram       the first and only word: asks the peer for a datagram of bytes of their place's number
@@ -55,6 +56,12 @@ static int datagram(const struct sockaddr_in *to) {
     return 0;
 }
 
+static long drain(int s) {
+    long all = 0, n;
+    while ((n = read(s, data, 4096)) > 0) all += n;
+    return n < 0 ? n : all;
+}
+
 static uint16_t port_of(int s) {
     struct sockaddr_in own = {};
     socklen_t length = sizeof(own);
@@ -91,6 +98,7 @@ int main(int count, char **words) {
         int n = i + 1 < count ? atoi(words[i + 1]) : 0;
         if (!strcmp(word, "keepalive")) keep_alive(s);
         else if (!strcmp(word, "read")) tell(word, read(s, data, sizeof(data)));
+        else if (!strcmp(word, "drain")) tell(word, drain(s));
         else if (!strcmp(word, "shutdown")) shutdown(s, SHUT_WR);
         else if (!strcmp(word, "close")) close(s);
         else if (!strcmp(word, "again")) s = again(s, &to);

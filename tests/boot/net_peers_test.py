@@ -29,9 +29,10 @@ GUEST, OWN = socket.inet_aton("10.9.0.1"), socket.inet_aton("10.9.0.2")
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 SYNS = 8000     # twice
 DATAGRAM = 60000
+TOLD = 110000   # more than a program has in its channel, less than that and a window
 CLIENTS = 400
 # Ports of ours, by what becomes of a connection to them once the handshake is done.
-VANISHES, REBOOTS, NO_FIN, ENDS, SHUT, CLOSES = 1, 2, 3, 4, 5, 6
+VANISHES, REBOOTS, NO_FIN, ENDS, SHUT, CLOSES, TELLS = 1, 2, 3, 4, 5, 6, 7
 
 
 def checksum(data):
@@ -79,6 +80,13 @@ class Peer(wire.Wire):
             self.segment(source, (own, port), acknowledged, 0, RST)
         elif own == NO_FIN and flags & FIN:
             self.segment(source, (own, port), 1001, sequence + length + 1, ACK)
+        elif own == TELLS and flags & FIN:
+            self.segment(source, (own, port), 1001 + TOLD + 1, sequence + length + 1, ACK)
+        elif own == TELLS and acknowledged == 1001:
+            for at in range(0, TOLD, 1000):
+                time.sleep(0.001)
+                self.segment(source, (own, port), 1001 + at, sequence, ACK | PSH, body=bytes(min(1000, TOLD - at)))
+            self.segment(source, (own, port), 1001 + TOLD, sequence, FIN | ACK)
         elif own == CLOSES and flags & FIN:
             self.segment(source, (own, port), 1001, sequence + length + 1, FIN | ACK)
         elif own == ENDS and acknowledged == 1001 and not flags & FIN:
@@ -202,6 +210,12 @@ class PeersTest(unittest.TestCase):
         with self.guest(self.UP + "client large 10.9.0.2 7 datagram") as guest:
             out = guest.communicate()[0]
         self.assertEqual(out, f"large: datagram {DATAGRAM}\n")
+
+    def test_slow_reader(self):
+        """What the peer said before both have ended is there, however late it is read."""
+        with self.guest(self.UP + f"client slow 10.9.0.2 {TELLS} wait 1500 shutdown wait 500 drain") as guest:
+            out = guest.communicate()[0]
+        self.assertEqual(out, f"slow: drain {TOLD}\n")
 
     def test_time_wait(self):
         """A port that a connection to the same peer has in TIME_WAIT is no reason to refuse another one."""
