@@ -338,12 +338,22 @@ static int error_of_unreachable(uint8_t code) {
         [ICMP_DUR_HOST] = EHOSTUNREACH,
         [ICMP_DUR_PROTO] = ENOPROTOOPT,
         [ICMP_DUR_PORT] = ECONNREFUSED,
+        [ICMP_DUR_FRAG] = 0, /* a smaller one may come through */
     };
     return code < sizeof(errors) / sizeof(errors[0]) ? errors[code] : EHOSTUNREACH;
 }
 
+/* The first bytes of what a packet carried: of TCP ports and sequence number, of UDP all of its header. */
+union start {
+    struct udp_hdr udp;
+    struct {
+        uint16_t source, destination;
+        uint32_t sequence;
+    } tcp;
+};
+
 /* Only a connected socket is told, as everywhere. */
-static void refused(const struct udp_hdr *h, const ip_addr_t *from, const ip_addr_t *to, int error) {
+static void udp_refused(const struct udp_hdr *h, const ip_addr_t *from, const ip_addr_t *to, int error) {
     for (struct udp_pcb *u = udp_pcbs; u; u = u->next) {
         const struct socket *s = u->recv_arg;
         if (u->recv != on_datagram || s->state != INET_CONNECTED) continue;
@@ -353,20 +363,28 @@ static void refused(const struct udp_hdr *h, const ip_addr_t *from, const ip_add
     }
 }
 
+static void refused(uint8_t protocol, const union start *h, const ip_addr_t *from, const ip_addr_t *to, int error) {
+    if (!error) return;
+    if (protocol == IP_PROTO_UDP) udp_refused(&h->udp, from, to, error);
+    if (protocol == IP_PROTO_TCP)
+        stream_unreachable(from, lwip_ntohs(h->tcp.source), to, lwip_ntohs(h->tcp.destination),
+                           lwip_ntohl(h->tcp.sequence), error);
+}
+
 static uint8_t on_icmp(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_addr_t *ip) {
     struct {
         struct icmp_echo_hdr icmp;
         struct ip_hdr ip;
     } __attribute__((packed)) h;
-    struct udp_hdr udp;
+    union start start;
     uint16_t at = IPH_HL_BYTES(ip4_current_header());
     if (pbuf_copy_partial(p, &h, sizeof(h), at) != sizeof(h) || h.icmp.type != ICMP_DUR) return 0;
     at = (uint16_t)(at + sizeof(h.icmp) + IPH_HL_BYTES(&h.ip));
-    if (IPH_PROTO(&h.ip) != IP_PROTO_UDP || pbuf_copy_partial(p, &udp, sizeof(udp), at) != sizeof(udp)) return 0;
+    if (pbuf_copy_partial(p, &start, sizeof(start), at) != sizeof(start)) return 0;
     ip_addr_t from, to;
     ip_addr_set_ip4_u32(&from, h.ip.src.addr);
     ip_addr_set_ip4_u32(&to, h.ip.dest.addr);
-    refused(&udp, &from, &to, error_of_unreachable(h.icmp.code));
+    refused(IPH_PROTO(&h.ip), &start, &from, &to, error_of_unreachable(h.icmp.code));
     return 0;
 }
 
@@ -374,15 +392,15 @@ static uint8_t on_icmp6(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip
     struct {
         struct icmp6_hdr icmp;
         struct ip6_hdr ip;
-        struct udp_hdr udp;
+        union start start;
     } __attribute__((packed)) h;
     uint16_t at = ip_current_header_tot_len();
     if (pbuf_copy_partial(p, &h, sizeof(h), at) != sizeof(h) || h.icmp.type != ICMP6_TYPE_DUR) return 0;
-    if (IP6H_NEXTH(&h.ip) != IP6_NEXTH_UDP) return 0;
     ip_addr_t from, to;
     ip_addr_copy_from_ip6_packed(from, h.ip.src);
     ip_addr_copy_from_ip6_packed(to, h.ip.dest);
-    refused(&h.udp, &from, &to, h.icmp.code == ICMP6_DUR_PORT ? ECONNREFUSED : EHOSTUNREACH);
+    union start start = h.start; /* where it is aligned */
+    refused(IP6H_NEXTH(&h.ip), &start, &from, &to, h.icmp.code == ICMP6_DUR_PORT ? ECONNREFUSED : EHOSTUNREACH);
     return 0;
 }
 

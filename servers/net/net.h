@@ -153,12 +153,16 @@ void stream_close(struct socket *s);
 void stream_event(struct socket *s);
 void streams_pump(void); /* all that became dirty */
 void stream_waits(struct socket *s); /* its connection is in TIME_WAIT */
+/* ICMP says that there is no way for this segment: who connects by it is told. */
+void stream_unreachable(const ip_addr_t *from, uint16_t from_port, const ip_addr_t *to, uint16_t to_port,
+                        uint32_t sequence, int error);
 void stream_connected(struct socket *s); /* or not: s->error */
 void stream_queue(struct socket *listener, struct socket *s); /* for accept() */
 size_t stream_unsent(const struct socket *s); /* bytes of the program that the peer has not acknowledged */
 void stream_apply_options(const struct socket *s);
 
 /* --- stall.c: connections whose peer does not answer --- */
+void stall_end(struct tcp_pcb *pcb, int error); /* of one that connects */
 void stall_options(const struct socket *s);
 void stalls_end(void); /* four times a second, while there are connections */
 

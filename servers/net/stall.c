@@ -7,6 +7,8 @@
  * What is known of a connection lies in its pcb, which outlives the program's socket.
  */
 #include "net.h"
+#include <hooks.h>
+#include <lwip/etharp.h>
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/sys.h>
 
@@ -48,11 +50,33 @@ static bool gives_up(struct tcp_pcb *p) {
     return stalled >= ORPHAN_MS;
 }
 
+void stall_end(struct tcp_pcb *pcb, int error) {
+    struct socket *s = pcb->callback_arg;
+    if (s) s->error = error;
+    tcp_abandon(pcb, 0);
+}
+
+/* It connects, and the host or its router has not answered ARP since (three seconds). */
+static bool is_nowhere(const struct tcp_pcb *p) {
+    struct eth_addr *hardware;
+    const ip4_addr_t *found, *to = ip_2_ip4(&p->remote_ip);
+    if (p->state != SYN_SENT || !p->nrtx || !IP_IS_V4_VAL(p->remote_ip)) return false;
+    struct netif *n = ip4_route_src(ip_2_ip4(&p->local_ip), to);
+    if (!n || !n->hwaddr_len) return false;
+    if (!ip4_addr_netcmp(to, netif_ip4_addr(n), netif_ip4_netmask(n))) {
+        const ip4_addr_t *router = route_gateway(n, to);
+        to = router ? router : netif_ip4_gw(n);
+    }
+    return etharp_find_addr(n, to, &hardware, &found) < 0;
+}
+
 void stalls_end(void) {
     unsigned half_open = 0;
     for (struct tcp_pcb *p = tcp_active_pcbs, *next; p; p = next) {
         next = p->next; /* the newest come first */
-        if (p->state != SYN_RCVD) {
+        if (is_nowhere(p)) {
+            stall_end(p, EHOSTUNREACH);
+        } else if (p->state != SYN_RCVD) {
             if (gives_up(p)) tcp_abandon(p, is_orphan(p));
         } else if (++half_open > HALF_OPEN_MAX) {
             tcp_abandon(p, 0); /* a flood: who means it has answered long before so many others have come */

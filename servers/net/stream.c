@@ -286,13 +286,23 @@ static void on_error(void *arg, err_t error) {
     struct socket *s = arg;
     s->tcp = nullptr;
     if (s->closed) return make_dirty(s);
-    if (s->state == INET_CONNECTING) return connect_failed(s, error == ERR_RST ? ECONNREFUSED : error_of(error));
+    if (s->state == INET_CONNECTING)
+        return connect_failed(s, s->error ? s->error : error == ERR_RST ? ECONNREFUSED : error_of(error));
     if (error == ERR_CLSD) return make_dirty(s); /* both sides have ended; the program may have to read a lot still */
     pump_in(s);
     socket_fail(s, error_of(error));
     sys_channel_control(s->far, CHANNEL_SHUTDOWN, 3);
     pieces_drop(s);
     socket_watch(s, 0);
+}
+
+/* What an attacker could say without having seen the segment is not believed (RFC 5927). */
+void stream_unreachable(const ip_addr_t *from, uint16_t from_port, const ip_addr_t *to, uint16_t to_port,
+                        uint32_t sequence, int error) {
+    for (struct tcp_pcb *p = tcp_active_pcbs; p; p = p->next)
+        if (p->state == SYN_SENT && p->local_port == from_port && p->remote_port == to_port &&
+            ip_addr_cmp(&p->local_ip, from) && ip_addr_cmp_zoneless(&p->remote_ip, to) && sequence - p->lastack <= 1)
+            return stall_end(p, error);
 }
 
 static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t error) {

@@ -26,6 +26,8 @@ RUN = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "run"
 PRESET = os.environ.get("CATHODE_PRESET", "debug")
 OWN_MAC = b"\x52\x54\x00\xaa\xbb\xcc"
 GUEST, OWN = socket.inet_aton("10.9.0.1"), socket.inet_aton("10.9.0.2")
+NOBODY, ROUTER_SAYS = socket.inet_aton("10.9.0.66"), {  # the last byte: ICMP's code
+    socket.inet_aton("10.9.0.101"): 1, socket.inet_aton("10.9.0.103"): 3, socket.inet_aton("10.9.0.104"): 4}
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 SYNS = 8000     # twice
 DATAGRAM = 60000
@@ -60,7 +62,7 @@ class Peer(wire.Wire):
 
     def take_arp(self, body):
         operation, target = body[6:8], body[24:28]
-        if operation == b"\0\1" and target != GUEST and body[14:18] == GUEST:
+        if operation == b"\0\1" and target not in (GUEST, NOBODY) and body[14:18] == GUEST:
             self.send(GUEST_MAC + OWN_MAC + b"\x08\x06" + body[:6] + b"\0\2" + OWN_MAC + target + body[8:18])
 
     def take_tcp(self, source, body):
@@ -94,6 +96,14 @@ class Peer(wire.Wire):
         elif own == SHUT:
             self.segment(source, (own, port), 1001, sequence, ACK, 0)
 
+    def unreachable(self, source, packet):
+        """A router's message about the packet."""
+        said = struct.pack(">BBHI", 3, ROUTER_SAYS[source], 0, 0) + packet[:28]
+        said = said[:2] + struct.pack(">H", checksum(said)) + said[4:]
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(said), 0, 0, 64, 1, 0)
+        ip = ip[:10] + struct.pack(">H", checksum(ip + OWN + GUEST)) + OWN + GUEST
+        self.send(GUEST_MAC + OWN_MAC + b"\x08\0" + ip + said)
+
     def take_udp(self, source, body):
         """Answers with a large datagram in many fragments."""
         port, own = struct.unpack(">HH", body[:4])
@@ -114,6 +124,10 @@ class Peer(wire.Wire):
             kind, body = frame[12:14], frame[14:]
             if kind == b"\x08\x06":
                 self.take_arp(body)
+            elif kind == b"\x08\0" and body[16:20] in ROUTER_SAYS:
+                self.unreachable(body[16:20], body)
+                if ROUTER_SAYS[body[16:20]] == 4 and body[9] == 6:  # which is no reason to give up
+                    self.take_tcp(body[16:20], body[20:struct.unpack(">H", body[2:4])[0]])
             elif kind == b"\x08\0" and body[9] == 6:
                 length = struct.unpack(">H", body[2:4])[0]
                 self.take_tcp(body[16:20], body[20:length])
@@ -210,6 +224,16 @@ class PeersTest(unittest.TestCase):
         with self.guest(self.UP + "client large 10.9.0.2 7 datagram") as guest:
             out = guest.communicate()[0]
         self.assertEqual(out, f"large: datagram {DATAGRAM}\n")
+
+    def test_unreachable(self):
+        """Nobody answers ARP, or a router says that there is no way."""
+        clients = [f"client nobody 10.9.0.66 {CLOSES} &", f"client host 10.9.0.101 {CLOSES} &",
+                   f"client port 10.9.0.103 {CLOSES} &", f"client large 10.9.0.104 {CLOSES} shutdown read &"]
+        with self.guest(self.UP + " ".join(clients) + " wait") as guest:
+            out = guest.communicate()[0]
+        self.assertEqual(sorted(out.split("\n")), [
+            "", "host: connect Host is unreachable", "large: read 0", "nobody: connect Host is unreachable",
+            "port: connect Connection refused"])
 
     def test_slow_reader(self):
         """What the peer said before both have ended is there, however late it is read."""
