@@ -58,7 +58,7 @@ static int read_error(struct channel_end *e, bool moved) {
 }
 static int write_error(struct channel_end *e, bool moved) {
     if (unlikely(hold_write(e))) return -(int)hold_write(e);
-    if (unlikely(e->out->over & QUEUE_BROKEN) && end_is(e, CHANNEL_SOCKET))
+    if (unlikely(e->out->over & QUEUE_BROKEN) && end_is(e, CHANNEL_SOCKET) && !(e->error && end_is(e, CHANNEL_HALVES)))
         return end_is(e, CHANNEL_DATAGRAM) && !end_peer(e)->object.handles ? -ECONNREFUSED : -EPIPE;
     int error = end_error(e, FILE_READ_ONLY, moved);
     return unlikely(e->out->over & QUEUE_BROKEN) && !error ? -EPIPE : error;
@@ -627,16 +627,14 @@ static long hold(struct channel_end *peer, uint64_t how) {
 long channel_control(struct object *o, uint32_t op, uint64_t argument) {
     struct channel_end *e = channel_end_of(o);
     struct queue *q = e->in;
+    bool halves;
     if (end_is(e, CHANNEL_PRIORITY) && (op == CHANNEL_SHUTDOWN || op == CHANNEL_SET_CAPACITY))
         return -EINVAL; /* it is everybody's */
     switch (op) {
     case CHANNEL_SHUTDOWN:
-        if (argument < 1 || argument > 3) return -EINVAL;
-        end_shutdown(e,
-                     !(argument & 1)             ? 0
-                     : end_is(e, CHANNEL_HALVES) ? QUEUE_ENDED
-                                                 : QUEUE_OVER,
-                     argument & 2 ? QUEUE_OVER : 0);
+        if (argument > 7 || !(argument & 3)) return -EINVAL;
+        halves = end_is(e, CHANNEL_HALVES) && !(argument & 4);
+        end_shutdown(e, !(argument & 1) ? 0 : halves ? QUEUE_ENDED : QUEUE_OVER, argument & 2 ? QUEUE_OVER : 0);
         return 0;
     case CHANNEL_SET_ERROR:
         if (argument >= ERESTART) return -EINVAL;

@@ -291,7 +291,7 @@ static void on_error(void *arg, err_t error) {
     if (error == ERR_CLSD) return make_dirty(s); /* both sides have ended; the program may have to read a lot still */
     pump_in(s);
     socket_fail(s, error_of(error));
-    sys_channel_control(s->far, CHANNEL_SHUTDOWN, 3);
+    sys_channel_control(s->far, CHANNEL_SHUTDOWN, 7);
     pieces_drop(s);
     socket_watch(s, 0);
 }

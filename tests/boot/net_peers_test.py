@@ -200,6 +200,7 @@ class PeersTest(unittest.TestCase):
             f"client data 10.9.0.2 {VANISHES} timeout 2000 write 1000 read",
             # It has forgotten the connection.
             f"client reboot 10.9.0.2 {REBOOTS} write 1000 read",
+            f"client reboot_write 10.9.0.2 {REBOOTS} write 1000 wait 500 write 1000",
             # Nobody has the socket any more, and the peer doesn't end, doesn't acknowledge our end, or takes nothing.
             f"client fin_wait_2 10.9.0.2 {NO_FIN} linger 2 close",
             f"client shut_first 10.9.0.2 {NO_FIN} linger 2 shutdown wait 500 close",
@@ -211,7 +212,8 @@ class PeersTest(unittest.TestCase):
         with self.guest(script) as guest:
             out = guest.communicate()[0]
         for line in ("keepalive: read ETIMEDOUT", "keepalive_user: read ETIMEDOUT", "data: write 1000",
-                     "data: read ETIMEDOUT", "reboot: read ECONNRESET", "last_ack: read 0"):
+                     "data: read ETIMEDOUT", "reboot: read ECONNRESET", "reboot_write: write ECONNRESET",
+                     "last_ack: read 0"):
             self.assertIn(line + "\n", out)
         self.assertTrue(re.search(r"^shut_window: write [1-9]", out, re.MULTILINE), out)
         self.assertTrue(out.endswith("end\n"), out)

@@ -558,6 +558,18 @@ TEST(reset_by_linger_of_either) {
     reset_by_linger(&none, 1);
 }
 
+/* The reset is told by the first write, without a signal. */
+TEST(writing_after_a_reset) {
+    struct linger none = {1, 0};
+    int e[2];
+    pair(AF_INET, e);
+    OK(setsockopt(e[0], SOL_SOCKET, SO_LINGER, &none, sizeof(none)));
+    close(e[0]);
+    CHECK(ready(e[1], POLLIN, 5000) & POLLHUP);
+    FAILS(ECONNRESET, write(e[1], "x", 1));
+    FAILS(EPIPE, send(e[1], "x", 1, MSG_NOSIGNAL));
+}
+
 TEST(no_linger_any_more) {
     char byte;
     struct linger none = {1, 0}, off = {0, 0};

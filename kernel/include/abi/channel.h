@@ -39,7 +39,7 @@ struct channel_message {
 enum message_flags { MESSAGE_TRUNCATED = 1, MESSAGE_HANDLES_TRUNCATED = 2, MESSAGE_TO = 1 << 16 };
 
 enum channel_op {
-    CHANNEL_SHUTDOWN, /* argument: 1 reading, 2 writing, 3 both */
+    CHANNEL_SHUTDOWN, /* argument: 1 reading, 2 writing, 3 both, 7 both whatever CHANNEL_HALVES says */
     CHANNEL_SET_ERROR, /* argument: errno that the peer's next operation returns */
     CHANNEL_SET_CAPACITY,
     CHANNEL_READABLE, /* result: bytes waiting; of messages: the first one's */

@@ -51,7 +51,7 @@ MUST_CHECK int channel_route(struct object *end, struct object *via); /* CHANNEL
 void channel_wait_for(struct object *end, struct object *peer); /* CHANNEL_WAIT; null: HANDLE_NONE */
 void channel_describe(struct object *end, struct handle_info *i);
 void channel_charge(struct object *end, struct quota *quota); /* opened through a server that has none itself */
-/* One more handle reference to what a message in the queue towards `end` carries. False: nobody can reach that queue. */
+/* A handle reference more to what a message in the queue towards `end` carries. False: nobody can reach that queue. */
 bool channel_share_flight(struct object *end, const struct flight *f);
 void channel_collect_cycles(void); /* handles in flight that nobody can receive */
 void channel_stranded(struct object *o); /* of the handles to o, which is in flight, one was closed */
