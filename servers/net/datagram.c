@@ -311,7 +311,7 @@ int64_t datagram_connect(struct socket *s, const struct endpoint *to) {
     if (has_address && !IP_IS_ANY_TYPE_VAL(pcb_of(s)->local_ip) && IP_IS_V6(&pcb_of(s)->local_ip) != IP_IS_V6(&to->ip))
         return -ENETUNREACH;
     const ip_addr_t *source = source_for(to);
-    if (!source) return -ENETUNREACH;
+    if (!source || !route_leads_to(&to->ip)) return -ENETUNREACH;
     err_t e = s->udp ? udp_connect(s->udp, &to->ip, to->port) : ERR_OK;
     if (e != ERR_OK) return -error_of(e);
     if (!has_address) s->local.ip = *source;

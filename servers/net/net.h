@@ -170,6 +170,9 @@ void stalls_end(void); /* four times a second, while there are connections */
 [[nodiscard]] int local_connect(struct socket *s, const struct endpoint *to);
 void local_admit(struct socket *listener); /* there may be room in its queue */
 
+/* --- route.c --- */
+bool route_leads_to(const ip_addr_t *ip); /* false: there is no router for it */
+
 /* --- datagram.c --- */
 [[nodiscard]] int datagram_open(struct socket *s);
 int64_t datagram_bind(struct socket *s, const struct endpoint *local);

@@ -5,6 +5,7 @@
  */
 #include "interface.h"
 #include <hooks.h>
+#include <lwip/ip.h>
 #include <stdlib.h>
 
 struct route *routes; /* longest masks first */
@@ -39,6 +40,15 @@ const ip4_addr_t *route_gateway(struct netif *n, const ip4_addr_t *to) {
     if (!r) return nullptr; /* the interface's own */
     gateway.addr = r->gateway ? r->gateway : ip4_addr_get_u32(to);
     return &gateway;
+}
+
+bool route_leads_to(const ip_addr_t *ip) {
+    const ip4_addr_t *to = ip_2_ip4(ip);
+    if (IP_IS_V6(ip)) return true;
+    const struct netif *n = ip4_route(to);
+    if (!n || !n->hwaddr_len || ip4_addr_isany(netif_ip4_addr(n))) return n; /* it may get one of each yet */
+    return ip4_addr_netcmp(to, netif_ip4_addr(n), netif_ip4_netmask(n)) || ip4_addr_ismulticast(to) ||
+           ip4_addr_isbroadcast(to, n) || route_gateway((struct netif *)n, to) || !ip4_addr_isany(netif_ip4_gw(n));
 }
 
 int route_add(const struct route *new) {

@@ -465,6 +465,7 @@ int64_t stream_accept(struct socket *s, struct port_buffer *call) {
 
 static int connect_from(struct socket *s, const struct endpoint *to) {
     struct endpoint any = {.ip = IP_IS_V6(&to->ip) ? *IP6_ADDR_ANY : *IP4_ADDR_ANY};
+    if (!route_leads_to(&to->ip)) return -ENETUNREACH;
     int e = s->bound ? 0 : port_bind(s, &any);
     if (e) return e;
     if (!address_is_any(&s->local.ip)) any.ip = s->local.ip;

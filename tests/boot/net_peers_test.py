@@ -237,6 +237,12 @@ class PeersTest(unittest.TestCase):
             "", "host: connect Host is unreachable", "large: read 0", "nobody: connect Host is unreachable",
             "port: connect Connection refused"])
 
+    def test_no_router(self):
+        script = self.UP + "ip route del default; for i in 11.1.1.1 10.9.0.2; do client $i $i " + f"{CLOSES} shutdown read; done"
+        with self.guest(script) as guest:
+            out = guest.communicate()[0]
+        self.assertEqual(out, "11.1.1.1: connect Network unreachable\n10.9.0.2: read 0\n")
+
     def test_slow_reader(self):
         """What the peer said before both have ended is there, however late it is read."""
         with self.guest(self.UP + f"client slow 10.9.0.2 {TELLS} wait 1500 shutdown wait 500 drain") as guest:
