@@ -3,6 +3,8 @@
 #include "emulator.h"
 #include <keymap.h>
 
+#define ESCAPE 0x1b
+
 static VTermModifier modifiers_of(unsigned mods) {
     return (VTermModifier)((mods & MOD_SHIFT ? VTERM_MOD_SHIFT : 0) | (mods & MOD_CONTROL ? VTERM_MOD_CTRL : 0) |
                            (mods & MOD_ALT ? VTERM_MOD_ALT : 0));
@@ -66,13 +68,15 @@ void emulator_type(struct emulator *e, uint32_t symbol, unsigned mods) {
     emulator_bottom(e);
     if (symbol < SYMBOL_FUNCTION || symbol > SYMBOL_DEAD_LAST) {
         uint32_t code = mods & MOD_CONTROL ? control_of(symbol) : symbol;
-        vterm_keyboard_unichar(e->vterm, code, with & VTERM_MOD_ALT);
+        if (with & VTERM_MOD_ALT) vterm_keyboard_unichar(e->vterm, ESCAPE, VTERM_MOD_NONE); /* its own takes one byte */
+        vterm_keyboard_unichar(e->vterm, code, VTERM_MOD_NONE);
         return;
     }
     VTermKey key = key_of(symbol);
     /* libvterm has sequences of its own for these with Shift and Control, which few programs know. */
-    if (key == VTERM_KEY_ENTER || key == VTERM_KEY_BACKSPACE || key == VTERM_KEY_ESCAPE) with &= VTERM_MOD_ALT;
-    if (key == VTERM_KEY_TAB) with &= VTERM_MOD_SHIFT;
+    if (key == VTERM_KEY_ENTER || key == VTERM_KEY_BACKSPACE || key == VTERM_KEY_ESCAPE || key >= VTERM_KEY_KP_0)
+        with &= VTERM_MOD_ALT;
+    if (key == VTERM_KEY_TAB) with &= with & VTERM_MOD_SHIFT ? VTERM_MOD_SHIFT : VTERM_MOD_ALT;
     if (key != VTERM_KEY_NONE) vterm_keyboard_key(e->vterm, key, with);
 }
 

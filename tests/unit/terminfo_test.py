@@ -32,7 +32,7 @@ DEVIATIONS = {
     **dict.fromkeys(("mc0", "mc4", "mc5"), "no printer"),
     **dict.fromkeys(("meml", "memu"), "only xterm's own scrolling"),
     **dict.fromkeys(("smm", "rmm"), "Alt sends ESC: there is no eighth bit in UTF-8"),
-    **dict.fromkeys(("kent", "kbeg", "kp5", "kpCMA"), "the keypad's Enter is Enter; the others are no keys of PCs"),
+    **dict.fromkeys(("kent", "kbeg", "kp5"), "the keypad's Enter is Enter; the others are no keys of PCs"),
     **dict.fromkeys(("smglr", "smglp", "smgrp"), "text isn't wrapped at margins, though they scroll"),
     "xm": "the entry isn't what xterm sends",
 }
@@ -509,6 +509,46 @@ class EntryTest(unittest.TestCase):
         t.look()
         self.assertEqual((t.cells[2, 2][:3], t.cells[0, 1][:3]), (("x", BLACK, WHITE), ("b", WHITE, BLACK)))
         t.close()
+
+    def test_keys_beyond_the_entry(self):
+        """As xterm has them: Alt is ESC before any letter, Shift and Control change nothing of the keypad's."""
+        t = Terminal()
+        for letter in "aA1 ~äЖ€😀":
+            self.assertEqual(t.key(ord(letter), ALT), b"\x1b" + letter.encode())
+        self.assertEqual(t.key(ord("a"), ALT | CONTROL), b"\x1b\x01")
+        for mods in (0, SHIFT, CONTROL, SHIFT | CONTROL):
+            self.assertEqual([t.key(symbol, mods) for symbol in (0xf0aa, 0xf0ab, 0xf0ad, 0xf0ae, 0xf0af, 0xf0b5)],
+                             [b"*", b"+", b"-", b".", b"/", b"5"])
+        self.assertEqual((t.key(0xf0ab, ALT), t.key(0xf009, ALT), t.key(0xf009, ALT | SHIFT)),
+                         (b"\x1b+", b"\x1b\t", b"\x1b[Z"))
+        t.write("\x1b=")
+        self.assertEqual((t.key(0xf0b5), t.key(0xf0b5, CONTROL)), (b"\x1bOu", b"\x1bOu"))
+        t.close()
+
+    def test_reset_after_a_program_that_was_killed(self):
+        """RIS: the other screen, the mouse and its encoding, bracketed paste are off."""
+        t = Terminal()
+        t.write("main\x1b[?1049h\x1b[?1003;1006;2004hother\x1bc")
+        lines_are(t, [EMPTY] * ROWS)
+        t.tell("m 2 3 1 1")
+        t.tell("p 78")
+        self.assertEqual(t.look().answers, b"x")
+        t.write("\x1b[?1049l\x1b[?1000h")
+        lines_are(t, [EMPTY] * ROWS)
+        t.tell("m 2 3 1 1")
+        self.assertEqual(t.look().answers, b"\x1b[M $#")
+        t.write("\x1b[?1049h\x1b[!p\x1b[?1047$p")      # a soft one stays there
+        self.assertEqual(t.look().answers, b"\x1b[?1047;1$y")
+        t.close()
+
+    def test_strings_that_mean_nothing_here(self):
+        """ECMA-48's: what is in them is not shown, however it comes."""
+        for start in "P]X^_":
+            t = Terminal()
+            t.write(f"a\x1b{start}Gi=31;AAAA")
+            t.write("more\x1b\\b")
+            self.assertEqual(t.lines()[0].rstrip(), "ab")
+            t.close()
 
 
 if __name__ == "__main__":
