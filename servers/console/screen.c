@@ -21,7 +21,8 @@ static const struct font *font;
 static struct text_size size;
 static struct damage damage;
 static int64_t presented_ns, flash_end_ns, retry_ns;
-static bool flashing, away; /* away: it was not there when last asked for */
+static bool flash_wanted, flashing; /* flashing: the pixels are inverted */
+static bool away; /* it was not there when last asked for */
 
 struct text_size screen_size(void) { return size; }
 
@@ -52,7 +53,7 @@ static int surface_make(void) {
     return 0;
 }
 
-/* --- the bell: all pixels are inverted for a moment --- */
+/* --- the bell: all pixels are inverted for a moment, but while somebody draws --- */
 static void invert(void) {
     for (uint32_t y = 0; y < display.height; y++)
         for (uint32_t x = 0; x < display.width; x++) display.pixels[(size_t)y * display.stride + x] ^= INVERSE;
@@ -60,21 +61,24 @@ static void invert(void) {
     damage_add(&damage, whole());
 }
 
-void screen_flash(void) {
-    if (display.pixels && !flashing && flash_end_ns == 0) flash_end_ns = time_now_ns() + FLASH_NS;
-    else return;
-    invert();
+void screen_flash(void) { flash_wanted = display.pixels; }
+
+static void flash_pause(void) {
+    if (flashing) invert();
 }
 
-/* Nobody draws on an inverted screen. */
-static void flash_end(void) {
-    if (flashing) invert();
+/* It lasts from the first frame that has it. */
+static void flash_step(int64_t now) {
+    if (flash_wanted && !flash_end_ns) flash_end_ns = now + FLASH_NS;
+    if (now >= flash_end_ns) flash_end_ns = 0;
+    flash_wanted = false;
+    if (flashing != (flash_end_ns != 0)) invert();
 }
 
 /* --- drawing --- */
 uint32_t *screen_cell(int row, int column, const struct font **f, size_t *stride) {
     if (!display.pixels || row >= size.rows || column >= size.columns) return nullptr;
-    flash_end();
+    flash_pause();
     *f = font;
     *stride = display.stride;
     return display.pixels + (size_t)row * font->height * display.stride + (size_t)column * font->width;
@@ -86,14 +90,14 @@ void screen_changed(VTermRect cells) {
 
 void screen_clear(void) {
     if (!display.pixels) return;
-    flash_end();
+    flash_pause();
     memset(display.pixels, 0, (size_t)display.height * display.stride * 4);
     damage_add(&damage, whole());
 }
 
 void screen_move(VTermRect to, VTermRect from) {
     if (!display.pixels) return;
-    flash_end();
+    flash_pause();
     const struct rect t = pixels_of(to), f = pixels_of(from);
     const int32_t lines = f.y1 - f.y0;
     const size_t bytes = (size_t)(f.x1 - f.x0) * 4;
@@ -156,15 +160,13 @@ void screen_event(struct scheme *s) {
 int64_t screen_frame_ns(void) { return presented_ns + FRAME_NS; }
 
 int64_t screen_present(int64_t now) {
-    if (flash_end_ns && now >= flash_end_ns) {
-        flash_end();
-        flash_end_ns = 0;
-    }
     if (!display.pixels && now >= retry_ns) reopen();
     if (!display.pixels) return retry_ns;
-    if (damage.count > 0 && now < screen_frame_ns()) return screen_frame_ns();
-    if (damage.count > 0) {
+    const bool news = damage.count > 0 || flash_wanted || (flash_end_ns && now >= flash_end_ns);
+    if (news && now < screen_frame_ns()) return screen_frame_ns();
+    if (news) {
         presented_ns = now;
+        flash_step(now);
         if (display_damage(&display, damage.rects, damage.count) < 0) reopen();
         else damage.count = 0;
     }

@@ -209,6 +209,35 @@ def test_jobs(host):
         p.see("the note", "One line,\r\nand another\r\n# ")
 
 
+def see_flash(p, shown, write):
+    """All is inverted for a moment."""
+    wanted = p.text_screen.picture(shown.encode())
+    wanted.pixels = bytes(255 - value for value in wanted.pixels)
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        p.send(f"{write} > /dev/tty1\n")
+        if any(p.qmp.picture() == wanted for _ in range(20)):
+            p.expect("# $")
+            return
+        p.expect("# $")
+    raise boot.Failure(f"{write} is not seen to ring")
+
+
+def test_terminals(host):
+    """The bell, also with text; a terminal that nobody has seen drains; a login after a program that left a mess."""
+    with Person(host) as p:
+        shown = p.log_in()
+        see_flash(p, shown, "printf '\\a'")
+        see_flash(p, shown, "printf 'x\\a\\b \\b'")
+        p.see("and that is over", shown)
+        if "done-0" not in p.run(f"timeout {LIMIT} stty -F /dev/tty6 -echo; echo done-$?"):
+            raise boot.Failure("what is written to a terminal that nobody looks at is never drained")
+        p.run("printf '\\033[?1049h\\033[31;44mmess\\033[?25;7l\\033[4h\\033[2;5r\\033[?1000h' > /dev/tty1")
+        p.qmp.type("exit\n")
+        p.see("the next login", p.greeting(1))
+        p.log_in()
+
+
 def test_layouts(host):
     """Layouts, dead keys, AltGr, Caps Lock, a Compose key."""
     with Person(host, append="keymap=de") as p:
@@ -461,8 +490,8 @@ def test_virtio_vga(host):
 
 
 def test_absent(host):
-    """No keyboard at all: the screen shows the login all the same. A screen that comes late shows what was written until
-    then. No screen: none of this is there."""
+    """No keyboard at all: the screen shows the login all the same. A screen that comes late shows what was written
+    until then. No screen: none of this is there."""
     with Person(host, extra=["-machine", "q35,i8042=off"]) as p:
         p.see("no controller", p.greeting(1))
         p.run("echo -n still > /dev/tty1")

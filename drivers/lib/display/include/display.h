@@ -62,8 +62,8 @@ struct display {
     struct display_info info;
 };
 
-/* All return 0 or -errno.  display_open fills d->info; it waits up to 10 s for a driver that is being started, the other
- * one until the deadline (CLOCK_MONOTONIC, in ns). */
+/* All return 0 or -errno.  display_open fills d->info; it waits up to 10 s for a driver that is being started,
+ * display_open_until until the deadline (CLOCK_MONOTONIC, in ns). */
 [[nodiscard]] int display_open(struct display *d, const char *scheme);
 [[nodiscard]] int display_open_until(struct display *d, const char *scheme, int64_t deadline);
 void display_close(struct display *d);
