@@ -14,7 +14,7 @@ enum { KEY_NEWS, KEY_SCREEN, KEY_SESSIONS, KEY_GRAPHICS = KEY_SESSIONS + VTS, KE
 /* --- vt.c --- */
 struct vt {
     struct terminal terminal; /* first */
-    struct emulator emulator; /* begun when it is first seen, or has much to show */
+    struct emulator emulator; /* begun when it is first seen, drained, or has much to show */
 };
 extern struct vt vts[VTS];
 extern struct vt *vt_seen;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Virtual terminals: a line discipline with an emulator on its other side.  One that nobody has seen yet costs no
- * more than its line discipline, whose output waits there.
+ * more than its line discipline, whose output waits there until it is much, or somebody waits for it to be shown.
  */
 #include "console.h"
 #include <service.h>
@@ -151,10 +151,12 @@ static void log_show(struct emulator *e) {
     emulator_text(e, "\033[0m\033[H");
 }
 
-static bool vt_begin(struct vt *v) {
+/* needed: or else it is to be seen, or has much to show. */
+static bool vt_begin(struct vt *v, bool needed) {
     struct text_size size = screen_size();
     if (v->emulator.vterm) return true;
-    if (size.rows == 0 || (v != vt_seen && ldisc_output_pending(&v->terminal.ldisc) < OUTPUT_UNSEEN)) return false;
+    needed |= v == vt_seen || ldisc_output_pending(&v->terminal.ldisc) >= OUTPUT_UNSEEN;
+    if (size.rows == 0 || !needed) return false;
     if (!emulator_init(&v->emulator, &emulator_ops, size.rows, size.columns)) {
         service_log("console: no memory for terminal %u", (unsigned)(v - vts) + 1);
         return false;
@@ -176,7 +178,7 @@ void vt_draw(void) {
     vt_flush();
     screen_clear();
     if (e->vterm) changed(e, (VTermRect){0, e->rows, 0, e->columns});
-    else (void)vt_begin(vt_seen);
+    else (void)vt_begin(vt_seen, true);
 }
 
 void vt_draw_cell(int row, int column) {
@@ -216,7 +218,7 @@ static void vt_pump(struct terminal *t) {
     struct vt *v = (struct vt *)t;
     const uint8_t *bytes;
     size_t count = 0;
-    if (pumping || !vt_begin(v)) return;
+    if (pumping || !vt_begin(v, false)) return;
     pumping = true;
     for (int i = 0; i < PUMPS_MAX && (count = ldisc_output_peek(&t->ldisc, &bytes)) > 0; i++) {
         emulator_write(&v->emulator, bytes, count);
@@ -231,7 +233,9 @@ static int64_t vt_control(struct terminal *t, uint32_t request, void *data, uint
     return -ENOTTY;
 }
 
-const struct terminal_ops vt_ops = {.pump = vt_pump, .control = vt_control, .drains = true};
+static void vt_hurry(struct terminal *t) { (void)vt_begin((struct vt *)t, true); }
+
+const struct terminal_ops vt_ops = {.pump = vt_pump, .control = vt_control, .drains = true, .hurry = vt_hurry};
 
 void vt_typed(void) { terminal_changed(&vt_seen->terminal); }
 

@@ -94,7 +94,7 @@ int main(int argc, char **argv) {
     terminal_reset();
     const char *line = ttyname(0);
     bool screen = argc == 3;
-    if (screen) fputs("\033[H\033[J", stdout);
+    if (screen) fputs("\033c", stdout); /* whatever the last session left */
     issue_show(screen ? "/etc/issue.screen" : "/etc/issue",
                line && strncmp(line, "/dev/", 5) == 0 ? line + 5 : argv[1]);
     if (!name_ask(name, sizeof(name))) return 1;

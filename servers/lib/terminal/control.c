@@ -147,6 +147,14 @@ static int64_t control_hangup(struct terminal *t, struct port_buffer *call) {
     return 0;
 }
 
+static bool output_drained(struct terminal *t) {
+    if (t->ops->hurry && ldisc_output_pending(&t->ldisc) > 0) {
+        t->ops->hurry(t);
+        terminal_changed(t);
+    }
+    return ldisc_output_pending(&t->ldisc) == 0;
+}
+
 int64_t terminal_ioctl(struct tty_file *f, struct port_buffer *call) {
     struct terminal *t = f->terminal;
     uint32_t request = (uint32_t)call->request.args[0];
@@ -156,7 +164,7 @@ int64_t terminal_ioctl(struct tty_file *f, struct port_buffer *call) {
         int64_t e = terminal_check_background(t, call, SIGTTOU);
         if (e) return e;
     }
-    if (t->ops->drains && ldisc_control_drains(request, argument) && ldisc_output_pending(&t->ldisc) > 0)
+    if (t->ops->drains && ldisc_control_drains(request, argument) && !output_drained(t))
         return scheme_park(t->scheme, call, &t->drainers);
     switch (request) {
     case TIOCSCTTY: return control_take(t, call);

@@ -22,6 +22,7 @@ struct terminal_ops { /* the other side */
     /* An ioctl that is the line's own (modem lines, speed, break); data: in and answer. */
     int64_t (*control)(struct terminal *t, uint32_t request, void *data, uint32_t length, uint32_t room);
     bool drains; /* output takes time: TCSADRAIN waits for it */
+    void (*hurry)(struct terminal *t); /* somebody does; may be null */
 };
 
 struct tty_file { /* one open */
