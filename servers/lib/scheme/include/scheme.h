@@ -7,8 +7,8 @@
  * reply.length.  It returns a result ≥ 0, -errno, or what scheme_park() returned: then nobody is
  * answered now, and the same handler runs again with the same request when the queue is woken.
  *
- * Order of the loop: bound event first, then woken requests, then new ones.  One thread; handlers
- * never block.  A handler that calls another scheme calls one of lower rank only.
+ * Order of the loop: bound event first, then woken requests, then new ones; the deadline when nothing waits, or after
+ * some turns.  One thread; handlers never block.  A handler that calls another scheme calls one of lower rank only.
  */
 #pragma once
 #ifndef CATHODE_USER_STUBS
@@ -48,6 +48,7 @@ struct scheme {
     int64_t deadline; /* absolute CLOCK_MONOTONIC ns for ops->timeout; DEADLINE_NEVER */
     void *server; /* the server's own */
     /* private to libscheme */
+    uint32_t turns; /* of the loop, since it looked at the clock */
     struct scheme_queue woken;
     struct parked *tags[SCHEME_TAG_BUCKETS];
     struct parked *spare; /* the request being run again: parks again without allocating */
