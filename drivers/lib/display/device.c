@@ -355,6 +355,11 @@ static void display_event(struct scheme *s, uint64_t key, uint32_t mask) {
     if (device->ops->event) device->ops->event(device, key);
 }
 
+static void display_timeout(struct scheme *s) {
+    s->deadline = DEADLINE_NEVER;
+    if (device->ops->timeout) device->ops->timeout(device);
+}
+
 static const struct scheme_ops display_ops = {
     .handler =
         {
@@ -366,6 +371,7 @@ static const struct scheme_ops display_ops = {
         },
     .user = display_user,
     .event = display_event,
+    .timeout = display_timeout,
 };
 
 /* --- the driver's calls --- */

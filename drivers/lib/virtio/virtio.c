@@ -204,8 +204,10 @@ int virtio_queue(struct virtio *v, unsigned index, unsigned size_max, unsigned b
 
 void virtio_start(struct virtio *v) { status_add(v, STATUS_DRIVER_OK); }
 
+void virtio_wake(struct virtio_queue *q) { mmio_write16(q->bell, q->index); }
+
 void virtio_kick(struct virtio_queue *q) {
-    if (virtqueue_publish(&q->ring)) mmio_write16(q->bell, q->index);
+    if (virtqueue_publish(&q->ring)) virtio_wake(q);
 }
 
 /* --- interrupts and configuration --- */

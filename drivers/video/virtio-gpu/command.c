@@ -2,6 +2,9 @@
 /*
  * Commands and their answers.  Modes, resources and cursors are waited for; what changes on the screen is not: it is
  * gathered while the device is busy with the last changes, so that a slow device draws less often, not later.
+ *
+ * A screen must not stay as it is for ever because one interrupt or one kick was lost: what hasn't been answered for a
+ * second is looked for, and the device woken again.
  */
 #include "virtio_gpu.h"
 #include <errno.h>
@@ -12,6 +15,7 @@
 #include <time.h>
 
 #define TRIES 50000 /* of 0.1 ms */
+#define SILENCE_NS 1000000000LL
 
 void gpu_nonsense(const char *what) {
     service_log("virtio-gpu: the device's %s makes no sense", what);
@@ -35,32 +39,6 @@ static void give(struct gpu *g, const union gpu_command *c, size_t size, void *a
     const struct virtio_buffer buffers[2] = {{physical(g, c), (uint32_t)size},
                                              {physical(g, answer), (uint32_t)answer_size}};
     if (virtqueue_add(&g->control.ring, buffers, 1, 1, answer) != 0) gpu_nonsense("control queue"); /* it has room */
-}
-
-/* --- without waiting: what has changed on the screen --- */
-static void pending_give(struct gpu *g) {
-    struct gpu_memory *m = gpu_memory(g);
-    if (g->under_way > 0 || g->pending.count == 0) return;
-    for (uint32_t i = 0; i < g->pending.count; i++) {
-        const struct rect *r = &g->pending.rects[i];
-        const struct gpu_rect area = {(uint32_t)r->x0, (uint32_t)r->y0, (uint32_t)(r->x1 - r->x0),
-                                      (uint32_t)(r->y1 - r->y0)};
-        const uint64_t offset = (uint64_t)area.y * g->display.screen.pitch + area.x * 4ul;
-        m->commands[2 * i].transfer = (struct gpu_transfer){
-            .header.type = GPU_TRANSFER_TO_HOST_2D, .rect = area, .offset = offset, .resource = g->screen.resource};
-        m->commands[2 * i + 1].flush =
-            (struct gpu_flush){.header.type = GPU_RESOURCE_FLUSH, .rect = area, .resource = g->screen.resource};
-        give(g, &m->commands[2 * i], sizeof(struct gpu_transfer), &m->answers[2 * i], sizeof(m->answers[0]));
-        give(g, &m->commands[2 * i + 1], sizeof(struct gpu_flush), &m->answers[2 * i + 1], sizeof(m->answers[0]));
-        g->under_way += 2;
-    }
-    g->pending.count = 0;
-    virtio_kick(&g->control);
-}
-
-void gpu_changed(struct gpu *g, struct rect r) {
-    damage_add(&g->pending, r);
-    pending_give(g);
 }
 
 /* --- answers --- */
@@ -87,8 +65,51 @@ static void answers_take(struct gpu *g) {
     } while (!virtqueue_rearm(&g->control.ring));
 }
 
+/* --- without waiting: what has changed on the screen --- */
+static int64_t patience_end(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec + SILENCE_NS;
+}
+
+static void pending_give(struct gpu *g) {
+    struct gpu_memory *m = gpu_memory(g);
+    if (g->under_way > 0) return;
+    g->display.scheme.deadline = g->pending.count > 0 ? patience_end() : DEADLINE_NEVER;
+    if (g->pending.count == 0) return;
+    for (uint32_t i = 0; i < g->pending.count; i++) {
+        const struct rect *r = &g->pending.rects[i];
+        const struct gpu_rect area = {(uint32_t)r->x0, (uint32_t)r->y0, (uint32_t)(r->x1 - r->x0),
+                                      (uint32_t)(r->y1 - r->y0)};
+        const uint64_t offset = (uint64_t)area.y * g->display.screen.pitch + area.x * 4ul;
+        m->commands[2 * i].transfer = (struct gpu_transfer){
+            .header.type = GPU_TRANSFER_TO_HOST_2D, .rect = area, .offset = offset, .resource = g->screen.resource};
+        m->commands[2 * i + 1].flush =
+            (struct gpu_flush){.header.type = GPU_RESOURCE_FLUSH, .rect = area, .resource = g->screen.resource};
+        give(g, &m->commands[2 * i], sizeof(struct gpu_transfer), &m->answers[2 * i], sizeof(m->answers[0]));
+        give(g, &m->commands[2 * i + 1], sizeof(struct gpu_flush), &m->answers[2 * i + 1], sizeof(m->answers[0]));
+        g->under_way += 2;
+    }
+    g->pending.count = 0;
+    virtio_kick(&g->control);
+}
+
+void gpu_changed(struct gpu *g, struct rect r) {
+    damage_add(&g->pending, r);
+    pending_give(g);
+}
+
 void gpu_take(struct gpu *g) {
     answers_take(g);
+    pending_give(g);
+}
+
+void gpu_silent(struct gpu *g) {
+    const unsigned before = g->under_way;
+    answers_take(g);
+    if (g->under_way < before) service_log("virtio-gpu: an interrupt was lost");
+    else if (before > 0) virtio_wake(&g->control);
+    if (g->under_way > 0) g->display.scheme.deadline = patience_end();
     pending_give(g);
 }
 

@@ -209,10 +209,13 @@ static void gpu_event(struct display_device *d, uint64_t key) {
 
 static void gpu_screen_changed(struct display_device *d, struct rect r) { gpu_changed(gpu_of(d), r); }
 
+static void gpu_timeout(struct display_device *d) { gpu_silent(gpu_of(d)); }
+
 const struct display_ops gpu_ops = {
     .changed = gpu_screen_changed,
     .set_mode = gpu_set_mode,
     .cursor = gpu_cursor,
     .cursor_move = gpu_cursor_move,
     .event = gpu_event,
+    .timeout = gpu_timeout,
 };

@@ -63,6 +63,8 @@ static inline struct gpu_memory *gpu_memory(const struct gpu *g) { return g->mem
 /* What the device has answered; then what is pending. */
 void gpu_take(struct gpu *g);
 void gpu_changed(struct gpu *g, struct rect r);
+/* The deadline has passed: of what is under way there is no answer. */
+void gpu_silent(struct gpu *g);
 
 /* --- virtio_gpu.c --- */
 extern const struct display_ops gpu_ops;

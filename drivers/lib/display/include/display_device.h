@@ -23,6 +23,7 @@ struct display_ops { /* any of them may be null */
     void (*cursor_move)(struct display_device *d, int32_t x, int32_t y);
     /* For what scheme_event_add(&d->scheme, …, key) waits for. */
     void (*event)(struct display_device *d, uint64_t key);
+    void (*timeout)(struct display_device *d); /* d->scheme.deadline has passed */
 };
 
 struct display_device {

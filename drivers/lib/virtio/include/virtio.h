@@ -59,3 +59,5 @@ void virtio_config_write(struct virtio *v, unsigned offset, unsigned size, uint3
 
 /* Shows the device what virtqueue_add() queued, and wakes it if it wants that. */
 void virtio_kick(struct virtio_queue *q);
+/* Wakes it whether or not it wants that. */
+void virtio_wake(struct virtio_queue *q);
