@@ -4,10 +4,12 @@
  * selected last, the wheel scrolls back; a program that asks for the mouse gets all of it, unless Shift is held.
  */
 #include "console.h"
+#include <stdlib.h>
 
 #define STEP_X 6 /* movement per column */
 #define STEP_Y 12 /* … and per row */
 #define WHEEL_LINES 3
+#define WHEEL_STEPS_MAX 32 /* of one event */
 #define CLIPBOARD_BYTES 4096
 #define WHEEL_BUTTON 4 /* of terminals: 4 up, 5 down */
 
@@ -63,13 +65,16 @@ static void move_to(struct emulator *e, int to_x, int to_y) {
 }
 
 static void wheel(struct emulator *e, int steps) {
+    steps = steps > WHEEL_STEPS_MAX ? WHEEL_STEPS_MAX : steps < -WHEEL_STEPS_MAX ? -WHEEL_STEPS_MAX : steps;
     if (!is_programs(e)) {
         emulator_scroll(e, steps * WHEEL_LINES);
         return;
     }
     int button = steps > 0 ? WHEEL_BUTTON : WHEEL_BUTTON + 1;
-    emulator_mouse_button(e, button, true, input_mods());
-    emulator_mouse_button(e, button, false, input_mods());
+    for (int i = 0; i < abs(steps); i++) {
+        emulator_mouse_button(e, button, true, input_mods());
+        emulator_mouse_button(e, button, false, input_mods());
+    }
 }
 
 static void select_button(struct emulator *e, bool pressed) {
@@ -95,7 +100,7 @@ static void moved(struct emulator *e, const struct input_event *event) {
     switch (event->code) {
     case REL_X: move_to(e, x + event->value, y); break;
     case REL_Y: move_to(e, x, y + event->value); break;
-    case REL_WHEEL: wheel(e, event->value > 0 ? 1 : -1); break;
+    case REL_WHEEL: wheel(e, event->value); break;
     default: break;
     }
 }

@@ -295,6 +295,8 @@ def test_selection(host):
             p.qmp.button("wheel-up", True)
             p.qmp.button("wheel-up", False)
         p.see("wheel", shown, back=9)
+        p.qmp.events(*({"type": "btn", "data": {"down": down, "button": "wheel-up"}} for down in 4 * (True, False)))
+        p.see("four steps in one packet", shown, back=21)
 
 
 def test_letters(host):
