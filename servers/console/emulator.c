@@ -2,6 +2,7 @@
 /* Glue around libvterm (emulator.h): its callbacks, the view. */
 #include "emulator.h"
 #include "history.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,7 +83,7 @@ static void on_output(const char *bytes, size_t length, void *user) {
     e->ops->answer(e, bytes, length);
 }
 
-/* What libvterm leaves to us: CSI 3 J, to forget the lines that have scrolled out. */
+/* What libvterm leaves to us.  CSI 3 J: to forget the lines that have scrolled out. */
 static int on_csi(const char *leader, const long args[], int count, const char *intermediate, char command,
                   void *user) {
     struct emulator *e = user;
@@ -94,7 +95,21 @@ static int on_csi(const char *leader, const long args[], int count, const char *
     return 1;
 }
 
-static const VTermParserCallbacks fallbacks = {.csi = on_csi};
+/* OSC 10 and 11 with ?: which are the colours of text and background? */
+static int on_osc(const char *command, size_t length, void *user) {
+    struct emulator *e = user;
+    VTermColor colours[2];
+    char text[40];
+    if (length != 4 || (memcmp(command, "10;?", 4) != 0 && memcmp(command, "11;?", 4) != 0)) return 0;
+    vterm_state_get_default_colors(e->state, &colours[0], &colours[1]);
+    const VTermColor *c = &colours[command[1] - '0'];
+    const unsigned red = c->rgb.red * 0x101, green = c->rgb.green * 0x101, blue = c->rgb.blue * 0x101;
+    int size = snprintf(text, sizeof(text), "\033]1%c;rgb:%04x/%04x/%04x\033\\", command[1], red, green, blue);
+    e->ops->answer(e, text, (size_t)size);
+    return 1;
+}
+
+static const VTermParserCallbacks fallbacks = {.csi = on_csi, .osc = on_osc};
 static const VTermScreenCallbacks callbacks = {
     .damage = on_damage,
     .moverect = on_move,

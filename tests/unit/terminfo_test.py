@@ -541,6 +541,17 @@ class EntryTest(unittest.TestCase):
         self.assertEqual(t.look().answers, b"\x1b[?1047;1$y")
         t.close()
 
+    def test_default_colours_are_told(self):
+        """vim and others ask whether the background is dark (OSC 10, 11); nobody is told of what isn't known."""
+        t = Terminal()
+        for question, answer in (("10;?", b"\x1b]10;rgb:d0d0/d0d0/d0d0\x1b\\"),
+                                 ("11;?", b"\x1b]11;rgb:0000/0000/0000\x1b\\"), ("12;?", b""), ("11;??", b""),
+                                 ("11;red", b""), ("11", b""), ("", b"")):
+            for end in "\a", "\x1b\\":
+                t.write(f"\x1b]{question}{end}")
+                self.assertEqual(t.look().answers, answer)
+        t.close()
+
     def test_strings_that_mean_nothing_here(self):
         """ECMA-48's: what is in them is not shown, however it comes."""
         for start in "P]X^_":
