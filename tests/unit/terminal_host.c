@@ -5,6 +5,7 @@
  *     k SYMBOL MODS a key (keymap.h), both hexadecimal
  *     p HEX         something is pasted
  *     m ROW COLUMN BUTTON PRESSED
+ *     r ROWS COLUMNS  it is resized
  *     ?             what there is to be seen and was answered: until a line "."
  */
 #include "emulator.h"
@@ -70,6 +71,7 @@ int main(int argc, char **argv) {
         else if (command == 'p') emulator_paste(&e, (char *)bytes, hex_read(bytes));
         else if (command == 'm' && scanf("%d %d %d %d", &row, &column, &button, &pressed) == 4)
             mouse(&e, row, column, button, pressed);
+        else if (command == 'r' && scanf("%d %d", &row, &column) == 2) emulator_resize(&e, row, column);
         else if (command == '?') tell(&e);
         else return 2;
         emulator_flush(&e);

@@ -105,7 +105,7 @@ class Terminal:
 
     def lines(self):
         self.look()
-        return ["".join(self.cells[row, column][0] for column in range(COLUMNS)) for row in range(ROWS)]
+        return ["".join(self.cells.get((row, column), " ")[0] for column in range(COLUMNS)) for row in range(ROWS)]
 
     def style(self):
         """Of an x written where the cursor is: colours, underline, strike, bold."""
@@ -551,6 +551,24 @@ class EntryTest(unittest.TestCase):
                 t.write(f"\x1b]{question}{end}")
                 self.assertEqual(t.look().answers, answer)
         t.close()
+
+    def test_resize(self):
+        """Lower, the cursor's line stays, those above are kept; behind the other screen, too. Higher, they come back."""
+        for other in False, True:
+            t = Terminal()
+            t.write("\r\n".join(f"line {n}" for n in range(2 * ROWS)) + "\r\n# vi")
+            if other:
+                t.write("\x1b[?1049h\x1b[2J\x1b[HX")
+            t.tell(f"r {ROWS - 4} {COLUMNS}")
+            t.write("\x1b[?1049l" if other else "")
+            t.write("!")
+            lines = [f"line {n}" for n in range(2 * ROWS)] + ["# vi!"]
+            self.assertEqual([line.rstrip() for line in t.lines()[:ROWS - 4]], lines[4 - ROWS:])
+            self.assertEqual((t.look().kept, t.cursor), (ROWS + 5, (ROWS - 5, 5)))
+            t.tell(f"r {ROWS} {COLUMNS}")
+            self.assertEqual([line.rstrip() for line in t.lines()], lines[-ROWS:])
+            self.assertEqual((t.look().kept, t.cursor), (ROWS + 1, (ROWS - 1, 5)))
+            t.close()
 
     def test_strings_that_mean_nothing_here(self):
         """ECMA-48's: what is in them is not shown, however it comes."""
