@@ -12,8 +12,8 @@ enum channel_flags {
     CHANNEL_SOCKET = 4, /* an end closed with data unread resets its peer; who names it: CHANNEL_NAME */
     CHANNEL_STAMPED = 8, /* in handle_info: CHANNEL_SET_STAMPED is on at this end */
     CHANNEL_DATAGRAM = 16, /* messages without a connection: no end of data; sending to a closed end: ECONNREFUSED */
-    CHANNEL_HALVES = 64, /* its directions end each by itself: an end of reading isn't told, closing is no hangup */
     CHANNEL_PRIORITY = 32, /* datagrams: the highest priority first; holds a number of them (CHANNEL_LIMITS) */
+    CHANNEL_HALVES = 64, /* its directions end each by itself: an end of reading isn't told, closing is no hangup */
 };
 #define CHANNEL_CAPACITY_DEFAULT 65536
 #define CHANNEL_ATOMIC_MAX 4096 /* PIPE_BUF */
