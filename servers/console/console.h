@@ -91,6 +91,7 @@ void mouse_event(const struct input_event *event);
 void mouse_hide(void);
 bool mouse_take(VTermPos *at); /* hides the pointer without drawing: where it was, if it was shown */
 void mouse_resized(void);
+void mouse_switched(void); /* to another terminal: what was being selected is not there */
 bool mouse_is_at(int row, int column);
 /* What each key types alone; of a dead key the sign that it is with a blank. 0: nothing. */
 void keyboard_symbols(uint16_t out[KEYMAP_KEYS]);

@@ -38,6 +38,8 @@ bool mouse_take(VTermPos *at) {
     return was;
 }
 
+void mouse_switched(void) { selecting = false; }
+
 void mouse_resized(void) {
     shown = selecting = false;
     x = y = 0;

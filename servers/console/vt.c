@@ -245,6 +245,7 @@ void vt_switch(struct vt *v) {
     if (from->emulator.vterm) emulator_unselect(&from->emulator);
     if (v->emulator.vterm) emulator_flush(&v->emulator); /* drawn as a whole in a moment */
     vt_seen = v;
+    mouse_switched();
     blinked = false;
     vt_draw();
     graphics_switch(from);

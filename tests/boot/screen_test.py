@@ -291,12 +291,18 @@ def test_selection(host):
         p.qmp.type("\nseq 1 100\n")
         shown += "\r\none two threeone two !\r\n# seq 1 100\r\n" + "".join(f"{n}\r\n" for n in range(1, 101)) + "# "
         p.see("seq", shown)
-        for _ in range(3):
+        for back in 3, 6, 9:    # each by itself: QEMU keeps what its queue has no room for until something else happens
             p.qmp.button("wheel-up", True)
             p.qmp.button("wheel-up", False)
-        p.see("wheel", shown, back=9)
+            p.see("wheel", shown, back=back)
         p.qmp.events(*({"type": "btn", "data": {"down": down, "button": "wheel-up"}} for down in 4 * (True, False)))
         p.see("four steps in one packet", shown, back=21)
+        p.qmp.button("left", True)
+        p.qmp.press("alt", "f2")
+        p.see("another terminal while the button is held", p.greeting(2))
+        p.qmp.move_mouse(-6 * 7, -12)
+        p.see("nothing of it is selected", p.greeting(2), pointer=(row - 1, 7))
+        p.qmp.button("left", False)
 
 
 def test_letters(host):
