@@ -553,7 +553,7 @@ class EntryTest(unittest.TestCase):
         t.close()
 
     def test_resize(self):
-        """Lower, the cursor's line stays, those above are kept; behind the other screen, too. Higher, they come back."""
+        """Lower, the cursor's line stays, those above are kept; behind the other screen, too. Higher, they are back."""
         for other in False, True:
             t = Terminal()
             t.write("\r\n".join(f"line {n}" for n in range(2 * ROWS)) + "\r\n# vi")
