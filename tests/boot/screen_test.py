@@ -115,7 +115,8 @@ class Person(boot.Session):
         if found != wanted:
             self.keep(found, "found")
             self.keep(wanted, "wanted")
-            raise boot.Failure(f"{what}: {difference(found, wanted, self.text_screen)}\n{self.text[-2000:]}")
+            log = self.run("dmesg | tail -n 40; service list; ps")   # who is there, and what it has said
+            raise boot.Failure(f"{what}: {difference(found, wanted, self.text_screen)}\n{log}")
         return found
 
     def see_log(self, shown):
