@@ -238,7 +238,8 @@ class PeersTest(unittest.TestCase):
             "port: connect Connection refused"])
 
     def test_no_router(self):
-        script = self.UP + "ip route del default; for i in 11.1.1.1 10.9.0.2; do client $i $i " + f"{CLOSES} shutdown read; done"
+        script = (self.UP + "ip route del default; "
+                  f"for i in 11.1.1.1 10.9.0.2; do client $i $i {CLOSES} shutdown read; done")
         with self.guest(script) as guest:
             out = guest.communicate()[0]
         self.assertEqual(out, "11.1.1.1: connect Network unreachable\n10.9.0.2: read 0\n")
