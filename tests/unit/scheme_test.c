@@ -32,7 +32,7 @@ static void timeout(struct scheme *s) { timeouts++; }
 
 static unsigned serve(int64_t deadline) {
     static const struct scheme_ops ops = {.user = user, .timeout = timeout};
-    struct scheme s = {.ops = &ops, .buffer = &buffer, .deadline = deadline};
+    struct scheme s = {.ops = &ops, .buffer = &buffer, .deadline = deadline, .turns = 1};
     received = answered = timeouts = 0;
     lost = false;
     CHECK(scheme_serve(&s) == -EINVAL);

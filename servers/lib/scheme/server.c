@@ -19,7 +19,7 @@ struct parked {
 };
 
 int scheme_init(struct scheme *s, handle_t scheme, const struct scheme_ops *ops, void *server) {
-    *s = (struct scheme){.ops = ops, .deadline = DEADLINE_NEVER, .server = server};
+    *s = (struct scheme){.ops = ops, .deadline = DEADLINE_NEVER, .server = server, .turns = TURNS_MAX};
     long event = sys_event_create(0, HANDLE_IN_UPPER);
     if (event < 0) return (int)event;
     uintptr_t buffer;
@@ -83,6 +83,7 @@ void scheme_wake(struct scheme *s, struct scheme_queue *q) {
     while ((p = q->first)) {
         q->first = p->next;
         queue_append(&s->woken, p);
+        s->turns = 1;
     }
     q->last = nullptr;
 }
@@ -180,13 +181,19 @@ static void closed_serve(struct scheme *s, struct port_buffer *b) {
 }
 
 /* The kernel tells of a deadline only when nothing else is to be told. */
-[[gnu::noinline]] static void deadline_look(struct scheme *s) {
+static void deadline_look(struct scheme *s) {
     struct timespec t;
-    s->turns = 0;
     clock_gettime(CLOCK_MONOTONIC, &t);
     if (t.tv_sec * 1000000000LL + t.tv_nsec < s->deadline || !s->ops->timeout) return;
     answer_send(s);
     s->ops->timeout(s);
+}
+
+/* After some turns, or one that woke requests. */
+[[gnu::noinline]] static void turns_end(struct scheme *s) {
+    s->turns = TURNS_MAX;
+    if (s->deadline != DEADLINE_NEVER) deadline_look(s);
+    if (s->woken.first) woken_serve(s);
 }
 
 int scheme_serve(struct scheme *s) {
@@ -200,8 +207,7 @@ int scheme_serve(struct scheme *s) {
             int error = other_serve(s, got);
             if (error) return error;
         }
-        if (s->deadline != DEADLINE_NEVER && ++s->turns == TURNS_MAX) deadline_look(s);
-        if (s->woken.first) woken_serve(s);
+        if (--s->turns == 0) turns_end(s);
     }
 }
 

@@ -48,7 +48,7 @@ struct scheme {
     int64_t deadline; /* absolute CLOCK_MONOTONIC ns for ops->timeout; DEADLINE_NEVER */
     void *server; /* the server's own */
     /* private to libscheme */
-    uint32_t turns; /* of the loop, since it looked at the clock */
+    uint32_t turns; /* of the loop, until it looks at the clock and at `woken` */
     struct scheme_queue woken;
     struct parked *tags[SCHEME_TAG_BUCKETS];
     struct parked *spare; /* the request being run again: parks again without allocating */
