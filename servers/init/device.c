@@ -64,6 +64,11 @@ static void driver_start(struct function *f) {
     }
 }
 
+void drivers_start(void) {
+    for (unsigned i = 0; i < FUNCTIONS_MAX; i++)
+        if (functions[i].name[0] && !functions[i].driver) driver_start(&functions[i]);
+}
+
 /* A PCI server that was restarted reports again what is known: those files were reopened. */
 static void function_found(const struct service_message *m, handle_t file) {
     struct function *f = function_named(m->name) ? nullptr : function_named("");

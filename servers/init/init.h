@@ -115,6 +115,8 @@ void service_remove(struct service *s);
 /* --- device.c --- */
 /* A driver's manifest that was read. */
 void driver_add(const char *name, const struct manifest *m);
+/* Of functions that none was known for. */
+void drivers_start(void);
 /* What came on the service's channel. */
 void device_news(struct service *s);
 /* Tells the service; nothing if it has no channel. */

@@ -311,6 +311,7 @@ void services_read(void) {
     }
     if (folder) closedir(folder);
     else service_log("init: " FOLDER ": %s", strerror(errno));
+    drivers_start();
     needers_add();
     if (root_ready()) root_there();
     else early_count = known_count;
