@@ -58,9 +58,9 @@ class RootOnDisk(unittest.TestCase):
     def test_drivers_from_the_disk(self):
         """Devices whose drivers only the disk has, found before it was there."""
         cards = ("--net", "user", "--nic", "virtio", "--net", "user", "--nic", "e1000")
-        text = self.guest("i=0; until ping -c 1 10.0.2.2 >/dev/null 2>&1 || [ $((i += 1)) -gt 50 ]; do sleep 0.2; done;"
-                          " ifconfig eth0; ifconfig eth1; kill -9 $(pidof e1000); sleep 1; ping -c 1 10.0.2.2; "
-                          "service list", *cards, "--", "-device", "virtio-tablet-pci")
+        text = self.guest("i=0; until ping -c 1 -W 1 10.0.2.2 >/dev/null 2>&1 || [ $((i += 1)) -gt 50 ]; do sleep 0.2;"
+                          " done; ifconfig eth0; ifconfig eth1; kill -9 $(pidof e1000); sleep 1; "
+                          "ping -c 1 -W 5 10.0.2.2; service list", *cards, "--", "-device", "virtio-tablet-pci")
         self.assertIn("inet addr:10.0.2.15", text)
         self.assertIn("1 packets received", text)
         for name in "virtio-net.0", "e1000.0", "virtio-input.0":
