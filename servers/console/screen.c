@@ -10,8 +10,7 @@
 
 #define FRAME_NS 16000000LL
 #define FLASH_NS 80000000LL
-#define PATIENCE_NS 10000000000LL /* for a driver that is started again */
-#define RETRY_NS 1000000000LL /* for one that stays away: until the next try, which blocks nobody for long */
+#define RETRY_NS 1000000000LL /* for a driver that stays away: until the next try, which blocks nobody for long */
 #define RETRY_PATIENCE_NS 100000000LL
 #define INVERSE 0xffffffu
 
@@ -118,7 +117,8 @@ static void all_draw(struct text_size before) {
 }
 
 static int display_find(void) {
-    int e = display_open_until(&display, "display0", time_now_ns() + (away ? RETRY_PATIENCE_NS : PATIENCE_NS));
+    int e = away ? display_open_until(&display, "display0", time_now_ns() + RETRY_PATIENCE_NS)
+                 : display_open(&display, "display0");
     if (e) return e;
     if (scheme_event_add(scheme, display.file, EVENT_IN, KEY_SCREEN) != 0)
         service_log("console: cannot watch the display");
