@@ -183,22 +183,29 @@ TEST(v4_to_a_socket_of_both) {
     EQUAL(recv(a, got, 8, 0), 2);
 }
 
-TEST(packet_info) {
-    union {
+/* The next byte, and what comes along with it; good until the next one. */
+static struct msghdr *with_control(int s) {
+    static union {
         char bytes[256];
         struct cmsghdr align;
     } control;
-    char got[8];
-    struct iovec v = {got, 8};
-    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    static char got[8];
+    static struct iovec v = {got, 8};
+    static struct msghdr m;
+    m = (struct msghdr){.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    EQUAL(recvmsg(s, &m, 0), 1);
+    return &m;
+}
+
+TEST(packet_info) {
     int a = bound(AF_INET, SOCK_DGRAM, 0), b = bound(AF_INET, SOCK_DGRAM, 0), ttl = 0;
     struct in_pktinfo info = {0};
     set(b, IPPROTO_IP, IP_PKTINFO, 1);
     set(b, IPPROTO_IP, IP_RECVTTL, 1);
     set(a, IPPROTO_IP, IP_TTL, 33);
     EQUAL(send_from(a, AF_INET, port_of(b), "x"), 1);
-    EQUAL(recvmsg(b, &m, 0), 1);
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+    struct msghdr *m = with_control(b);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
         if (c->cmsg_type == IP_PKTINFO) memcpy(&info, CMSG_DATA(c), sizeof(info));
         if (c->cmsg_type == IP_TTL) memcpy(&ttl, CMSG_DATA(c), sizeof(ttl));
     }
@@ -209,21 +216,14 @@ TEST(packet_info) {
 
 /* IPv4 within IPv6. */
 TEST(packet_info_mapped) {
-    union {
-        char bytes[256];
-        struct cmsghdr align;
-    } control;
-    char got[8];
-    struct iovec v = {got, 8};
-    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
     union address a = {.v6 = {.sin6_family = AF_INET6}};
     struct in6_pktinfo info = {0};
     int b = (int)OK(socket(AF_INET6, SOCK_DGRAM, 0));
     OK(bind(b, &a.any, sizeof(a.v6)));
     set(b, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
     EQUAL(send(connected(AF_INET, SOCK_DGRAM, port_of(b)), "x", 1, 0), 1);
-    EQUAL(recvmsg(b, &m, 0), 1);
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    struct msghdr *m = with_control(b);
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
     CHECK(c && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO);
     memcpy(&info, CMSG_DATA(c), sizeof(info));
     EQUAL(info.ipi6_addr.s6_addr[10], 0xff);
@@ -252,16 +252,9 @@ TEST(packet_info_to_send) {
 
 /* The TTL and TOS that a message has come with. */
 static void header_of_message(int s, int family, int *ttl, int *tos) {
-    union {
-        char bytes[256];
-        struct cmsghdr align;
-    } control;
-    char got[8];
-    struct iovec v = {got, 8};
-    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    struct msghdr *m = with_control(s);
     *ttl = *tos = 0;
-    EQUAL(recvmsg(s, &m, 0), 1);
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
         if (c->cmsg_type == (family == AF_INET ? IP_TTL : IPV6_HOPLIMIT)) memcpy(ttl, CMSG_DATA(c), sizeof(*ttl));
         if (c->cmsg_type == (family == AF_INET ? IP_TOS : IPV6_TCLASS))
             memcpy(tos, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
